@@ -1,0 +1,341 @@
+"""The model under test: what it is called, how it is made and what it eats.
+
+Names are resolved here without importing the model, Paddle or numpy: collecting must stay free of both.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import fnmatch
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any, Callable, Union
+
+from pytest_paddle_infer.failures import ModelError
+from pytest_paddle_infer.option_table import SOFTMAX
+
+Factory = Union[str, Callable[..., Any]]
+"""Makes the `nn.Layer`: a callable, or `"package.module:factory"` / `"path/to/file.py:factory"`, imported at the first use."""
+
+Size = Union[int, tuple[int, int]]
+"""Side of a square, or (height, width), in pixels."""
+
+FACTORY_WEIGHTS = "factory"
+"""`ModelSpec.weights` of a model whose factory loads its weights itself."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Shape, dtype and name of one input; None is a dimension that stays open. The field's word for it is `InputSpec`."""
+
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+    name: str | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> TensorSpec:
+        """Reads a `TensorSpec`, a `paddle.static.InputSpec`, a shape, or `(shape, dtype[, name])`.
+
+        Raises `ModelError` when it is none of these.
+        """
+        if isinstance(value, cls):
+            return value
+        if hasattr(value, "shape") and hasattr(value, "dtype"):
+            return cls(_shape(value.shape), _dtype(value.dtype), getattr(value, "name", None))
+        if isinstance(value, (list, tuple)) and value:
+            if all(dim is None or isinstance(dim, int) for dim in value):
+                return cls(_shape(value))
+            if len(value) in (2, 3) and isinstance(value[0], (list, tuple)):
+                return cls(_shape(value[0]), *(_dtype(value[1]), *value[2:]))
+        raise ModelError(
+            f"input_spec: {value!r} is not an input; write a shape such as [None, 3, 224, 224], a pair (shape, dtype), "
+            "a TensorSpec or a paddle.static.InputSpec."
+        )
+
+
+def _shape(value: Iterable[Any]) -> tuple[int | None, ...]:
+    return tuple(None if dim is None or int(dim) < 0 else int(dim) for dim in value)
+
+
+def _dtype(value: Any) -> str:
+    return str(value).rpartition(".")[2].lower()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model under test, as `pytest_paddle_infer_models` returns it.
+
+    name: how `--paddle-model` and the marker call it.
+    factory: returns the `nn.Layer`; called with `kwargs`.
+    weights: a `.pdparams` file; None for seeded random weights; `"factory"` when the factory loads them itself.
+    input_spec: one entry an input (see `TensorSpec.of`); default `[None, 3, image_size, image_size]` float32. With several
+        inputs `preprocess` returns a tuple.
+    image_size: side in pixels of the default preprocessing (Resize to 256/224 of it, CenterCrop, Normalize, ToCHW).
+    softmax: append softmax: "yes", "no" or "auto" (a classifier that does not end in one already).
+    preprocess: sample -> array of shape [1, ...] or [...], or a tuple of them; used by both engines.
+    training_preprocess: the same for the training engine, where the deployed preprocessing is another program.
+    postprocess: output of one sample -> answer; default top-1 `Prediction(class_id, prob)` of a classifier.
+    images: file, directory or glob of samples, or a sequence of paths or values that `preprocess` takes.
+    rtol, atol: elementwise tolerance instead of the noise rule; a dict gives them by output name (a dict key or list position of what
+        the model returns), "" for the others.
+    """
+
+    name: str
+    factory: Factory
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | Path | None = None
+    input_spec: Sequence[Any] | None = None
+    image_size: Size | None = None
+    softmax: str | bool | None = None
+    preprocess: Callable[[Any], Any] | None = None
+    training_preprocess: Callable[[Any], Any] | None = None
+    postprocess: Callable[[Any], Any] | None = None
+    images: Any = None
+    batch_size: int | None = None
+    seed: int | None = None
+    rtol: float | Mapping[str, float] | None = None
+    atol: float | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `ModelError` for a description that cannot be meant."""
+        if not isinstance(self.name, str) or not self.name.strip() or "::" in self.name or "[" in self.name:
+            raise ModelError(f"ModelSpec: {self.name!r} is not a name; use a non-empty text without '::' and '['.")
+        if not callable(self.factory) and not (isinstance(self.factory, str) and ":" in self.factory):
+            raise ModelError(
+                f"ModelSpec {self.name!r}: factory {self.factory!r} is neither a callable nor 'package.module:factory'."
+            )
+        for name in ("preprocess", "training_preprocess", "postprocess"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise ModelError(f"ModelSpec {self.name!r}: {name} {value!r} is not callable.")
+        if self.input_spec is not None:
+            entries = self.input_spec
+            if isinstance(entries, (str, bytes)) or not isinstance(entries, Sequence) or not entries:
+                raise ModelError(f"ModelSpec {self.name!r}: input_spec must be a list with one entry an input.")
+            if all(dim is None or isinstance(dim, int) for dim in entries):
+                raise ModelError(
+                    f"ModelSpec {self.name!r}: input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}]."
+                )
+            object.__setattr__(self, "input_spec", tuple(TensorSpec.of(entry) for entry in entries))
+        if isinstance(self.image_size, list):
+            object.__setattr__(self, "image_size", tuple(self.image_size))
+        object.__setattr__(self, "softmax", softmax_choice(self.softmax))
+        if self.images is not None and not (hasattr(self.images, "__fspath__") or hasattr(self.images, "__len__")):
+            raise ModelError(f"ModelSpec {self.name!r}: images {self.images!r} is neither a path nor a list of samples.")
+        if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
+            raise ModelError(f"ModelSpec {self.name!r}: batch_size {self.batch_size!r} is not a whole number from 1.")
+
+    @property
+    def identity(self) -> Hashable:
+        """What makes two descriptions the same model with the same processing; tolerances and batch size do not count."""
+        return (
+            self.name, self.factory if isinstance(self.factory, str) else id(self.factory), repr(sorted(self.kwargs.items())),
+            str(self.weights), _stamp(self.weights), self.inputs, self.size, self.softmax, self.seed,
+            id(self.preprocess), id(self.training_preprocess), id(self.postprocess),
+        )  # fmt: skip
+
+    @property
+    def uses_images(self) -> bool:
+        """True when samples are pictures: an own preprocess decides itself, else one input of 3 channels."""
+        if self.preprocess is not None or self.input_spec is None:
+            return True
+        specs: Sequence[TensorSpec] = self.input_spec
+        return len(specs) == 1 and len(specs[0].shape) == 4 and specs[0].shape[1] == 3 and specs[0].dtype == "float32"
+
+    @property
+    def size(self) -> Size:
+        """(height, width) that the default preprocessing makes, or one side in pixels."""
+        if self.image_size is not None:
+            return self.image_size
+        if self.input_spec is not None and self.preprocess is None and self.uses_images:
+            height, width = self.input_spec[0].shape[2:]
+            if height and width:
+                return (height, width)
+        # the only nets of the zoo that are published for another size
+        return 299 if self.name == "inception_v3" else 224
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs of the network; names may still be None."""
+        if self.input_spec is not None:
+            return tuple(self.input_spec)
+        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return (TensorSpec((None, 3, height, width)),)
+
+
+def _stamp(weights: Any) -> Hashable:
+    """Changes when the weights file does."""
+    try:
+        status = Path(weights).stat()
+    except (OSError, TypeError):
+        return None
+    return (status.st_size, status.st_mtime_ns)
+
+
+FIELDS = frozenset(item.name for item in fields(ModelSpec))
+
+
+def softmax_choice(value: Any) -> str | None:
+    """Reads "auto", "yes", "no", True, False or None; raises `ModelError` otherwise."""
+    if value is None or value in SOFTMAX:
+        return None if value is None else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    raise ModelError(f"softmax: {value!r} is not one of {', '.join(SOFTMAX)}.")
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def vision_factories() -> tuple[str, ...]:
+    """Factories of `paddle.vision.models`, read from its `__all__` without importing Paddle; empty without Paddle."""
+    source = _source_of("paddle.vision.models")
+    if source is None:
+        return ()
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            return tuple(name for name in ast.literal_eval(node.value) if name.islower())
+    return ()
+
+
+def paddle_installed() -> bool:
+    """True when `import paddle` would find something; it is not imported."""
+    return "paddle" in sys.modules or importlib.util.find_spec("paddle") is not None
+
+
+def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> list[ModelSpec]:
+    """Returns the models that `pattern` names, in the order of DESIGN: registered, `module:factory`, `file.py:factory`, zoo.
+
+    A pattern with `*`, `?` or `[` is a glob over the known names. Raises `ModelError` with near matches for an unknown name.
+    """
+    if pattern in registered:
+        return [registered[pattern]]
+    known = [*registered, *(name for name in vision_factories() if name not in registered)]
+    if re.search(r"[*?[]", pattern):
+        found = fnmatch.filter(known, pattern)
+        if not found:
+            raise ModelError(f"no known model matches {pattern!r}. Known models: {', '.join(known)}.")
+        return [_known(name, registered) for name in found]
+    if ":" in pattern:
+        check_reference(pattern, base)
+        return [ModelSpec(pattern, factory=pattern)]
+    if pattern in known:
+        return [_known(pattern, registered)]
+    near = difflib.get_close_matches(pattern, known, 3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ModelError(
+        f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook, "
+        f"package.module:factory, path/to/file.py:factory, or one of: {', '.join(known)}."
+    )
+
+
+def _known(name: str, registered: Mapping[str, ModelSpec]) -> ModelSpec:
+    return registered.get(name) or ModelSpec(name, factory=f"paddle.vision.models:{name}")
+
+
+def check_reference(reference: str, base: Path) -> None:
+    """Raises `ModelError` when `module:factory` or `file.py:factory` cannot exist; imports nothing."""
+    where, _, attribute = reference.rpartition(":")
+    if not where or not attribute.isidentifier():
+        raise ModelError(f"{reference!r}: write package.module:factory or path/to/file.py:factory.")
+    if where.endswith(".py"):
+        source: Path | None = base / where
+        if not (base / where).is_file():
+            raise ModelError(f"{reference!r}: there is no file {base / where}.")
+    else:
+        add_to_path(base)
+        if not _exists(where):
+            raise ModelError(f"{reference!r}: there is no module {where!r} on sys.path or in {base}.")
+        source = _source_of(where)
+    if source is not None and not _may_define(source, attribute):
+        raise ModelError(f"{reference!r}: {source} defines no {attribute!r} at its top level.")
+
+
+def add_to_path(directory: Path) -> None:
+    """`pytest` alone does not put the current directory on sys.path; a model named on the command line may live there."""
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+
+
+def load_factory(spec: ModelSpec, base: Path) -> Callable[..., Any]:
+    """Imports and returns the factory of `spec`. Raises `ModelError` when it does not exist or is not callable."""
+    if callable(spec.factory):
+        return spec.factory
+    where, _, attribute = spec.factory.rpartition(":")
+    try:
+        module = _load_file(base / where) if where.endswith(".py") else _import(where, base)
+    except Exception as error:
+        raise ModelError(f"{spec.factory!r}: importing it raised {type(error).__name__}: {error}") from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise ModelError(f"{spec.factory!r}: {attribute!r} is not a callable of {where}.")
+    return factory  # type: ignore[no-any-return]
+
+
+def _import(name: str, base: Path) -> Any:
+    add_to_path(base)
+    return importlib.import_module(name)
+
+
+def _load_file(path: Path) -> Any:
+    name = "paddle_model_" + re.sub(r"\W", "_", str(path.resolve()))
+    if name not in sys.modules:
+        add_to_path(path.resolve().parent)  # as for a script: its neighbours are importable
+        spec = importlib.util.spec_from_file_location(name, path.resolve())
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _find(module: str) -> ModuleSpec | None:
+    """`importlib.util.find_spec` without its import of the parent packages."""
+    parts = module.split(".")
+    found = importlib.util.find_spec(parts[0])  # a top-level name imports nothing, and knows editable installs
+    for depth in range(2, len(parts) + 1):
+        if found is None:
+            return None
+        found = PathFinder.find_spec(".".join(parts[:depth]), list(found.submodule_search_locations or ()))
+    return found
+
+
+def _exists(module: str) -> bool:
+    return module in sys.modules or _find(module) is not None
+
+
+def _source_of(module: str) -> Path | None:
+    found = _find(module)
+    path = Path(found.origin) if found is not None and found.origin else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
+def _may_define(source: Path, attribute: str) -> bool:
+    """False only when reading the file proves that the name is not there."""
+    try:
+        body = ast.parse(source.read_text(encoding="utf-8")).body
+    except (SyntaxError, UnicodeDecodeError, OSError):
+        return True  # importing it will say more
+    names: set[str] = set()
+    for node in ast.walk(ast.Module(body=body, type_ignores=[])):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+    return attribute in names or "*" in names or "__getattr__" in names

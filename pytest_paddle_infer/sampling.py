@@ -1,0 +1,89 @@
+"""Which samples a model is run on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
+
+DRAWN = 4
+"""Pictures drawn when nobody gives any."""
+
+
+def samples_of(spec: ModelSpec, workdir: Path, root: Path) -> tuple[Sample, ...]:
+    """Returns the samples of `spec.images`; without it drawn pictures, or random inputs for a model that takes no pictures.
+
+    Relative paths start at `root`. Raises `SampleError` in one sentence.
+    """
+    if spec.images is None:
+        if spec.uses_images:
+            return _drawn(workdir)
+        return random_inputs(spec.inputs, DRAWN, spec.seed or 0)
+    if isinstance(spec.images, (str, os.PathLike)):
+        return find_samples(root / spec.images)
+    return as_samples(spec.images)
+
+
+@lru_cache(maxsize=8)
+def _drawn(workdir: Path) -> tuple[Sample, ...]:
+    return drawn_samples(workdir / "samples", DRAWN)
+
+
+def as_samples(values: Iterable[Any]) -> tuple[Sample, ...]:
+    """Returns `values` as samples: paths are opened when they are needed, anything else is given to preprocess as it is."""
+    samples = tuple(_as_sample(index, value) for index, value in enumerate(values))
+    if not samples:
+        raise SampleError("there are no samples: images (or the sample_images fixture) gave none, so nothing would be compared.")
+    return samples
+
+
+def _as_sample(index: int, value: Any) -> Sample:
+    if isinstance(value, Sample):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        path = Path(value)
+        if not path.is_file():
+            raise SampleError(f"there is no sample {path}.")
+        return Sample(path.name, path)
+    name = os.path.basename(getattr(value, "filename", "") or "") or f"sample-{index}"
+    return Sample(name, None, value)
+
+
+def crop_notes(spec: ModelSpec, samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Says when the default crop throws away more than half of a picture: for text lines and the like that is the content."""
+    if spec.preprocess is not None or not spec.uses_images:
+        return ()
+    from pytest_paddle_infer.transforms import discarded
+
+    for sample in samples[:LOOKED_AT]:
+        size = _picture_size(sample)
+        if size is not None and (lost := discarded(size, spec.size)) > 0.5:
+            return (
+                f"the centre crop throws away {100 * lost:.0f} % of sample {sample.name} ({size[0]}x{size[1]}); for OCR-like inputs "
+                "(text lines, panoramas) give ModelSpec(preprocess=...) that keeps the whole picture",
+            )
+    return ()
+
+
+LOOKED_AT = 100
+"""Samples whose sizes are looked at for that."""
+
+
+def _picture_size(sample: Sample) -> tuple[int, int] | None:
+    """(width, height) from the file's header; None where the sample is no picture."""
+    if sample.path is None:
+        size: tuple[int, int] | None = getattr(sample.value, "size", None) if hasattr(sample.value, "getbands") else None
+        return size
+    from PIL import Image
+
+    try:
+        with Image.open(sample.path) as image:
+            width, height = image.size
+            return width, height
+    except (OSError, ValueError, Image.DecompressionBombError, Warning):
+        return None
