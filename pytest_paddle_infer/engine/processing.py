@@ -1,0 +1,169 @@
+"""What surrounds a run in both engines: sample -> tensors of one batch, and output -> answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.transforms import default_preprocess, top1
+
+Array = npt.NDArray[Any]
+Arrays = list[Array]
+Tensors = Union[Array, Arrays]
+
+
+class ProcessingError(PaddleInferError, ValueError):
+    """A preprocess or postprocess returned something that the model cannot take."""
+
+
+def preprocess_of(spec: ModelSpec, *, training: bool = False) -> Callable[[Any], Any]:
+    """The preprocessing of this side; without an own one Resize, CenterCrop, Normalize, ToCHW, or nothing for non-images."""
+    own = (training and spec.training_preprocess) or spec.preprocess
+    if own:
+        return own
+    return default_preprocess(spec.size) if spec.uses_images else _as_is
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+class Processing:
+    """The preprocess and postprocess faces that both engines share."""
+
+    def __init__(
+        self,
+        inputs: Sequence[TensorSpec],
+        preprocess: Callable[[Any], Any],
+        postprocess: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self._preprocess = preprocess
+        self._postprocess = postprocess
+
+    def preprocess(self, image: Any) -> Tensors:
+        """Returns the tensors of one sample, batch axis first: an array for one input, a list for several.
+
+        image: a `Sample`, a path, a `PIL.Image`, or whatever the model's own preprocess takes.
+        Raises `ProcessingError` when the result does not fit the inputs.
+        """
+        value = image.open() if isinstance(image, Sample) else image
+        if isinstance(value, (str, os.PathLike)) and not isinstance(value, Sample):
+            value = Sample(Path(value).name, Path(value)).open()
+        tensors = fit(self._preprocess(value), self.inputs)
+        return tensors[0] if len(self.inputs) == 1 else tensors
+
+    def postprocess(self, output: Tensors) -> Any:
+        """Returns the answer to one sample: the model's own postprocess, else the top-1 `Prediction` of a classifier.
+
+        output: what `run` returned for a batch of one. None when there is no own postprocess and the output is no [1, C] score.
+        """
+        if self._postprocess is not None:
+            return self._postprocess(output)
+        first = output if isinstance(output, np.ndarray) else output[0]
+        return top1(first) if is_scores(first) and len(first) == 1 else None
+
+    def run(self, x: Any) -> Tensors:
+        """Runs the engine; see the subclasses."""
+        raise NotImplementedError
+
+    def predict(self, image: Any) -> Any:
+        """preprocess, run, postprocess."""
+        return self.postprocess(self.run(self.preprocess(image)))
+
+
+def is_scores(output: Array) -> bool:
+    """True for float[N, C] with C > 1: one score a class."""
+    return output.ndim == 2 and output.shape[1] > 1 and output.dtype.kind == "f"
+
+
+def fit(value: Any, inputs: Sequence[TensorSpec]) -> Arrays:
+    """Returns one array an input, with a batch axis of 1 added where `value` has none. Raises `ProcessingError`."""
+    if isinstance(value, Mapping):
+        missing = [spec.name for spec in inputs if spec.name not in value]
+        if missing:
+            raise ProcessingError(f"preprocess returned a dict without {missing[0]!r}; the model's inputs are {_named(inputs)}.")
+        values = [value[spec.name or ""] for spec in inputs]
+    elif isinstance(value, (list, tuple)):
+        values = list(value)
+    else:
+        values = [value]
+    if len(values) != len(inputs):
+        raise ProcessingError(f"preprocess returned {len(values)} arrays; the model has {len(inputs)} inputs: {_named(inputs)}.")
+    return [_fit_one(item, spec) for item, spec in zip(values, inputs)]
+
+
+def _fit_one(value: Any, spec: TensorSpec) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise ProcessingError(
+            f"preprocess returned {type(value).__name__} for input {spec.name!r}; it must return a numpy array "
+            f"({spec.dtype}{_shape(spec.shape)}; the batch axis may be left out)."
+        )
+    array = value[np.newaxis] if value.ndim == len(spec.shape) - 1 else value
+    if array.dtype.name != spec.dtype:
+        raise ProcessingError(
+            f"preprocess returned {array.dtype.name} for input {spec.name!r}, which is {spec.dtype}: "
+            f"cast it with .astype({spec.dtype!r})."
+        )
+    if array.ndim != len(spec.shape) or any(
+        want is not None and have != want for have, want in zip(array.shape[1:], spec.shape[1:])
+    ):
+        raise ProcessingError(
+            f"preprocess returned shape {_shape(value.shape)} for input {spec.name!r}, which is {_shape(spec.shape)}"
+            f"{_hint(array, spec)}."
+        )
+    return array
+
+
+def _hint(array: Array, spec: TensorSpec) -> str:
+    if array.ndim == 4 and len(spec.shape) == 4 and array.shape[-1] == spec.shape[1]:
+        return ": it looks like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))"
+    return ""
+
+
+def _named(inputs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{spec.name} {spec.dtype}{_shape(spec.shape)}" for spec in inputs)
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return str(list(shape))
+
+
+def as_list(value: Tensors) -> Arrays:
+    """One array or several, as a list."""
+    return [value] if isinstance(value, np.ndarray) else list(value)
+
+
+def stack(samples: Sequence[Tensors]) -> Arrays:
+    """Joins the tensors of several samples along the batch axis. Raises `ProcessingError` when their shapes differ."""
+    columns = list(zip(*(as_list(sample) for sample in samples)))
+    for index, column in enumerate(columns):
+        shapes = {array.shape[1:] for array in column}
+        if len(shapes) > 1:
+            raise ProcessingError(
+                f"samples of different shapes cannot share a batch (input {index}: {sorted(shapes)}); "
+                "make them equal in preprocess or use batch size 1."
+            )
+    return [column[0] if len(column) == 1 else np.concatenate(column) for column in columns]
+
+
+def split(outputs: Arrays, size: int) -> list[Tensors]:
+    """Cuts the outputs of a batch into the outputs of each sample, batch axis kept; an output without it is repeated."""
+    rows: list[Tensors] = []
+    for index in range(size):
+        row = [
+            output[index * (len(output) // size) : (index + 1) * (len(output) // size)]
+            if output.ndim and len(output) and len(output) % size == 0
+            else output
+            for output in outputs
+        ]
+        rows.append(row[0] if len(row) == 1 else row)
+    return rows

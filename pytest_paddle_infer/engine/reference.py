@@ -1,0 +1,159 @@
+"""The training side's answers with their float64 reference, and what is wrong with the training side before anything is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
+from pytest_paddle_infer.engine.processing import Array, Arrays
+from pytest_paddle_infer.engine.runtime import load_paddle, quiet
+from pytest_paddle_infer.engine.services import EngineService, digest_of, make_training_engine
+from pytest_paddle_infer.engine.training import TrainingEngine
+from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.samples import Sample
+
+REFERENCE_FORMAT = 2
+"""Raise when what `compute` writes changes: references are kept in the store."""
+
+REFERENCE_SAMPLES = 16
+"""Samples that get a float64 reference; more would cost time and tell nothing new about rounding."""
+
+REFERENCE_BYTES = 64 << 20
+"""Most bytes of outputs that are kept with a reference; at least two samples are, whatever their size."""
+
+PERTURBATIONS = 4
+"""Runs with inputs and parameters moved by one ulp, where float64 is not possible."""
+
+
+class PreflightError(PaddleInferError, ValueError):
+    """The training side itself is at fault: random, stateful, in train mode, or with weights that are no numbers."""
+
+
+class ReferenceService(EngineService):
+    """Runs in a worker of its own: turning the layer into float64 changes it for good."""
+
+    def __init__(self, model: LoadedModel, samples: Sequence[Sample], threads: int) -> None:
+        self._model = model
+        super().__init__(make_training_engine(model, threads), samples)
+
+    def compute(self, directory: str, batch_size: int, exact: bool) -> dict[str, Any] | None:
+        """Writes `reference.npz` with outputs and references of the first batches; returns facts for the store's record.
+
+        exact: in float64; None is returned when the model cannot run so, and this process is spoilt then. Otherwise the references are
+        the outputs that rounding inputs and parameters by one ulp moves furthest; they tell the floor, not the truth.
+        Raises `PreflightError` in one sentence when the training side is not fit to be compared with.
+        """
+        self._check_weights()
+        starts = range(0, min(REFERENCE_SAMPLES, len(self.samples)), batch_size)
+        batches: list[tuple[int, int, Arrays]] = []
+        training: list[Arrays] = []
+        kept = 0
+        for start in starts:
+            stop = min(start + batch_size, len(self.samples))
+            inputs = self._batch(start, stop)
+            outputs = self._run(inputs)
+            if not training:
+                self._check_repeatable(inputs, outputs)
+            batches.append((start, stop, inputs))
+            training.append(outputs)
+            kept += 3 * sum(output.nbytes for output in outputs)
+            if kept > REFERENCE_BYTES and stop >= 2:
+                break
+        tensors = [inputs for _, _, inputs in batches]
+        if len(self.samples) == 1:  # something must change for the response to be seen
+            tensors.append(_mirrored(tensors[0]))
+            training.append(self._run(tensors[-1]))
+        references = self._in_float64(tensors) if exact else self._perturbed(tensors, training)
+        if references is None:
+            return None
+        arrays = {f"training_{b}_{k}": output for b, outputs in enumerate(training) for k, output in enumerate(outputs)}
+        arrays |= {f"reference_{b}_{k}": output for b, outputs in enumerate(references) for k, output in enumerate(outputs)}
+        np.savez(Path(directory) / "reference.npz", **arrays)  # type: ignore[arg-type]
+        return {
+            "source": "float64" if exact else "one ulp",
+            "outputs": list(self._names()),
+            "batches": [[start, stop, digest_of(inputs)] for start, stop, inputs in batches],
+        }
+
+    def _names(self) -> tuple[str, ...]:
+        assert isinstance(self.engine, TrainingEngine)
+        return self.engine.output_names
+
+    def _check_weights(self) -> None:
+        layers = self._model.layer.named_sublayers(include_self=True)
+        training = [name or "the model" for name, layer in layers if layer.training]
+        if training:
+            raise PreflightError(f"the training engine is not in eval mode: {training[0]} has training=True after layer.eval().")
+        for name, tensor in named_tensors(self._model.layer):
+            values = tensor.numpy()
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                where = [int(i) for i in np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)]
+                raise PreflightError(
+                    f"the weights are at fault: {name}{where} is {values[tuple(where)]}; no engine can answer right."
+                )
+
+    def _check_repeatable(self, inputs: Arrays, outputs: Arrays) -> None:
+        again = self._run(inputs)
+        for index, (one, two) in enumerate(zip(outputs, again)):
+            if not np.array_equal(one, two, equal_nan=one.dtype.kind in "fc"):
+                with np.errstate(all="ignore"):
+                    apart = (
+                        float(np.nanmax(np.abs(one.astype(np.float64) - two.astype(np.float64)))) if one.shape == two.shape else 0.0
+                    )
+                raise PreflightError(
+                    f"the training engine answers the same input differently when asked twice (output {index}, by up to {apart:.3g}): "
+                    "forward draws random numbers (F.dropout without training=self.training) or keeps state from call to call."
+                )
+
+    def _in_float64(self, batches: Sequence[Arrays]) -> list[Arrays] | None:
+        try:
+            with quiet():
+                self._model.layer._to_impl(dtype="float64", floating_only=True, include_sublayers=True)
+            outputs = [self._run([_widened(array) for array in inputs]) for inputs in batches]
+        except Exception:  # an op without a float64 kernel, a float32 made in forward: Paddle raises many types
+            return None
+        if any(array.dtype.kind == "f" and array.dtype != np.float64 for arrays in outputs for array in arrays):
+            return None  # cast back on the way
+        return outputs
+
+    def _perturbed(self, batches: Sequence[Arrays], training: Sequence[Arrays]) -> list[Arrays]:
+        random = np.random.RandomState(0)
+        own = [(tensor, tensor.numpy()) for _, tensor in named_tensors(self._model.layer)]
+        furthest = [
+            [output.astype(np.float64) if output.dtype.kind == "f" else output for output in outputs] for outputs in training
+        ]
+        for _ in range(PERTURBATIONS):
+            with quiet(), load_paddle().no_grad():
+                for tensor, values in own:
+                    if values.dtype == np.float32:
+                        tensor.set_value(_nudged(values, random))
+            for number, inputs in enumerate(batches):
+                moved = self._run([_nudged(array, random) if array.dtype == np.float32 else array for array in inputs])
+                for index, (output, nominal) in enumerate(zip(moved, training[number])):
+                    if output.dtype.kind == "f" and output.shape == nominal.shape:
+                        best = furthest[number][index]
+                        further = np.abs(output.astype(np.float64) - nominal) > np.abs(best - nominal)
+                        furthest[number][index] = np.where(further, output, best)
+        return furthest
+
+
+def _widened(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def _nudged(array: Array, random: np.random.RandomState) -> Array:
+    up = random.randint(0, 2, array.shape).astype(bool)
+    moved: Array = np.where(up, np.nextafter(array, np.float32(np.inf)), np.nextafter(array, np.float32(-np.inf)))
+    return moved.astype(np.float32)
+
+
+def _mirrored(inputs: Arrays) -> Arrays:
+    """Another sample made of the only one: turned round along its last axis, or negated where that changes nothing."""
+    turned = [array[..., ::-1].copy() if array.ndim else array for array in inputs]
+    if all(np.array_equal(one, two) for one, two in zip(turned, inputs)):
+        return [-array if array.dtype.kind in "if" else ~array if array.dtype.kind == "b" else array for array in inputs]
+    return turned
