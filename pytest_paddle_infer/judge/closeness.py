@@ -1,0 +1,243 @@
+"""The parity rule of single outputs: same shape, dtype and finite values, and no further apart than rounding explains.
+
+The rule is `Noise` (see `judge.noise`), or the user's `Tolerance`. Integers and bools are compared exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_paddle_infer.judge.noise import Array, Floor, Resolution, rows
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise rule: `|i - r|` within the limit of the floor; where no float64 reference is at hand `|i - t|`, with one floor more."""
+
+    floor: Floor
+    precision: str = "fp32"
+
+    def allowed(self, base: npt.NDArray[np.float64], exact: bool) -> tuple[npt.NDArray[np.float64], float]:
+        """Returns (largest |i - base| of each element, largest RMS of it); broadcastable, in the output's own unit."""
+        limit = self.floor.limit(self.precision)
+        scale = max(float(base.max()) if base.size else 0.0, self.floor.scale)
+        extra = 0.0 if exact else 1.0
+        return np.asarray((limit.maximum + extra * self.floor.maximum) * scale), (limit.rms + extra * self.floor.rms) * scale
+
+    @property
+    def limit(self) -> float:
+        """Largest error over the output's largest value."""
+        return self.floor.limit(self.precision).maximum
+
+    def __str__(self) -> str:
+        """The rule as reports print it."""
+        return f"{self.limit:.2g} of the largest value"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The user's rule: `|i - t| <= atol + rtol * |t|`, elementwise."""
+
+    rtol: float = 0.0
+    atol: float = 0.0
+
+    def allowed(self, base: npt.NDArray[np.float64], exact: bool) -> tuple[npt.NDArray[np.float64], float]:
+        """Returns (largest |i - t| of each element, no limit on the RMS)."""
+        return np.asarray(self.atol + self.rtol * base), float("inf")
+
+    def __str__(self) -> str:
+        """The rule as reports print it."""
+        return f"{self.atol:g} + {self.rtol:g} * |training|"
+
+
+Rule = Union[Noise, Tolerance]
+
+PREPROCESSING = Tolerance(rtol=1e-5, atol=1e-5)
+"""Between two preprocessing programs: values of about 1, computed in float32 in another order, agree to some ulp of 1."""
+
+
+SHOWN_CLASSES = 3
+"""Classes with the largest errors that a verdict names."""
+
+
+@dataclass(frozen=True)
+class OutputVerdict:
+    """One output over all samples. Errors are |i - base| over max|base| of the sample; base is the float64 reference where there is one.
+
+    problem: the cause in one sentence; empty when it passes. error, rms, p99: the largest of any sample. excess: how many limits the
+    worst sample is; it passes up to 1. worst_classes, classes_beyond: for float[N, C], the classes with the largest errors, and how many
+    have one beyond the limit. index: (sample, indices within it) of the worst element, with its three values.
+    """
+
+    name: str
+    problem: str
+    samples: int
+    elements: int
+    differing: int
+    error: float
+    excess: float
+    index: tuple[int, ...] = ()
+    training: float = 0.0
+    inference: float = 0.0
+    reference: float | None = None
+    rms: float = 0.0
+    p99: float = 0.0
+    floor: Floor | None = None
+    limit: float = 0.0
+    worst_classes: tuple[tuple[int, float], ...] = ()
+    classes_beyond: int = 0
+    resolution: Resolution | None = None
+
+    @property
+    def passed(self) -> bool:
+        """True when there is no problem."""
+        return not self.problem
+
+    @property
+    def margin(self) -> float:
+        """How many times as large the error could be: limit over error."""
+        return 1 / self.excess if self.excess else float("inf")
+
+
+class OutputJudge:
+    """Judges one output batch by batch, in constant memory."""
+
+    def __init__(self, name: str, rule: Rule, response: float | None = None) -> None:
+        self.rule = rule
+        self._name = name
+        self._response = response
+        self._samples = self._elements = self._differing = 0
+        self._error = self._rms = self._p99 = self._excess = self._limit = 0.0
+        self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
+        self._fatal = ""
+        self._classes: npt.NDArray[np.float64] | None = None
+
+    def add(self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None) -> None:
+        """Takes this output of samples first..first+size-1; the leading axis is cut into `size` equal parts where it can be."""
+        sides = [{"shape": list(array.shape), "dtype": array.dtype} for array in (training, inference)]
+        for what, want in sides[0].items():
+            if (have := sides[1][what]) != want:
+                self._fail(f"the {what} is {have} from the inference engine, {want} from the training engine")
+                return
+        same = reference is not None and reference.shape == training.shape  # else other rows would be paired, and some left out
+        exact = rows(reference, size) if same and reference is not None else [None] * size
+        for offset, (left, right, middle) in enumerate(zip(rows(training, size), rows(inference, size), exact)):
+            self._one(left, right, middle, first + offset)
+
+    def _fail(self, problem: str) -> None:
+        self._fatal = self._fatal or problem
+
+    def _one(self, training: Array, inference: Array, reference: Array | None, sample: int) -> None:
+        self._samples += 1
+        self._elements += training.size
+        if training.size == 0:
+            return
+        if training.dtype.kind not in "fc":
+            self._exact(training, inference, sample)
+        elif not any(
+            self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))
+        ):
+            self._close(training, inference, reference, sample)
+
+    def _not_finite(self, array: Array, engine: str, sample: int) -> bool:
+        finite = np.isfinite(array)
+        if finite.all():
+            return False
+        where = _index(int(np.argmin(finite)), array)
+        self._fail(
+            f"the {engine} engine answers {array[where]} at {_at(sample, where)} "
+            f"({int(array.size - finite.sum())} of {array.size} elements of that sample are NaN or Inf)"
+        )
+        return True
+
+    def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> None:
+        usable = isinstance(self.rule, Noise) and reference is not None and _tells(reference)
+        base = reference if usable and reference is not None else training
+        wide = np.complex128 if training.dtype.kind == "c" else np.float64
+        centre = base.astype(wide)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # Inf says it: beyond any limit
+            apart = np.abs(inference.astype(wide) - centre)
+            magnitude = np.abs(centre)
+            allowed, allowed_rms = self.rule.allowed(magnitude, usable)
+            excess = np.where(apart == 0, 0.0, apart / allowed)
+            scale = float(magnitude.max())
+            if isinstance(self.rule, Noise):
+                scale = max(scale, self.rule.floor.scale)
+            ratio = apart / scale if scale else np.where(apart == 0, 0.0, np.inf)
+            rms = float(np.sqrt(np.mean(np.square(ratio))))
+        over_rms = rms * scale / allowed_rms if rms and allowed_rms else (float("inf") if rms else 0.0)
+        where = _index(int(np.argmax(excess)), excess)
+        over = max(float(excess[where]), over_rms)
+        self._differing += int((excess > 1).sum())
+        self._error = max(self._error, float(ratio.max()))
+        self._by_class(ratio)
+        self._rms = max(self._rms, rms)
+        self._p99 = max(self._p99, float(np.partition(ratio.ravel(), int(0.99 * (ratio.size - 1)))[int(0.99 * (ratio.size - 1))]))
+        self._limit = max(self._limit, float(np.max(allowed)) / scale if scale else 0.0)
+        if self._worst is None or over > self._excess:
+            exact = None if not usable else _real(centre[where])
+            self._worst = ((sample, *where), _real(training[where]), _real(inference[where]), exact)
+        self._excess = max(self._excess, over)
+
+    def _by_class(self, ratio: npt.NDArray[Any]) -> None:
+        """Keeps the largest error of each class of a classifier (float[N, C])."""
+        if ratio.ndim == 2 and ratio.shape[1] > 1:
+            worst = ratio.max(axis=0)
+            if self._classes is None or len(self._classes) != len(worst):
+                self._classes = worst
+            else:
+                np.maximum(self._classes, worst, out=self._classes)
+
+    def _exact(self, training: Array, inference: Array, sample: int) -> None:
+        wrong = training != inference
+        if wrong.any():
+            where = _index(int(np.argmax(wrong)), wrong)
+            self._differing += int(wrong.sum())
+            self._error = self._excess = float("inf")
+            self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
+
+    def verdict(self) -> OutputVerdict:
+        """Returns the verdict over everything added. Nothing compared is a problem, not a pass."""
+        problem = self._fatal or ("" if self._samples else "nothing was compared")
+        excess = float("inf") if problem else self._excess
+        index, training, inference, reference = self._worst or ((), 0.0, 0.0, None)
+        if not problem and self._excess > 1:
+            if self._differing:
+                exact = "" if reference is None else f", float64 {reference:.9g}"
+                problem = (
+                    f"{self._differing} of {self._elements} elements differ by more than {self.rule}; worst at "
+                    f"{_at(index[0], index[1:])}: inference {inference:.9g}, training {training:.9g}{exact}"
+                )
+            else:
+                problem = f"no element differs much, but all together do: RMS {self._rms:.3g} of the largest value"
+        classes = np.zeros(0) if self._classes is None else self._classes
+        worst = [int(index) for index in np.argsort(classes)[::-1][:SHOWN_CLASSES]]
+        floor = self.rule.floor if isinstance(self.rule, Noise) else None
+        resolution = None if self._response is None else Resolution(self._response, self._limit)
+        return OutputVerdict(
+            self._name, problem, self._samples, self._elements, self._differing, self._error, excess, index, training,
+            inference, reference, self._rms, self._p99, floor, self._limit,
+            tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()), resolution,
+        )  # fmt: skip
+
+
+def _tells(reference: Array) -> bool:
+    """False for a reference with NaN or Inf, and for one of zeros, which has no scale: float32 noise around 0 is no error."""
+    return bool(np.isfinite(reference).all() and reference.any())
+
+
+def _index(flat: int, array: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(flat, array.shape))
+
+
+def _real(value: Any) -> float:
+    return float(np.real(value))
+
+
+def _at(sample: int, where: Sequence[int]) -> str:
+    return f"sample {sample}, element {list(where)}"

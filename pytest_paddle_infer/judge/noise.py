@@ -1,0 +1,174 @@
+"""The noise floor: how far rounding alone moves an output, and what an engine of a given precision may differ by.
+
+For an output and a sample, with r the training engine in float64 and t the training engine as it is, `s = max|r|` is the scale and
+`|t - r| / s` the error that float32 itself makes. The floor of an output is the largest such error of any sample, but at least
+4 ulp. An engine passes while its own error against r stays within `K * floor * u`, for the maximum and for the RMS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+K = 4.0
+"""Correct engines lie at 0.5 to 1.6 floors on the zoo (oneDNN, 3.3.1 and 2.6.2); the smallest power of two with room above that."""
+
+FLOOR_ULPS = 4.0
+"""Smallest floor, in ulp: small nets may round to the reference by luck."""
+
+UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
+"""Half the distance from 1 to the next number: IEEE 754 single and half, NVIDIA's TF32 (10 bits), bfloat16 (7 bits)."""
+
+
+def coarseness(precision: str) -> float:
+    """Returns u: how many times as coarsely as float32 a precision rounds. 1 for fp32, 2^13 for fp16 and tf32, 2^16 for bf16.
+
+    int8 has no rounding rule of its own: its error is that of the quantisation scales, so it needs an explicit tolerance.
+    """
+    if precision not in UNIT_ROUNDOFF:
+        raise ValueError(f"there is no noise rule for {precision}; give rtol or atol (known: {', '.join(UNIT_ROUNDOFF)})")
+    return UNIT_ROUNDOFF[precision] / UNIT_ROUNDOFF["fp32"]
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far one sample's output lies from the reference, over the reference's largest value."""
+
+    maximum: float
+    rms: float
+
+
+def error(candidate: Array, reference: Array, least_scale: float = 0.0) -> Error:
+    """Returns the error of a float output against its reference; 0 where both are 0 everywhere, inf where only the reference is.
+
+    least_scale: what the error is measured by where the reference's largest value is smaller (see `Floor`).
+    """
+    if not reference.size:
+        return Error(0.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # Inf is an answer here, and warnings are errors in many suites
+        wide = np.abs(np.asarray(candidate, _wide(candidate)) - reference)
+        scale = max(float(np.abs(reference).max()), least_scale)
+        worst = float(wide.max())
+        if worst == 0:
+            return Error(0.0, 0.0)
+        if scale == 0:
+            return Error(float("inf"), float("inf"))
+        ratio = wide / scale  # before squaring: values of 1e200 and of 1e-200 must survive
+        return Error(worst / scale, float(np.sqrt(np.mean(np.square(ratio)))))
+
+
+def _wide(array: Array) -> type:
+    return np.complex128 if array.dtype.kind == "c" else np.float64
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The noise floor of one output. `source` is "float64", or "one ulp" where no float64 run was possible.
+
+    scale: the median of the samples' largest values. Errors of a sample are measured by its own largest value, but not by less than
+    this: an output that crosses zero (one logit a sample) is small by cancellation, and its rounding is not.
+    """
+
+    maximum: float
+    rms: float
+    source: str = "float64"
+    scale: float = 0.0
+
+    def limit(self, precision: str) -> Error:
+        """The largest error that an engine of this precision may make."""
+        factor = K * coarseness(precision)
+        return Error(factor * self.maximum, factor * self.rms)
+
+
+class FloorMeter:
+    """Takes the training engine's outputs with their references, sample by sample."""
+
+    def __init__(self, source: str = "float64", scale: float = 0.0) -> None:
+        self._source = source
+        self._scale = scale
+        self._maximum = self._rms = 0.0
+
+    def add(self, training: Array, reference: Array) -> None:
+        """Takes one sample of a float output."""
+        own = error(training, reference, self._scale)
+        if np.isfinite(own.maximum):
+            self._maximum = max(self._maximum, own.maximum)
+            self._rms = max(self._rms, own.rms)
+
+    def floor(self) -> Floor:
+        """Returns the floor. The least maximum is 4 ulp, the least RMS 1 ulp: a training engine may be exact by luck."""
+        least = FLOOR_ULPS * 2 * UNIT_ROUNDOFF["fp32"]
+        return Floor(max(self._maximum, least), max(self._rms, least / FLOOR_ULPS), self._source, self._scale)
+
+
+# -- resolution --------------------------------------------------------------------------------------------------------
+
+VACUOUS = 10.0
+"""Least resolution: a comparison whose limit is a tenth of what changing the picture does sees no fault worth the name."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How fine a fault a comparison could see: what changing the sample does to the output, over the limit."""
+
+    response: float
+    limit: float
+
+    @property
+    def ratio(self) -> float:
+        """Response over limit; infinite for a limit of 0."""
+        return self.response / self.limit if self.limit else (float("inf") if self.response else 0.0)
+
+    @property
+    def vacuous(self) -> bool:
+        """True when the comparison could not tell much from nothing."""
+        return not self.ratio >= VACUOUS
+
+
+class ResponseMeter:
+    """Takes the reference of each sample in turn; the response is the largest difference between two that follow each other.
+
+    The last is held against the first too, so this is also the negative control: the references rolled by one sample, judged as if they
+    were an engine's answers. Outputs of other shapes (boxes of varying count) are as different as can be.
+    """
+
+    def __init__(self) -> None:
+        self._first: Array | None = None
+        self._last: Array | None = None
+        self._response = 0.0
+
+    def add(self, reference: Array) -> None:
+        """Takes one sample's reference."""
+        if self._last is not None:
+            self._compare(self._last, reference)
+        self._first = reference if self._first is None else self._first
+        self._last = reference
+
+    def _compare(self, other: Array, reference: Array) -> None:
+        if other.shape != reference.shape:
+            self._response = max(self._response, 1.0)
+        else:
+            moved = error(other, reference).maximum
+            self._response = max(self._response, 1.0 if np.isinf(moved) else moved)
+
+    def response(self) -> float:
+        """Returns the response; 0 with fewer than two samples."""
+        if self._first is not None and self._last is not None and self._first is not self._last:
+            self._compare(self._last, self._first)
+        return self._response
+
+
+def rows(array: Array, size: int) -> Iterator[Array]:
+    """Yields the part of each of `size` samples; an output without a batch axis is one part for all."""
+    if array.ndim and len(array) and len(array) % size == 0:
+        step = len(array) // size
+        for index in range(size):
+            yield array[index * step : (index + 1) * step]
+    else:
+        yield array

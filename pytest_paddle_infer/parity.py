@@ -1,0 +1,333 @@
+"""The parity checkpoint's bookkeeping: judges what both engines observed, batch by batch, and keeps the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.hints import close, explain_input, explain_outputs
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
+from pytest_paddle_infer.judge.closeness import PREPROCESSING, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
+from pytest_paddle_infer.judge.noise import Array, Floor, K, error
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.model import LoadedModel
+    from pytest_paddle_infer.engine.services import Observation
+    from pytest_paddle_infer.models import ModelSpec
+    from pytest_paddle_infer.reference import Reference
+    from pytest_paddle_infer.samples import Sample
+
+    Arrays = list[Array]
+
+KEPT_OUTPUTS = 8
+"""Samples whose raw outputs go into the reprod_log files; class ids and probabilities of all do."""
+
+
+BLIND = 1e-2
+"""A limit above this, of the largest value, lets gross faults pass."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A batch that failed, kept whole for the diagnosis. Inputs are there when the two sides' differ."""
+
+    start: int
+    stop: int
+    training: Arrays
+    inference: Arrays
+    training_inputs: Arrays | None = None
+    inference_inputs: Arrays | None = None
+
+
+def output_judges(spec: ModelSpec, reference: Reference, precision: str) -> list[OutputJudge]:
+    """Returns a judge for each output: by the noise rule, or by the user's tolerance. Raises `OptionError` for an unknown output."""
+    rules = [_rule(spec, name, floor, precision) for name, floor in zip(reference.names, reference.floors)]
+    for key in ("rtol", "atol"):
+        given = getattr(spec, key)
+        unknown = sorted(set(given) - {"", *reference.names}) if isinstance(given, Mapping) else []
+        if unknown:
+            known = ", ".join(repr(name) for name in reference.names)
+            raise OptionError(f"{key} names the output {unknown[0]!r}; the outputs are {known}, and '' stands for those not named.")
+    titles = [f"output {name}".rstrip() for name in reference.names]
+    return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
+
+
+def _rule(spec: ModelSpec, name: str, floor: Floor, precision: str) -> Rule:
+    rtol, atol = (value.get(name, value.get("")) if isinstance(value, Mapping) else value for value in (spec.rtol, spec.atol))
+    return Noise(floor, precision) if rtol is None and atol is None else Tolerance(rtol or 0.0, atol or 0.0)
+
+
+class ParityRun:
+    """Takes observations of both engines; memory does not grow with the number of samples but for answers."""
+
+    def __init__(
+        self, model: LoadedModel, spec: ModelSpec, reference: Reference, output_names: Sequence[str], precision: str
+    ) -> None:
+        self._reference = reference
+        self._default_answers = spec.postprocess is None
+        self._outputs = output_judges(spec, reference, precision)
+        self._rules = rules = [judge.rule for judge in self._outputs]
+        self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
+        first = rules[0] if rules else Tolerance()
+        if isinstance(first, Noise):
+            self._answers = AnswersJudge(first.limit + first.floor.maximum)
+        else:
+            self._answers = AnswersJudge(first.rtol, first.atol)
+        self.inputs_differ = self._inputs_compared = False
+        self.count_problem = ""
+        if len(output_names) != len(reference.floors):
+            self.count_problem = (
+                f"the inference engine has {len(output_names)} outputs, the training engine {len(reference.floors)}: "
+                "an output that is returned twice, or that is an input, does not survive the export."
+            )
+        elif not output_names:
+            self.count_problem = "neither engine has an output: nothing was compared."
+        self.invariance_problem = ""
+        self.example: Example | None = None
+        self.kept: tuple[list[Arrays], list[Arrays]] = ([], [])
+        self.answered: tuple[list[Any], list[Any]] = ([], [])
+
+    def add(
+        self,
+        training: Observation,
+        inference: Observation,
+        samples: Sequence[Sample],
+        first: int,
+        inputs: Callable[[], tuple[Arrays, Arrays]],
+        answers_to: Callable[[Arrays], tuple[Any, ...]],
+        trained_on: Callable[[Arrays], Arrays],
+    ) -> None:
+        """Judges one batch: samples[first : first + len(samples)] of the whole set.
+
+        inputs: asks both sides for their tensors, when the digests differ. answers_to: what the training side's postprocess makes of
+        given outputs. trained_on: the training engine's outputs for given tensors; where two preprocessing programs agree but for
+        rounding, the engines are compared on the same tensors.
+        """
+        size = len(samples)
+        tensors: tuple[Arrays | None, Arrays | None] = (None, None)
+        if training.inputs != inference.inputs:
+            tensors, self._inputs_compared = inputs(), True
+            for judge, left, right in zip(self._inputs, *tensors):
+                judge.add(left, right, first, size)
+            self.inputs_differ = self.inputs_differ or not all(verdict.passed for verdict in self.inputs)
+            if not self.inputs_differ:
+                outputs = trained_on(tensors[1])
+                training = replace(training, outputs=outputs, answers=answers_to(outputs))
+        known = self._reference.batch(first, first + size)
+        exact = known.exact if known is not None and training.inputs == inference.inputs else None
+        for index, (judge, left, right) in enumerate(zip(self._outputs, training.outputs, inference.outputs)):
+            judge.add(left, right, first, size, exact[index] if exact is not None else None)
+        self._add_answers(training, inference, samples, first, answers_to)
+        if first < KEPT_OUTPUTS:
+            self.kept[0].append(training.outputs)
+            self.kept[1].append(inference.outputs)
+        if self.example is None and not self.passed:
+            self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors)
+
+    def _add_answers(
+        self,
+        training: Observation,
+        inference: Observation,
+        samples: Sequence[Sample],
+        first: int,
+        answers_to: Callable[[Arrays], tuple[Any, ...]],
+    ) -> None:
+        scores = (
+            training.outputs[0] if self._default_answers and training.outputs and len(training.outputs[0]) == len(samples) else None
+        )
+        made: list[tuple[Any, ...]] = []
+
+        def again(offset: int) -> Any:
+            made[:] = made or [answers_to(inference.outputs)]
+            return made[0][offset]
+
+        agree = not self.inputs_differ and all(judge.verdict().passed for judge in self._outputs)
+        for offset, (sample, left, right) in enumerate(zip(samples, training.answers, inference.answers)):
+            name = f"sample {first + offset} ({sample.name})"
+            row = None if scores is None else scores[offset]
+            self._answers.add(left, right, name, partial(again, offset) if agree else None, row)
+        self.answered[0].extend(training.answers)
+        self.answered[1].extend(inference.answers)
+
+    def add_invariance(self, found: Mapping[str, Sequence[tuple[Array, Array] | None]]) -> None:
+        """Judges what must not matter to the inference engine: a difference beyond rounding names what does."""
+        for what, pairs in found.items():
+            for judge, rule, pair in zip(self._outputs, self._rules, pairs):
+                moved = "" if pair is None else _moved(rule, *pair)
+                if moved:
+                    self.invariance_problem = self.invariance_problem or (
+                        f"the inference engine answers the same sample differently {what}: {judge.verdict().name} {moved}."
+                    )
+
+    @property
+    def inputs(self) -> tuple[OutputVerdict, ...]:
+        """Verdicts over the tensors of the two preprocessing programs, as far as they differ in a bit."""
+        return tuple(judge.verdict() for judge in self._inputs) if self._inputs_compared else ()
+
+    @property
+    def outputs(self) -> tuple[OutputVerdict, ...]:
+        """Verdicts over the raw outputs."""
+        return tuple(judge.verdict() for judge in self._outputs)
+
+    @property
+    def answers(self) -> AnswersVerdict:
+        """The verdict over the postprocessed answers."""
+        return self._answers.verdict()
+
+    @property
+    def passed(self) -> bool:
+        """True when inputs, outputs and answers agree, and the inference engine agrees with itself."""
+        parts = (*self.inputs, *self.outputs)
+        return not self.count_problem and not self.invariance_problem and all(v.passed for v in parts) and self.answers.passed
+
+    @property
+    def vacuous(self) -> str:
+        """Why the comparison could not have seen a fault; empty when it could. One output that can is enough."""
+        seen = [verdict for verdict in self.outputs if verdict.resolution is not None]
+        blind = [v for v in seen if v.resolution is not None and v.resolution.vacuous and v.resolution.response and v.limit > BLIND]
+        if blind:  # its own rounding is gross: another output that can be seen does not make up for it
+            return (
+                f"the comparison is vacuous for {blind[0].name}: rounding alone moves it by {blind[0].limit / K:.2g} of its largest value "
+                "(an order or a choice that flips), so nothing else would be seen."
+            )
+        if not seen or any(not verdict.resolution.vacuous for verdict in seen if verdict.resolution is not None):
+            return ""
+        best = max(seen, key=lambda verdict: verdict.resolution.ratio if verdict.resolution else 0.0)
+        assert best.resolution is not None
+        return (
+            f"the comparison is vacuous: another sample moves {best.name} by {best.resolution.response:.2g} of its largest value, "
+            f"and differences up to {best.resolution.limit:.2g} are allowed."
+        )
+
+    @property
+    def input_problem(self) -> str:
+        """The cause when the two preprocessing programs part; empty when they agree."""
+        for index, verdict in enumerate(self.inputs):
+            if not verdict.passed:
+                sides = self.example and (self.example.training_inputs, self.example.inference_inputs)
+                hint = explain_input(sides[0][index], sides[1][index]) if sides and sides[0] and sides[1] else ""
+                return hint or f"preprocessing: {verdict.name}: {verdict.problem}."
+        return ""
+
+    @property
+    def output_problem(self) -> str:
+        """The difference in words, when no cause is known."""
+        problems = [f"{verdict.name}: {verdict.problem}." for verdict in self.outputs if not verdict.passed]
+        if not problems and not self.answers.passed:
+            problems = [f"the raw outputs agree, the answers do not: {self.answers.problem}."]
+        return problems[0] if problems else self.invariance_problem
+
+    def output_hint(self) -> str:
+        """A cause that the outputs themselves show; empty when they show none."""
+        nan = [v for v in self.outputs if "NaN or Inf" in v.problem]
+        if nan:
+            return f"{nan[0].name}: {nan[0].problem}."
+        return "" if self.example is None else explain_outputs(self.example.training, self.example.inference)
+
+    def agrees(self, training: Sequence[Array], inference: Sequence[Array]) -> bool:
+        """True when outputs agree as closely as rounding allows; for the diagnosis, not for the verdict."""
+        return len(training) == len(inference) and all(close(right, left) for left, right in zip(training, inference))
+
+    def figures(self) -> tuple[tuple[str, str], ...]:
+        """Names and values for the test's report."""
+        return tuple(figures(self.outputs, self.answers)) if self._outputs else ()
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Label/value pairs for a failure: each output against its limit, and the answers."""
+        lines = [(verdict.name, _against_limit(verdict)) for verdict in self.outputs]
+        for verdict in self.outputs:
+            if not verdict.passed and verdict.worst_classes:
+                shown = ", ".join(f"{index} ({size:.2g})" for index, size in verdict.worst_classes)
+                lines.append(("classes", f"{verdict.classes_beyond} beyond the limit; the worst are {shown}"))
+        answers = self.answers
+        if answers.compared:
+            ties = f", {answers.ties} near ties" if answers.ties else ""
+            lines.append(("answers", f"{answers.agreed} of {answers.compared} agree{ties}"))
+        if answers.problem:
+            lines.append(("first", answers.problem))
+        return tuple(lines[:8])
+
+
+def _moved(rule: Rule, one: Array, two: Array) -> str:
+    """Says how far an output moved when it should not; "" within rounding, or within the user's tolerance."""
+    if one.shape != two.shape:
+        return f"has shape {list(one.shape)}, then {list(two.shape)}"
+    if isinstance(rule, Noise) and one.dtype.kind in "fc":
+        allowed = 2 * rule.limit  # each of the two runs may lie within the limit on another side
+        apart, limit = error(two, one, rule.floor.scale).maximum, f"{allowed:.2g}"
+        passed = apart <= allowed
+    else:
+        judge = OutputJudge("", rule)
+        judge.add(one, two, 0, 1)
+        verdict = judge.verdict()
+        apart, limit, passed = verdict.error, str(rule) if one.dtype.kind in "fc" else "0", verdict.passed
+    return "" if passed else f"moves by {apart:.3g} of its largest value, the limit is {limit}"
+
+
+def _against_limit(verdict: OutputVerdict) -> str:
+    if not verdict.passed and not verdict.differing:
+        return verdict.problem
+    beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
+    floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
+    return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"
+
+
+def worst_of(outputs: Sequence[OutputVerdict]) -> OutputVerdict:
+    """The output that comes closest to its limit, or goes furthest beyond it."""
+    return max(outputs, key=lambda verdict: verdict.excess)
+
+
+def figures(outputs: Sequence[OutputVerdict], answers: AnswersVerdict) -> Iterator[tuple[str, str]]:
+    """Yields the figures of a comparison, whether it passed or not."""
+    worst = worst_of(outputs)
+    yield "output_error", f"{worst.error:.3g}"
+    yield "output_limit", f"{worst.limit:.2g}"
+    yield "output_limits", f"{worst.excess:.3g}"
+    if worst.floor is not None:
+        yield "noise_floor", f"{worst.floor.maximum:.3g}"
+        yield "noise_floor_source", worst.floor.source
+    seen = [verdict.resolution for verdict in outputs if verdict.resolution is not None]
+    if seen:
+        yield "resolution", f"{max(resolution.ratio for resolution in seen):.3g}"
+    if answers.compared:
+        yield "answers", f"{answers.agreed}/{answers.compared}"
+        yield "ties", str(answers.ties)
+
+
+def write_evidence(run: ParityRun, directory: Path) -> None:
+    """Writes the files that the practice prescribes: class ids, probabilities and outputs of both engines, and their comparison.
+
+    They are evidence, not the judge. Raw outputs of the first samples only, so that a thousand samples stay small on disk.
+    """
+    from pytest_paddle_infer.logs.reprod import write_diff, write_reprod
+
+    paths = [directory / f"output_{engine}_engine.npy" for engine in ("training", "inference")]
+    for path, kept, answers in zip(paths, run.kept, run.answered):
+        write_reprod(path, {**_answers(answers), **_outputs(kept)})
+    write_diff(directory / "train_infer_diff.log", paths[0], paths[1])
+
+
+def _answers(answers: Sequence[Any]) -> Mapping[str, Array]:
+    if answers and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers):
+        return {
+            "class_id": np.array([answer.class_id for answer in answers]),
+            "prob": np.array([answer.prob for answer in answers], dtype=np.float32),
+        }
+    return {}
+
+
+def _outputs(kept: Sequence[Sequence[Array]]) -> Mapping[str, Array]:
+    """Joins the batches of each output where their shapes allow it, else numbers them."""
+    arrays: dict[str, Array] = {}
+    for index, column in enumerate(zip(*kept)):
+        if all(array.ndim and array.shape[1:] == column[0].shape[1:] for array in column):
+            arrays[f"output_{index}"] = np.concatenate(column)
+        else:
+            arrays.update({f"output_{index}_batch_{number}": array for number, array in enumerate(column)})
+    return arrays

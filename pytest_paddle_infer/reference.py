@@ -1,0 +1,83 @@
+"""The training side's answers with their references, read back from the store: noise floors, responses, and what to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_paddle_infer.judge.noise import Floor, FloorMeter, ResponseMeter, rows
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.judge.noise import Array
+
+    Arrays = list[Array]
+
+
+@dataclass(frozen=True)
+class ReferenceBatch:
+    """One batch: what the training engine was given (a digest), what it answered, and the same in float64."""
+
+    start: int
+    stop: int
+    inputs: str
+    training: Arrays
+    exact: Arrays | None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Everything about the training side that does not depend on the variant.
+
+    names: of the outputs, as the model returns them (dict keys, list positions, "" for a single one). source: "float64" or "one ulp".
+    """
+
+    batches: tuple[ReferenceBatch, ...]
+    names: tuple[str, ...]
+    floors: tuple[Floor, ...]
+    responses: tuple[float, ...]
+    source: str
+
+    def batch(self, start: int, stop: int) -> ReferenceBatch | None:
+        """The batch of these samples; None beyond the first ones."""
+        return next((batch for batch in self.batches if (batch.start, batch.stop) == (start, stop)), None)
+
+
+def read_reference(directory: Path, meta: Mapping[str, Any]) -> Reference:
+    """Reads what `ReferenceService.compute` wrote, and measures floors and responses."""
+    with np.load(directory / "reference.npz", allow_pickle=False) as arrays:
+        training, references = (_by_batch(arrays, name, len(meta["outputs"])) for name in ("training", "reference"))
+    exact = meta["source"] == "float64"
+    batches = tuple(
+        ReferenceBatch(start, stop, digest, training[number], references[number] if exact else None)
+        for number, (start, stop, digest) in enumerate(meta["batches"])
+    )
+    sizes = [batch.stop - batch.start for batch in batches] + [1] * (len(training) - len(batches))  # a mirrored sample is last
+    floors, responses = [], []
+    for index in range(len(meta["outputs"])):
+        floor, response = FloorMeter(meta["source"], _scale(training, index, sizes)), ResponseMeter()
+        for size, own, other in zip(sizes, training, references):
+            for left, right in zip(rows(own[index], size), rows(other[index], size)):
+                if left.dtype.kind in "fc" and left.shape == right.shape:
+                    floor.add(left, right)
+                response.add(
+                    (right if exact else left).astype(np.float64) if left.dtype.kind in "bui" else (right if exact else left)
+                )
+        floors.append(floor.floor())
+        responses.append(response.response())
+    return Reference(batches, tuple(meta["outputs"]), tuple(floors), tuple(responses), str(meta["source"]))
+
+
+def _scale(training: Sequence[Arrays], index: int, sizes: Sequence[int]) -> float:
+    """The median of the largest values of the samples of a float output."""
+    parts = [part for size, own in zip(sizes, training) for part in rows(own[index], size) if part.dtype.kind in "fc" and part.size]
+    largest = [float(np.abs(part).max()) for part in parts]
+    return float(np.median(largest)) if largest and np.isfinite(largest).all() else 0.0
+
+
+def _by_batch(arrays: Any, name: str, outputs: int) -> Sequence[Arrays]:
+    count = sum(1 for key in arrays.files if key.startswith(f"{name}_") and key.endswith("_0"))
+    return [[arrays[f"{name}_{number}_{index}"] for index in range(outputs)] for number in range(count)]
