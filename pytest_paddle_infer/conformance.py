@@ -1,0 +1,539 @@
+"""One model x variant, run once, memoised: export -> observe -> judge -> diagnose. Usable without pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from pytest_paddle_infer.bench import Bench, RunOptions, check_readable
+from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport, locate, read_graph
+from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.store import Entry, Store
+from pytest_paddle_infer.words import (
+    Facts,
+    difference_facts,
+    failure,
+    input_problem,
+    parameters_failure,
+    sentence,
+    title_of,
+    weights_remedy,
+    worded,
+)
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.inference import InferenceEngine
+    from pytest_paddle_infer.engine.services import Observation, Timings
+    from pytest_paddle_infer.engine.training import TrainingEngine
+    from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.judge.answers import AnswersVerdict
+    from pytest_paddle_infer.judge.closeness import OutputVerdict
+    from pytest_paddle_infer.logs.autolog import AutoLog
+    from pytest_paddle_infer.parity import ParityRun
+    from pytest_paddle_infer.reference import Reference
+    from pytest_paddle_infer.teeth import Tooth
+
+BATCH_SIZES = (1, 2, 5)
+"""Batch sizes that an export with an open batch dimension must accept."""
+
+ARTIFACTS_VARIANT = "cpu"
+"""Loads and probes the export: the variant that runs every graph; oneDNN packs weights anew for each batch size and keeps them."""
+
+ENOUGH_BATCHES = 10
+"""Batches that a benchmark times at least when the number of passes is not given."""
+
+MOST_BATCHES = 50
+"""Batches that it times at most then: a pass over a thousand samples would double the run and tell the mean no better."""
+
+LOCK_STEPS = 40
+"""Time limits of a step that another process may need to build an export or a reference of 16 samples, twice."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ArtifactsResult:
+    """The artifacts checkpoint held: what was there."""
+
+    directory: Path
+    files: tuple[str, ...]
+    size: int
+    parameters: int
+    unused: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
+    weights: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ParityResult:
+    """The parity checkpoint held: how close the two engines are."""
+
+    inputs: tuple[OutputVerdict, ...]
+    outputs: tuple[OutputVerdict, ...]
+    answers: AnswersVerdict
+    samples: int
+    directory: Path
+    weights: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogResult:
+    """The log checkpoint held: the record, and the training engine's time a batch for comparison."""
+
+    path: Path
+    log: AutoLog
+    training_ms: float
+    weights: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast as the training engine the inference engine runs a batch."""
+        return self.training_ms / (self.log.inference_time_ms or 1e-9)
+
+
+class Conformance:
+    """Runs checkpoints; keeps the last model in memory, because its checkpoints come one after the other."""
+
+    def __init__(self, options: RunOptions, progress: Progress | None = None) -> None:
+        self.options = options
+        self.progress = progress or Progress()
+        self._store = Store(options.cache_dir, options.cache_size, lock_timeout=max(900.0, LOCK_STEPS * options.timeout))
+        self._benches: dict[Any, Bench] = {}
+        self._broken: dict[Any, tuple[ConformanceFailure, Any]] = {}  # with what the key counts on to stay alive
+
+    def close(self) -> None:
+        """Ends every worker and drops the model in memory."""
+        for bench in self._benches.values():
+            bench.close()
+        self._benches.clear()
+        self.progress.finish()
+
+    # -- engines and exports for fixtures ------------------------------------------------------------------------------
+
+    def export(self, spec: ModelSpec, samples: Sequence[Sample]) -> ExportedModel:
+        """Returns the export of the model: the given one, else from the store, else made now. Raises `ConformanceFailure`."""
+        return self._export(self._bench(spec, samples))
+
+    def training_engine(self, spec: ModelSpec, samples: Sequence[Sample]) -> TrainingEngine:
+        """The training engine in this process, for people to look into: a copy, so that no test changes what the checkpoints run."""
+        from pytest_paddle_infer.engine.services import make_training_engine
+
+        model = self._bench(spec, samples).model
+        return make_training_engine(replace(model, layer=copy.deepcopy(model.layer)), self.options.threads)
+
+    def inference_engine(self, spec: ModelSpec, variant: str, exported: Any, samples: Sequence[Sample]) -> InferenceEngine:
+        """The inference engine in this process. Raises `ConformanceFailure` when the export's files are not whole."""
+        from pytest_paddle_infer.engine.services import make_inference_engine
+
+        bench = self._bench(spec, samples)
+        export = self._located(bench, exported)
+        with worded(spec, variant, export):
+            check_readable(export)
+            return make_inference_engine(export, bench.model, variant, self.options.threads)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def artifacts(self, spec: ModelSpec, samples: Sequence[Sample], exported: Any = None) -> ArtifactsResult:
+        """Asserts that the export is whole, is the model's, and takes any batch size. Raises `ConformanceFailure`."""
+        bench = self._bench(spec, samples)
+        export = self._located(bench, exported)
+        return self._checkpoint(bench, ("artifacts", export.stamp), lambda: self._artifacts(bench, export))
+
+    def parity(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> ParityResult:
+        """Asserts that both engines answer alike on every sample. Raises `ConformanceFailure`."""
+        bench = self._bench(spec, samples)
+        export = self._located(bench, exported)
+        key = ("parity", variant, export.stamp, spec.batch_size, repr(spec.rtol), repr(spec.atol))
+        return self._checkpoint(bench, key, lambda: self._parity(bench, spec, variant, export))
+
+    def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
+        """Asserts that a benchmark run leaves a true AutoLog log. Raises `ConformanceFailure`."""
+        bench = self._bench(spec, samples)
+        export = self._located(bench, exported)
+        key = ("log", variant, export.stamp, spec.batch_size)
+        return self._checkpoint(bench, key, lambda: self._log(bench, spec, variant, export))
+
+    def teeth(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> tuple[Tooth, ...]:
+        """Plants faults in the training engine's answers and returns which of them the parity checkpoint catches."""
+        from pytest_paddle_infer.engine.teeth import TeethService
+        from pytest_paddle_infer.engine.variants import BUILTIN
+        from pytest_paddle_infer.teeth import judge_planted
+
+        bench = self._bench(spec, samples)
+        export = self._located(bench, exported)
+        precision = BUILTIN[variant].precision
+
+        def find() -> tuple[Tooth, ...]:
+            with worded(spec, variant, export):
+                reference = self._reference(bench, spec)
+                self.progress.step(spec.name, "teeth")
+                model, threads = bench.model, self.options.threads
+                worker = bench.worker("training engine", lambda: TeethService(model, bench.samples, threads))
+                batches = [(batch.start, batch.stop) for batch in reference.batches]
+                try:
+                    planted = bench.call(worker, "plant faults", "plant", batches, parts=10 * len(batches))
+                finally:
+                    worker.close()
+                return tuple(judge_planted(spec, reference, precision, each) for each in planted)
+
+        return self._checkpoint(bench, ("teeth", precision, spec.batch_size, repr(spec.rtol), repr(spec.atol)), find)
+
+    def _checkpoint(self, bench: Bench, key: Any, find: Callable[[], T]) -> T:
+        try:
+            return bench.once(key, find)
+        finally:
+            self.progress.finish()
+
+    def _bench(self, spec: ModelSpec, samples: Sequence[Sample]) -> Bench:
+        if "paddle" not in sys.modules:
+            self.progress.step(spec.name, "import paddle")
+        from pytest_paddle_infer.engine.runtime import load_paddle
+
+        with worded(spec):
+            load_paddle()  # what is wrong here is wrong with the process, and may be right for the next test
+        key = (spec.identity, tuple((s.name, str(s.path), id(s.value)) for s in samples))
+        if key in self._broken:
+            raise ConformanceFailure(self._broken[key][0].failure)
+        if key not in self._benches:
+            self.close()
+            self.progress.step(spec.name, "make the model")
+            from pytest_paddle_infer.engine.model import load_model
+
+            try:
+                with worded(spec):
+                    model = load_model(spec, samples, self.options.base, self.options.threads)
+            except ConformanceFailure as broken:
+                self._broken[key] = broken, (spec, samples)
+                raise
+            finally:
+                self.progress.finish()
+            self._benches[key] = Bench(spec, samples, model, self.options, self.progress)
+        return self._benches[key]
+
+    # -- export --------------------------------------------------------------------------------------------------------
+
+    def _located(self, bench: Bench, exported: Any) -> ExportedModel:
+        """The export to use: the one that a test's own `exported_model` fixture gave, else ours."""
+        if exported is None:
+            return self._export(bench)
+        if isinstance(exported, ExportedModel):
+            return exported
+        try:
+            return locate(exported)
+        except (ExportError, OSError, TypeError) as error:
+            raise ConformanceFailure(failure(f"{bench.spec.name}: exported_model gave no export: {sentence(error)}")) from error
+
+    def _export(self, bench: Bench) -> ExportedModel:
+        def find() -> ExportedModel:
+            with worded(bench.spec):
+                if self.options.exported is not None:
+                    return locate(self.options.exported)
+                return self._kept(bench)
+
+        return self._checkpoint(bench, "export", find)
+
+    def _kept(self, bench: Bench) -> ExportedModel:
+        entry = self._entry(bench)
+        export = ExportedModel(entry.directory)
+        if self.options.export_dir is not None:
+            _copy(export, self.options.export_dir / _as_filename(bench.spec.name))
+        return export
+
+    def _entry(self, bench: Bench) -> Entry:
+        from pytest_paddle_infer.engine.export import ExportService
+
+        def build(directory: Path) -> Mapping[str, Any]:
+            bench.begin_reference(self._reference_directory(bench), bench.spec.batch_size or 1)  # a second core has nothing to do
+            self.progress.step(bench.spec.name, "export")
+            model = bench.model
+            worker = bench.worker("export", lambda: ExportService(model))
+            try:
+                facts: Mapping[str, Any] = bench.call(worker, "to_static and jit.save", "export", str(directory))
+            finally:
+                worker.close()
+            return {**facts, "model": bench.spec.name}
+
+        self.progress.step(bench.spec.name, "look for a kept export")
+        return bench.once("entry", lambda: self._store.get(self._key(bench), build))
+
+    def _key(self, bench: Bench) -> str:
+        from pytest_paddle_infer.engine.model import export_key
+
+        return bench.once("key", lambda: export_key(bench.model, load_factory(bench.spec, self.options.base)))
+
+    # -- checkpoint artifacts ------------------------------------------------------------------------------------------
+
+    def _artifacts(self, bench: Bench, export: ExportedModel) -> ArtifactsResult:
+        spec, inputs = bench.spec, bench.model.inputs
+        self.progress.step(spec.name, "artifacts")
+        entry = None if export.given else self._entry(bench)
+        with worded(spec, "", export):
+            check_readable(export)
+            problem = input_problem(read_graph(export.model_file).inputs, inputs)
+            if problem:
+                raise ExportError(problem)
+            if entry is not None and entry.directory == export.directory:
+                # The exporter compared them. SHA-256 has just shown a kept export to be the files that it compared, and its key to be
+                # that of these very parameters.
+                parameters, unused = int(entry.meta["parameters"]), tuple(entry.meta["unused"])
+            else:
+                report: ParameterReport = bench.call(bench.training(), "compare parameters", "verify", export)
+                if not report.equal:
+                    raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
+                parameters, unused = report.compared, report.unused
+            worker, _ = bench.inference(ARTIFACTS_VARIANT, export)
+            open_batch = all(item.shape and item.shape[0] is None for item in inputs)
+            if open_batch:
+                self._check_batches(bench, worker)
+        damage = entry.rebuilt_because if entry is not None else None
+        return ArtifactsResult(
+            export.directory,
+            tuple(path.name for path in export.files),
+            export.size,
+            parameters,
+            unused,
+            BATCH_SIZES if open_batch else (),
+            bench.model.weights,
+            (f"the kept export was damaged and was made anew ({damage})",) if damage else (),
+        )
+
+    def _check_batches(self, bench: Bench, worker: Worker) -> None:
+        """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them."""
+        training = bench.training()
+        training.submit("training engine: run batches of 1 and 2", "shapes", BATCH_SIZES[:2], timeout=self.options.timeout)
+        found = bench.call(worker, f"run batches of {', '.join(map(str, BATCH_SIZES))}", "shapes", BATCH_SIZES)
+        known = training.result()
+        one, two = (known[size] for size in BATCH_SIZES[:2])
+        for size in BATCH_SIZES:
+            wanted = [tuple(a + (b - a) * (size - 1) for a, b in zip(left, right)) for left, right in zip(one, two)]
+            if found[size] != wanted:
+                raise ExportError(
+                    f"a batch of {size} gives outputs of shape {', '.join(str(list(s)) for s in found[size])}, "
+                    f"where the training engine gives {', '.join(str(list(s)) for s in wanted)}: the batch size was baked in when "
+                    "the model was traced (a Python loop or number over x.shape[0])."
+                )
+
+    # -- checkpoint parity ---------------------------------------------------------------------------------------------
+
+    def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
+        from pytest_paddle_infer.engine.variants import BUILTIN
+        from pytest_paddle_infer.parity import ParityRun, write_evidence
+        from pytest_paddle_infer.sampling import crop_notes
+
+        with worded(spec, variant, export):
+            reference = self._reference(bench, spec)
+            worker, facts = bench.inference(variant, export)
+            self.progress.step(spec.name, f"{variant}: parity")
+            run = ParityRun(bench.model, spec, reference, facts.output_names, BUILTIN[variant].precision)
+            self._observe(bench, spec, run, worker, reference)
+            step = "run again, in a batch and on a clone"
+            run.add_invariance(bench.once(("invariance", variant, export.stamp), lambda: bench.call(worker, step, "invariance")))
+        directory = self._output(spec, variant)
+        write_evidence(run, directory)
+        cause = self._cause(bench, run, worker, export)
+        if cause is not None:
+            title, facts_below, remedy = cause
+            found = failure(f"{title_of(spec, variant)}: {title}", bench.model.weights, export, remedy)
+            found = found.with_facts(*facts_below, *run.facts(), ("files", str(directory)))
+            raise ConformanceFailure(replace(found, figures=run.figures()))
+        notes = crop_notes(spec, bench.samples)
+        return ParityResult(run.inputs, run.outputs, run.answers, len(bench.samples), directory, bench.model.weights, notes)
+
+    def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference) -> None:
+        """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""
+        training = bench.training()
+        size, total = spec.batch_size or 1, len(bench.samples)
+        for start in range(0, total, size):
+            stop = min(start + size, total)
+            samples = bench.samples[start:stop]
+            step = f"run sample{'s' * (len(samples) > 1)} {', '.join(sample.name for sample in samples[:4])}"
+            known = reference.batch(start, stop)
+            asked = ("answer", known.training, known.inputs, stop - start) if known else ("observe", start, stop)
+            training.submit(f"{training.name}: {step}", *asked, timeout=self.options.timeout)
+            inferred: Observation = bench.call(worker, step, "observe", start, stop)
+            trained: Observation = training.result(lambda _: self.progress.tick())
+
+            def inputs(start: int = start, stop: int = stop) -> Any:
+                return tuple(bench.call(side, "preprocess", "inputs", start, stop) for side in (training, worker))
+
+            def answers_to(outputs: Any, count: int = stop - start) -> Any:
+                return bench.call(training, "postprocess", "answers", outputs, count)
+
+            def trained_on(tensors: Any) -> Any:
+                return bench.call(training, "run the inference engine's input", "run", tensors)
+
+            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on)
+            self.progress.advance(stop, total)
+
+    def _reference(self, bench: Bench, spec: ModelSpec) -> Reference:
+        """The training side's answers with their float64 reference: from the store, else made now; shared by all variants."""
+        from pytest_paddle_infer.engine.reference import REFERENCE_FORMAT, REFERENCE_SAMPLES
+        from pytest_paddle_infer.reference import read_reference
+
+        size, total = spec.batch_size or 1, len(bench.samples)
+
+        def find() -> Reference:
+            self.progress.step(spec.name, "float64 reference")
+            training = bench.training()
+            starts = range(0, min(REFERENCE_SAMPLES, total), size)
+            digests = bench.call(training, "preprocess", "digests", [(start, min(start + size, total)) for start in starts])
+            parts = [self._key(bench), f"reference {REFERENCE_FORMAT} {size} {self.options.threads} {total == 1}", *digests]
+            directory = self._reference_directory(bench)
+
+            def build(target: Path) -> Mapping[str, Any]:
+                meta = bench.finish_reference(directory, size)
+                shutil.copyfile(directory / "reference.npz", target / "reference.npz")
+                return meta
+
+            entry = self._store.get(hashlib.sha256(" ".join(parts).encode()).hexdigest(), build)
+            bench.drop_reference()
+            reference = read_reference(entry.directory, entry.meta)
+            if not entry.built and not self._still_true(bench, reference):
+                # what the model computes changed without a trace in the key, such as a value that its factory reads from a file
+                reference = read_reference(directory, bench.finish_reference(directory, size))
+            shutil.rmtree(directory, ignore_errors=True)
+            return reference
+
+        return bench.once(("reference", size), find)
+
+    def _still_true(self, bench: Bench, reference: Reference) -> bool:
+        """Runs the first batch and compares bits with a kept reference."""
+        kept = reference.batches[0]
+        live = bench.call(bench.training(), "run the first batch", "outputs", kept.start, kept.stop)
+        return len(live) == len(kept.training) and all(
+            one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+            for one, two in zip(live, kept.training)
+        )
+
+    def _reference_directory(self, bench: Bench) -> Path:
+        return self.options.workdir / f"reference-{os.getpid()}-{id(bench)}"
+
+    def _cause(self, bench: Bench, run: ParityRun, worker: Worker, export: ExportedModel) -> tuple[str, Facts, str] | None:
+        """Returns (cause, facts, remedy) of a parity failure, the nearest to the user first; None when all is well."""
+        if run.passed:
+            if not run.vacuous:
+                return None
+            remedy = "use trained weights, other samples, or compare logits (softmax='no') where softmax saturates."
+            return (
+                run.vacuous,
+                (),
+                remedy if bench.spec.rtol is None and bench.spec.atol is None else "give a smaller rtol or atol.",
+            )
+        training, example = bench.training(), run.example
+        if run.count_problem:
+            return run.count_problem, (), "return each output once, and no input as an output."
+        if run.input_problem:
+            facts: Facts = ()
+            if example is not None and example.training_inputs is not None:
+                same = _quietly(lambda: bench.call(worker, "run the training engine's input", "run", example.training_inputs))
+                if same is not None and run.agrees(example.training, same):
+                    facts = (
+                        ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault"),
+                    )
+            return run.input_problem, facts, "make both preprocessing programs the same; compare the step that the cause names."
+        if export.given:
+            report = _quietly(lambda: bench.call(training, "compare parameters", "verify", export))
+            if report is not None and not report.equal:
+                return report.sentence(), difference_facts(report), weights_remedy(bench.model.weights)
+        hint = run.output_hint()
+        if hint:
+            return hint, (), "make the exported model and the training engine's the same function."
+        if example is not None and not run.agrees(example.training, example.inference):
+            trained = _quietly(lambda: bench.call(training, "run in train mode", "in_train_mode", example.start, example.stop))
+            if trained is not None and run.agrees(trained, example.inference):
+                return (
+                    "the export was made in train mode: the layer in train() gives the inference engine's outputs "
+                    "(forward reads self.training).",
+                    (("parameters", "equal to the model's"),),
+                    "call layer.eval() before paddle.jit.save.",
+                )
+        return run.output_problem, (), "look at the files below; the outputs of both engines are in them."
+
+    # -- checkpoint log ------------------------------------------------------------------------------------------------
+
+    def _log(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> LogResult:
+        from pytest_paddle_infer.benchmark import Memory, check_log, make_log, write_log
+
+        size, warmup = spec.batch_size or 1, self.options.warmup
+        once = -(-len(bench.samples) // size)
+        default = min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
+        batches = once * self.options.repeats if self.options.repeats else default
+        path = self._output(spec, variant) / "inference_benchmark.log"
+        own = self.options.autolog == "builtin"
+        memory = Memory()
+        with worded(spec, variant, export):
+            worker, facts = bench.inference(variant, export)
+            self.progress.step(spec.name, f"{variant}: benchmark")
+            if own:
+                asked: tuple[Any, ...] = ("time the inference engine", "benchmark", size, warmup, batches)
+            else:
+                asked = ("let auto_log write the log", "autolog", size, warmup, batches, spec.name, str(path))
+            timings: Timings = bench.call(worker, *asked, parts=warmup + batches, watch=memory.sample)
+            memory.sample(worker.pid)
+            if own:
+                write_log(path, make_log(bench.model, variant, facts, timings, size, memory))
+            log, problems = check_log(path, facts, timings, own=own)
+            training_ms = self._training_ms(bench, size)
+        if problems or log is None:
+            remedy = "every field must say what the run did; run again on a machine that is not overloaded."
+            found = failure(
+                f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
+            )
+            raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
+        return LogResult(path, log, training_ms, bench.model.weights)
+
+    def _training_ms(self, bench: Bench, batch_size: int) -> float:
+        """Milliseconds of one batch in the training engine alone, the mean of four after a warm-up; once for all variants."""
+
+        def find() -> float:
+            timings = bench.call(bench.training(), "time the training engine", "benchmark", batch_size, 1, 4, parts=5)
+            return float(1000 * sum(timings.run) / len(timings.run))
+
+        return bench.once(("training_ms", batch_size), find)
+
+    def _output(self, spec: ModelSpec, variant: str) -> Path:
+        root = self.options.output_dir or self.options.workdir / "output"
+        directory = root / _as_filename(spec.name) / variant
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+
+def _quietly(ask: Callable[[], T]) -> T | None:
+    """A question asked for diagnosis only: when a worker cannot answer it, the failure at hand is still the news."""
+    try:
+        return ask()
+    except WorkerFailure:
+        return None
+
+
+def _as_filename(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+def _copy(export: ExportedModel, target: Path) -> None:
+    """Copies an export next to its target first, so that the target is whole or absent, whoever else copies it too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        for path in export.files:
+            shutil.copy2(path, part / path.name)
+        shutil.rmtree(target, ignore_errors=True)
+        part.chmod(0o755)
+        with contextlib.suppress(OSError):  # another xdist worker put the same files there a moment ago
+            part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""Sentences about what a checkpoint found: failures of workers, files, parameters and inputs as `Failure`s."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.store import StoreError
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.models import ModelSpec
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = None) -> Iterator[None]:
+    """Turns what may go wrong in a step into a `ConformanceFailure`; faults of ours keep their traceback."""
+    name = title_of(spec, variant)
+    try:
+        yield
+    except ConformanceFailure:
+        raise
+    except WorkerFailure as error:
+        facts: list[tuple[str, str]] = [] if error.sentence else [("step", error.step)]
+        if error.location:
+            facts.append(("at", error.location))
+        if error.kind != "exception" and (tail := _last_lines(error.output)):
+            facts.append(("said", tail))
+        raise ConformanceFailure(
+            failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
+        ) from error
+    except PaddleInferError as error:
+        remedy = "export the model again." if isinstance(error, ExportError) and export is not None and export.given else ""
+        text = sentence(error)
+        title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
+        raise ConformanceFailure(failure(title, "", export, remedy)) from error
+
+
+def title_of(spec: ModelSpec, variant: str = "") -> str:
+    """What every failure begins with: the model, and the variant where it matters."""
+    return f"{spec.name}, {variant}" if variant else spec.name
+
+
+def failure(title: str, weights: str = "", export: ExportedModel | None = None, remedy: str = "") -> Failure:
+    """Returns a failure that says which weights and which given export it is about."""
+    facts = [("weights", weights)] if weights else []
+    if export is not None and export.given:
+        facts.append(("export", str(export.prefix)))
+    return Failure(title, tuple(facts), remedy)
+
+
+def sentence(error: BaseException) -> str:
+    """The text of an error with one full stop."""
+    return str(error).rstrip(".") + "."
+
+
+def _worker_title(error: WorkerFailure) -> str:
+    who, _, step = error.step.partition(": ")
+    detail = error.detail.rstrip(".")
+    if error.kind == "timeout":
+        return f"the {who} hangs in '{step}': {detail}."
+    if error.kind != "exception":
+        return f"the {who} died in '{step}': {detail}."
+    if error.sentence:
+        return f"{detail}."
+    return f"the export failed: {detail}." if who == "export" else f"the {who} could not {step}: {detail}."
+
+
+def _worker_remedy(error: WorkerFailure) -> str:
+    if error.kind == "timeout":
+        return "look at the line above, or allow more time with --paddle-timeout."
+    if "ConvertPirAttribute2RuntimeAttribute" in error.detail:
+        return "this Paddle's oneDNN cannot run one of the model's operators (F.interpolate is one): deploy with the variant cpu."
+    if error.step.startswith("export") and not error.sentence:
+        return "change the line above so that paddle.jit.to_static can convert it."
+    return ""
+
+
+def _last_lines(output: str, count: int = 3) -> str:
+    """The end of what a process wrote, without glog's info and warning lines and without the dump of faulthandler."""
+    noise = re.compile(
+        r"[IW]\d{4} |Extension modules|Fatal Python error|(Current thread|Thread) 0x|\s+File \"|to_static made it of"
+    )
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not noise.match(line)]
+    return " | ".join(lines[-count:])[:300]
+
+
+# -- parameters and inputs ---------------------------------------------------------------------------------------------
+
+
+def parameters_failure(spec: ModelSpec, weights: str, export: ExportedModel, report: ParameterReport) -> Failure:
+    """The export holds other parameters than the model."""
+    found = failure(f"{spec.name}: {report.sentence()}", weights, export, weights_remedy(weights))
+    return found.with_facts(*difference_facts(report))
+
+
+def weights_remedy(weights: str) -> str:
+    """What to do when parameters differ."""
+    if weights.startswith("random"):
+        return "the model under test has random weights; give the exported ones with --paddle-weights or ModelSpec(weights=...)."
+    return "export again from the weights under test."
+
+
+def difference_facts(report: ParameterReport) -> Facts:
+    """The first parameters that differ, and by how much."""
+    shown = ((d.name, f"{d.differing} of {d.elements} elements differ, by at most {d.max_abs:.3g}") for d in report.differences[:3])
+    return (("compared", f"{report.compared} parameters, bit for bit"), *shown)
+
+
+def input_problem(found: Sequence[Any], wanted: Sequence[Any]) -> str:
+    """How the inputs of an export differ from those asked for, in one sentence; empty when they do not."""
+    if [item.name for item in found] != [item.name for item in wanted]:
+        have, want = (", ".join(str(item.name) for item in items) for items in (found, wanted))
+        return f"the export's inputs are {have}; asked for were {want}."
+    for have, want in zip(found, wanted):
+        if have.dtype != want.dtype:
+            return f"the export's input {have.name!r} is {have.dtype}; asked for was {want.dtype}."
+        if have.shape != want.shape:
+            fixed = have.shape and want.shape and want.shape[0] is None and have.shape[0] is not None
+            advice = "; use None for the batch dimension" if fixed else ""
+            return f"the export's input {have.name!r} has shape {list(have.shape)}; asked for was {list(want.shape)}{advice}."
+    return ""
