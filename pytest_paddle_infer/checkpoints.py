@@ -1,0 +1,129 @@
+"""What the fixtures do once a test uses them: checkpoints of one test, their figures on its report, a failure in plain words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.option_table import CHECKPOINTS
+from pytest_paddle_infer.report.figures import Figures
+from pytest_paddle_infer.report.text import format_failure, reproduce_command
+from pytest_paddle_infer.sampling import as_samples
+from pytest_paddle_infer.session import SESSION
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.conformance import Conformance
+    from pytest_paddle_infer.options import Settings
+    from pytest_paddle_infer.samples import Sample
+
+
+class Checkpoints:
+    """Runs checkpoints for one test: with the test's own samples and export, and its figures on the test's report."""
+
+    def __init__(self, request: pytest.FixtureRequest, conformance: Conformance) -> None:
+        self._request = request
+        self._conformance = conformance
+
+    def run(self, spec: ModelSpec, variant: str, checkpoints: Sequence[str] = CHECKPOINTS) -> None:
+        """Runs the named checkpoints in their order."""
+        for name in CHECKPOINTS:
+            if name in checkpoints:
+                self.artifacts(spec) if name == "artifacts" else getattr(self, name)(spec, variant)
+
+    def artifacts(self, spec: ModelSpec) -> None:
+        """Fails the test when the artifacts checkpoint does not hold."""
+        with _on_report(self._request, spec, "", "artifacts") as figures:
+            result = self._conformance.artifacts(spec, self._samples(), self._exported())
+            figures.artifacts(result)
+
+    def parity(self, spec: ModelSpec, variant: str) -> None:
+        """Fails the test when the parity checkpoint does not hold."""
+        with _on_report(self._request, spec, variant, "parity") as figures:
+            samples, exported = self._samples(), self._exported()
+            figures.parity(self._conformance.parity(spec, variant, samples, exported))
+            if self._request.config.stash[SESSION].settings.teeth:
+                figures.teeth(self._conformance.teeth(spec, variant, samples, exported))
+
+    def log(self, spec: ModelSpec, variant: str) -> None:
+        """Fails the test when the log checkpoint does not hold."""
+        with _on_report(self._request, spec, variant, "log") as figures:
+            figures.log(self._conformance.log(spec, variant, self._samples(), self._exported()))
+
+    def _samples(self) -> tuple[Sample, ...]:
+        return as_samples(self._request.getfixturevalue("sample_images"))
+
+    def _exported(self) -> Any:
+        # asked for here, in the test's call: an export that fails is a failed test, not an error in a fixture
+        return self._request.getfixturevalue("exported_model")
+
+
+@contextmanager
+def _on_report(request: pytest.FixtureRequest, spec: ModelSpec, variant: str, checkpoint: str) -> Iterator[Figures]:
+    """Puts figures on the test's report, and turns a `ConformanceFailure` into a plain failed test."""
+    figures = Figures(request.node.user_properties, spec.name, variant)
+    with plain_failure(request.node):
+        try:
+            yield figures
+        except ConformanceFailure as error:
+            figures.failed(checkpoint, error.failure.figures)
+            raise
+        except (pytest.fail.Exception, PaddleInferError):  # from a fixture that the checkpoint asked for, and from what it gave
+            figures.failed(checkpoint, ())
+            raise
+
+
+@contextmanager
+def plain_failure(node: pytest.Item) -> Iterator[None]:
+    """Turns an error that is raised on purpose into a failed test without a traceback: its own says nothing more."""
+    try:
+        yield
+    except PaddleInferError as error:
+        failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
+        failure = replace(failure, reproduce=reproduce_command(node.nodeid, node.config.stash[SESSION].settings))
+        raise pytest.fail.Exception(format_failure(failure), pytrace=False) from None
+
+
+def workdir_of(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+    """One directory a run, shared by all xdist workers of it."""
+    base = factory.getbasetemp()
+    shared = base.parent if hasattr(config, "workerinput") else base
+    (shared / "paddle-infer").mkdir(exist_ok=True)
+    return shared / "paddle-infer"
+
+
+def run_options(settings: Settings, workdir: Path) -> RunOptions:
+    """How the checkpoints run, as the options say."""
+
+    def path(text: str | None) -> Path | None:
+        return None if text is None else Path(text)
+
+    if settings.no_cache:
+        cache = workdir / "exports"
+    elif settings.cache_dir is not None:
+        cache = Path(settings.cache_dir)
+    else:
+        home = os.environ.get("XDG_CACHE_HOME")
+        cache = (Path(home) if home else Path.home() / ".cache") / "pytest-paddle-infer"
+    return RunOptions(
+        base=settings.base,
+        workdir=workdir,
+        cache_dir=cache,
+        cache_size=settings.cache_size or None,
+        threads=settings.threads,
+        timeout=settings.timeout,
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+        autolog=settings.autolog,
+        exported=path(settings.exported),
+        export_dir=path(settings.export_dir),
+        output_dir=path(settings.output_dir),
+    )

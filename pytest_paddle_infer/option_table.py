@@ -1,0 +1,233 @@
+"""The table of options and marker keys, with the reader of each value. Loaded at every pytest start, so it imports nothing heavy.
+
+`options.py` makes `Settings` of it; a table of named tuples, because a dataclass takes five times as long to make.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_paddle_infer.models import Size
+
+SOFTMAX = ("auto", "yes", "no")
+MARKER = "paddle_infer_parity"
+MARKER_FIXTURES = ("paddle_model", "paddle_variant", "sample_images", "paddle_checkpoints")
+"""What a marked test sets up, named by the test or not."""
+CHECKPOINTS = ("artifacts", "parity", "log")
+VARIANTS = ("cpu", "onednn")
+"""Known engine variants; `engine.variants` gives each its meaning, and a test holds the two together."""
+
+
+# -- value types: each raises OptionError with the valid values --------------------------------------------------------
+
+
+def invalid(sentence: str) -> Exception:
+    """Returns the `OptionError` to raise; its module is opened only for a fault."""
+    from pytest_paddle_infer.failures import OptionError
+
+    return OptionError(sentence)
+
+
+def whole(minimum: int) -> Callable[[str], int]:
+    """Returns a reader of whole numbers from `minimum`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except (TypeError, ValueError):
+            value = minimum - 1
+        if value < minimum:
+            raise invalid(f"{text!r} is not a whole number from {minimum}")
+        return value
+
+    return read
+
+
+def positive(text: str) -> float:
+    """Reads a finite number greater than zero."""
+    return _number(text, zero=False)
+
+
+def tolerance(text: str) -> float:
+    """Reads a finite number from zero."""
+    return _number(text, zero=True)
+
+
+def _number(text: str, *, zero: bool) -> float:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise invalid(f"{text!r} is not a finite number {'from 0' if zero else 'greater than 0'}")
+    return value
+
+
+def one_of(*values: str) -> Callable[[str], str]:
+    """Returns a reader that accepts `values` and names them otherwise."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise invalid(f"{text!r} is not one of {', '.join(values)}")
+        return text
+
+    return read
+
+
+def image_size(text: str) -> Size:
+    """Reads `224` or `HEIGHTxWIDTH`, in pixels."""
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", text)
+    if match is None:
+        raise invalid(f"{text!r} is not a size in pixels; write 224 or 480x640 (height x width)")
+    return int(match[1]) if match[2] is None else (int(match[1]), int(match[2]))
+
+
+def byte_size(text: str) -> int:
+    """Reads a number of bytes such as `500M`, `20G` or `0` for no limit."""
+    match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise invalid(f"{text!r} is not a size; write 500M, 20G, or 0 for no limit")
+    return int(match[1]) << (10 * " KMGT".index(match[2].upper() or " "))
+
+
+def boolean(text: str) -> bool:
+    """Reads an ini boolean."""
+    lowered = text.strip().lower()
+    if lowered in ("true", "yes", "on", "1"):
+        return True
+    if lowered in ("false", "no", "off", "0"):
+        return False
+    raise invalid(f"{text!r} is not true or false")
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+class Option(NamedTuple):
+    """One option: `--paddle-NAME` with its ini twin; the README's table is made from these."""
+
+    name: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] = str
+    default: Any = None
+    shown: str = ""
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The command-line spelling."""
+        return f"--paddle-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The ini spelling, which is also argparse's dest."""
+        return "paddle_" + self.attribute
+
+    @property
+    def attribute(self) -> str:
+        """The name in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """True for an option without a value."""
+        return not self.metavar
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("model", "Add the conformance items of this model: a registered name, package.module:factory, "
+           "path/to/file.py:factory, a factory of paddle.vision.models, or a glob over known names. May be repeated.",
+           "NAME", default=(), many=True),
+    Option("variant", "Configuration of the inference engine: " + ", ".join(VARIANTS) + ". May be repeated.",
+           "NAME", one_of(*VARIANTS), default=("cpu",), shown="cpu", many=True),
+    Option("weights", "Weights of the model (.pdparams); without them the model gets seeded random weights.", "FILE"),
+    Option("images", "Samples: a file, a directory or a glob; without it the plugin draws four pictures.", "PATH"),
+    Option("image-size", "Side of the input in pixels, or HEIGHTxWIDTH; the default preprocessing resizes the short side "
+           "to 256/224 of it and crops the centre.", "SIZE", image_size, shown="224"),
+    Option("batch-size", "Samples that the engines are given at a time.", "N", whole(1), default=1, shown="1"),
+    Option("softmax", "Append softmax to the model: auto (to a classifier that does not end in one), yes or no.",
+           "WHEN", one_of(*SOFTMAX), default="auto", shown="auto"),
+    Option("seed", "Seed of random weights.", "N", whole(0), default=0, shown="0"),
+    Option("threads", "Math threads of each engine.", "N", whole(1), default=1, shown="1"),
+    Option("timeout", "Time limit of each step of a worker process (export, load, one batch), in seconds.",
+           "SECONDS", positive, default=300.0, shown="300"),
+    Option("rtol", "Elementwise relative tolerance; replaces the default rule.", "X", tolerance),
+    Option("atol", "Elementwise absolute tolerance; replaces the default rule.", "X", tolerance),
+    Option("warmup", "Batches run before the timed ones.", "N", whole(0), default=2, shown="2"),
+    Option("repeats", "Timed passes over all samples; by default enough to time 10 batches, and 50 batches at most.", "N", whole(1),
+           shown="1 or more"),
+    Option("autolog", "Who writes the benchmark log: builtin, or auto_log for the package of that name.",
+           "WRITER", one_of("builtin", "auto_log"), default="builtin", shown="builtin"),
+    Option("exported", "Check the export in this directory (or with this path prefix) instead of exporting.", "DIR"),
+    Option("export-dir", "Leave a copy of each export in DIR/MODEL.", "DIR"),
+    Option("output-dir", "Where the reprod_log files and the benchmark log go: DIR/MODEL/VARIANT.", "DIR",
+           shown="pytest's temporary directory"),
+    Option("cache-dir", "Where exports are kept between runs.", "DIR",
+           shown="$XDG_CACHE_HOME/pytest-paddle-infer, or ~/.cache/pytest-paddle-infer"),
+    Option("cache-size", "Size limit of the kept exports; the oldest used go first; 0 for none.", "SIZE", byte_size,
+           default=20 << 30, shown="20G"),
+    Option("no-cache", "Export anew into pytest's temporary directory, and leave the kept exports alone.", read=boolean,
+           default=False, shown="off"),
+    Option("teeth", "After parity, plant faults in the model (channels swapped, a layer's weights off, ...) and report which of them "
+           "the comparison catches.", read=boolean, default=False, shown="off"),
+)  # fmt: skip
+
+BY_ATTRIBUTE: Mapping[str, Option] = {option.attribute: option for option in OPTIONS}
+
+MARKER_KEYS: Mapping[str, str] = {
+    "model": "name of the model, as for --paddle-model; default: every --paddle-model, else the one registered model",
+    "variants": "list of engine variants",
+    "images": "file, directory, glob, or a list of paths or values",
+    "input_spec": "list with one shape, (shape, dtype[, name]), TensorSpec or InputSpec an input",
+    "batch_size": "samples that the engines are given at a time",
+    "softmax": "append softmax: 'auto', 'yes', 'no', True or False",
+    "preprocess": "sample -> array or tuple of arrays, for both engines",
+    "training_preprocess": "the same for the training engine, where it is another program",
+    "postprocess": "output of one sample -> answer",
+    "rtol": "elementwise relative tolerance",
+    "atol": "elementwise absolute tolerance",
+    "checkpoints": "list out of " + ", ".join(CHECKPOINTS),
+}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Adds every option of the table and its ini twin."""
+    group = parser.getgroup("paddle-infer", "PaddlePaddle: does the deployed model answer like the trained one?")
+    for option in OPTIONS:
+        if option.is_switch:
+            group.addoption(option.flag, dest=option.key, action="store_true", default=None, help=option.help)
+        else:
+            group.addoption(
+                option.flag,
+                dest=option.key,
+                metavar=option.metavar,
+                action="append" if option.many else "store",
+                type=_argparse_type(option.read),
+                default=None,
+                help=option.help + (f" Default: {option.shown}." if option.shown else ""),
+            )
+        kind: Any = "args" if option.many else "string"
+        parser.addini(option.key, option.help, type=kind, default=None)
+
+
+def any_given(config: pytest.Config) -> bool:
+    """True when the command line or the ini file sets any option."""
+    return any(config.getoption(option.key) is not None or config.getini(option.key) not in (None, "", []) for option in OPTIONS)
+
+
+def _argparse_type(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert

@@ -1,0 +1,208 @@
+"""Command line, ini file and marker -> one frozen `Settings`; every usage error about them is worded here.
+
+Each option exists as `--paddle-NAME` and as ini value `paddle_NAME`. The command line wins over the marker, the marker over
+the `ModelSpec`, that over the ini file, and that over the default.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from pytest_paddle_infer.failures import ModelError, OptionError
+from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, softmax_choice
+from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER, MARKER_KEYS, OPTIONS, VARIANTS, Option, tolerance, whole
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run. `given` holds the attributes set on the command line, `from_ini` those of the ini file."""
+
+    model: tuple[str, ...]
+    variant: tuple[str, ...]
+    weights: str | None
+    images: str | None
+    image_size: Size | None
+    batch_size: int
+    softmax: str
+    seed: int
+    threads: int
+    timeout: float
+    rtol: float | None
+    atol: float | None
+    warmup: int
+    repeats: int | None
+    autolog: str
+    exported: str | None
+    export_dir: str | None
+    output_dir: str | None
+    cache_dir: str | None
+    cache_size: int
+    no_cache: bool
+    teeth: bool
+    base: Path
+    given: frozenset[str]
+    from_ini: frozenset[str]
+
+    @property
+    def models_on_command_line(self) -> tuple[str, ...]:
+        """Only the command line adds items; the ini file merely says which model is meant."""
+        return self.model if "model" in self.given else ()
+
+    def command_line(self) -> list[str]:
+        """The options that another run needs to see the same again."""
+        words = []
+        for option in OPTIONS:
+            if option.attribute in self.given and option.attribute not in ("model", "variant", "no_cache", "teeth"):
+                value = getattr(self, option.attribute)
+                text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                words.append(f"{option.flag}={text[:-2] if isinstance(value, float) and text.endswith('.0') else text}")
+        return words
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Merges command line, ini file and defaults. Raises `OptionError` for a bad ini value."""
+    values: dict[str, Any] = {}
+    given: set[str] = set()
+    from_ini: set[str] = set()
+    for option in OPTIONS:
+        value = config.getoption(option.key)
+        if value is not None:
+            given.add(option.attribute)
+        else:
+            value = _ini_value(config, option)
+            if value is None:
+                value = option.default
+            else:
+                from_ini.add(option.attribute)
+        values[option.attribute] = tuple(dict.fromkeys(value)) if option.many else value
+    for name in ("weights", "images", "exported", "export_dir", "output_dir", "cache_dir"):
+        if values[name] is not None:  # a path on the command line is the caller's, one in the ini file is the project's
+            root = config.rootpath if name in from_ini else config.invocation_params.dir
+            values[name] = str(root / Path(values[name]).expanduser())
+    if values["autolog"] == "auto_log" and "autolog" in given and importlib.util.find_spec("auto_log") is None:
+        from pytest_paddle_infer.logs.autolog import INSTALL
+
+        raise OptionError(f"--paddle-autolog: {INSTALL}")
+    return Settings(**values, base=config.invocation_params.dir, given=frozenset(given), from_ini=frozenset(from_ini))
+
+
+def _ini_value(config: pytest.Config, option: Option) -> Any:
+    raw = config.getini(option.key)
+    if raw in ("", [], None):
+        return None
+    try:
+        return [option.read(item) for item in raw] if option.many else option.read(raw)
+    except OptionError as error:
+        raise OptionError(f"ini value {option.key}: {error}.") from None
+
+
+# -- the marker --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one test asks for, after the marker was merged: variants, checkpoints, and overrides of the `ModelSpec`."""
+
+    model: str | None
+    variants: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    overrides: Mapping[str, Any]
+
+
+def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
+    """Validates the marker's arguments. Raises `OptionError` that names the valid keys or values."""
+    values = {} if marker is None else dict(marker.kwargs)
+    if marker is not None and marker.args:
+        raise OptionError(f"@pytest.mark.{MARKER} takes keywords only, such as model={marker.args[0]!r}.")
+    wrong = sorted(set(values) - set(MARKER_KEYS))
+    if wrong:
+        raise OptionError(
+            f"@pytest.mark.{MARKER}: unknown key {', '.join(map(repr, wrong))}; the keys are {', '.join(MARKER_KEYS)}."
+        )
+    try:
+        model = values.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise OptionError(f"model={model!r} is not a name")
+        variants = _names("variants", values.pop("variants", settings.variant), VARIANTS)
+        checkpoints = _names("checkpoints", values.pop("checkpoints", CHECKPOINTS), CHECKPOINTS)
+        for name, read in (("rtol", tolerance), ("atol", tolerance), ("batch_size", whole(1))):
+            if values.get(name) is not None:
+                values[name] = _value(name, values[name], read)
+        values["softmax"] = softmax_choice(values.get("softmax"))
+        if values.get("input_spec") is not None:
+            if not isinstance(values["input_spec"], (list, tuple)):
+                raise OptionError(f"input_spec={values['input_spec']!r} is not a list with one entry an input")
+            values["input_spec"] = tuple(TensorSpec.of(entry) for entry in values["input_spec"])
+    except (OptionError, ModelError, TypeError) as error:
+        raise OptionError(f"@pytest.mark.{MARKER}: {str(error).rstrip('.')}.") from None
+    if "variant" in settings.given:
+        variants = settings.variant
+    return Request(model, variants, checkpoints, {k: v for k, v in values.items() if v is not None})
+
+
+def _value(key: str, value: Any, read: Callable[[str], Any]) -> Any:
+    if isinstance(value, Mapping) and read is tolerance:  # by output name
+        return {str(name): _value(f"{key}[{name!r}]", item, read) for name, item in value.items()}
+    try:
+        return read(str(value))  # as text: int(2.5) and int(True) would pass
+    except OptionError as error:
+        raise OptionError(f"{key}: {error}") from None
+
+
+def _names(key: str, value: Any, valid: Sequence[str]) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
+    if not names or any(name not in valid for name in names):
+        raise OptionError(f"{key}={value!r}: choose from {', '.join(valid)}")
+    return tuple(dict.fromkeys(names))
+
+
+def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
+    """Returns `spec` as this test means it: command line > marker > spec > ini > default."""
+    values: dict[str, Any] = dict(request.overrides)
+    for name in ("weights", "images", "image_size", "batch_size", "softmax", "seed", "rtol", "atol"):
+        if name in settings.given or (name not in values and getattr(spec, name) is None):
+            values[name] = getattr(settings, name)
+    if {"rtol", "atol"} & settings.given:  # a tolerance on the command line replaces the other one too
+        values.update(rtol=settings.rtol, atol=settings.atol)
+    if "image_size" in settings.given and "input_spec" not in request.overrides:
+        values["input_spec"] = None
+    try:
+        return replace(spec, **values)
+    except ModelError as error:
+        raise OptionError(str(error)) from None
+
+
+def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
+    """Raises `OptionError` for paths on the command line that do not exist, or that cannot serve several models."""
+    for name in ("weights", "exported"):
+        path = getattr(settings, name)
+        if path is None:
+            continue
+        if len(models) > 1:
+            raise OptionError(
+                f"--paddle-{name} belongs to one model, and {len(models)} are chosen: {', '.join(m.name for m in models)}."
+            )
+        if name == "weights" and not Path(path).is_file():
+            raise OptionError(f"--paddle-weights: there is no file {path}.")
+        if name == "exported" and not (Path(path).is_dir() or Path(path).parent.is_dir()):
+            raise OptionError(f"--paddle-exported: there is no directory {path}.")
+    if settings.exported is not None and settings.export_dir is not None:
+        raise OptionError(
+            "--paddle-export-dir copies what the plugin exports; with --paddle-exported it exports nothing: leave one out."
+        )
+    if settings.images is not None:
+        from pytest_paddle_infer.samples import SampleError, find_samples
+
+        try:
+            find_samples(settings.images)
+        except SampleError as error:
+            raise OptionError(f"--paddle-images: {error}") from None

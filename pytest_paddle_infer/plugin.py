@@ -1,0 +1,109 @@
+"""pytest's hooks, nothing else. Other rooms are imported when an option, a marker or a fixture asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_paddle_infer import fixtures, hookspecs, option_table
+from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES
+from pytest_paddle_infer.session import SESSION, SessionState
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options of the table."""
+    option_table.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Adds the hooks that model repos implement."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Reads the options; with `--paddle-model`, or an id of its items, registers what makes those items."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}({'=, '.join(option_table.MARKER_KEYS)}=): run the checkpoints of a Paddle model before the test.",
+    )
+    config.pluginmanager.register(fixtures, "paddle-infer-fixtures")
+    config.stash[SESSION] = SessionState(config)
+    if not option_table.any_given(config) and not any("paddle-model" in str(argument) for argument in config.args):
+        return
+    from pytest_paddle_infer import selection
+    from pytest_paddle_infer.failures import OptionError
+
+    try:
+        selection.start(config, config.stash[SESSION])
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Gives tests with the marker or the fixtures their models and variants."""
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker is not None or "paddle_model" in metafunc.fixturenames:
+        from pytest_paddle_infer import collection
+
+        collection.parametrize(metafunc, marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ends the session when a marker is not valid; registers what runs markers and prints the summary where a test needs it."""
+    state = config.stash[SESSION]
+    used, refused = False, bool(state.problems)  # a test refused already has no model; one sentence is enough
+    for item in items:
+        if item.get_closest_marker(MARKER) is not None:
+            used = True
+            if not _prepared(item) and not refused:
+                state.problems.append(
+                    f"{item.nodeid}: @pytest.mark.{MARKER} works on test functions and methods of plain classes; "
+                    "here no checkpoint would run (unittest.TestCase, or a doctest)."
+                )
+    if state.problems:
+        if not hasattr(config, "workerinput"):
+            raise pytest.UsageError("\n".join(state.problems))
+        # an xdist worker that raises here ends in an INTERNALERROR without a word of ours; a failed collection is shown
+        items.clear()
+        for problem in state.problems:
+            config.hook.pytest_collectreport(report=pytest.CollectReport(problem.partition(": ")[0], "failed", problem, []))
+        return
+    if used:
+        from pytest_paddle_infer import selection
+
+        selection.use(config, state)
+
+
+def _prepared(item: pytest.Item) -> bool:
+    """Makes a marked test set up the fixtures that its checkpoints need; False where it has no model.
+
+    The names are added here too: pytest drops those added while parameters were made (`FuncFixtureInfo.prune_dependency_tree`).
+    """
+    if isinstance(item, pytest.Function) and "paddle_model" in getattr(getattr(item, "callspec", None), "params", ()):
+        item.fixturenames.extend(name for name in MARKER_FIXTURES if name not in item.fixturenames)
+    return "paddle_model" in getattr(item, "fixturenames", ())
+
+
+def pytest_report_header(config: pytest.Config) -> list[str] | None:
+    """Says what is tested when the command line chose models."""
+    return config.stash[SESSION].header or None
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Prints a row for each model and variant when a checkpoint ran, here or in an xdist worker."""
+    if not any(
+        name.startswith("paddle_infer.")
+        for kind in ("passed", "failed")
+        for report in terminalreporter.getreports(kind)
+        for name, _ in getattr(report, "user_properties", ())
+    ):
+        return
+    from pytest_paddle_infer.report.terminal import print_summary
+
+    print_summary(terminalreporter)

@@ -1,0 +1,71 @@
+"""The figures of a checkpoint as `user_properties`: short strings that reach junit and cross xdist on the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_paddle_infer.conformance import ArtifactsResult, LogResult, ParityResult
+    from pytest_paddle_infer.teeth import Tooth
+
+PREFIX = "paddle_infer."
+
+
+class Figures:
+    """Writes onto one report."""
+
+    def __init__(self, properties: list[tuple[str, object]], model: str, variant: str) -> None:
+        self._properties = properties
+        self._put("model", model)
+        if variant:
+            self._put("variant", variant)
+
+    def _put(self, name: str, value: object) -> None:
+        entry = (PREFIX + name, str(value))
+        if entry not in self._properties:
+            self._properties.append(entry)
+
+    def artifacts(self, result: ArtifactsResult) -> None:
+        """Size in bytes, parameters, files."""
+        self._put("weights", result.weights)
+        self._put("artifact_bytes", result.size)
+        self._put("parameters", result.parameters)
+        self._put("files", " ".join(result.files))
+        for note in result.notes:
+            self._put("note", note)
+
+    def failed(self, checkpoint: str, figures: Iterable[tuple[str, str]]) -> None:
+        """Which checkpoint does not hold, and what was measured all the same."""
+        self._put("failed", checkpoint)
+        for name, value in figures:
+            self._put(name, value)
+
+    def parity(self, result: ParityResult) -> None:
+        """Worst output difference (of the largest value), how many limits it is, answers agreed."""
+        from pytest_paddle_infer.parity import figures
+
+        self._put("weights", result.weights)
+        for name, value in figures(result.outputs, result.answers):
+            self._put(name, value)
+        self._put("samples", result.samples)
+        self._put("directory", result.directory)
+        for note in result.notes:
+            self._put("note", note)
+
+    def teeth(self, teeth: Iterable[Tooth]) -> None:
+        """One line for each planted fault."""
+        for tooth in teeth:
+            self._put("tooth", tooth)
+
+    def log(self, result: LogResult) -> None:
+        """Mean milliseconds of a batch by stage, and the ratio to the training engine."""
+        self._put("weights", result.weights)
+        self._put("preprocess_ms", f"{result.log.preprocess_time_ms:.4g}")
+        self._put("inference_ms", f"{result.log.inference_time_ms:.4g}")
+        self._put("postprocess_ms", f"{result.log.postprocess_time_ms:.4g}")
+        self._put("training_ms", f"{result.training_ms:.4g}")
+        self._put("ratio", f"{result.ratio:.2f}")
+        self._put("cpu_rss_mb", f"{result.log.cpu_rss_mb:.0f}")
+        self._put("log_file", result.path)

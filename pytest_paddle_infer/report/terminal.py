@@ -1,0 +1,177 @@
+"""What the terminal shows: progress while long work runs, and the summary at the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.report.figures import PREFIX
+
+if TYPE_CHECKING:
+    import pytest
+    from _pytest.terminal import TerminalReporter
+
+COLUMNS = (
+    "model",
+    "variant",
+    "artifacts",
+    "parity",
+    "log",
+    "size",
+    "worst / limit",
+    "sees from",
+    "answers",
+    "pre / run / post ms",
+    "x training",
+)
+
+
+def print_summary(reporter: TerminalReporter) -> None:
+    """Prints one aligned row for each model and variant of the whole run, xdist workers included."""
+    reporter.write_sep("=", "paddle inference")
+    for line in summary_lines(_reports(reporter)):
+        reporter.write_line(line)
+
+
+def _reports(reporter: TerminalReporter) -> Iterator[Sequence[tuple[str, str]]]:
+    for outcome in ("passed", "failed"):
+        for report in reporter.getreports(outcome):
+            if getattr(report, "when", "") == "call":
+                yield report.user_properties
+
+
+def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
+    """Returns the lines of the summary from the user_properties of each report."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    shared: dict[str, dict[str, str]] = {}
+    notes: list[str] = []
+    for properties in reports:
+        facts = {name[len(PREFIX) :]: value for name, value in properties if name.startswith(PREFIX)}
+        if "model" not in facts:
+            continue
+        model = facts.pop("model")
+        notes.extend(f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth"))
+        broken = facts.pop("failed", "")
+        row = rows.setdefault((model, facts.pop("variant")), {}) if "variant" in facts else shared.setdefault(model, {})
+        row.update(facts)
+        for name in _ran(facts):
+            row.setdefault(name, "ok")
+        if broken:
+            row[broken] = "FAILED"
+    for model, facts in shared.items():
+        mine = [key for key in rows if key[0] == model] or [(model, "-")]
+        for key in mine:
+            rows[key] = {**facts, **rows.get(key, {})}
+    table = [COLUMNS, *(_cells(key, facts) for key, facts in rows.items())]
+    widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in table]
+    weights: dict[str, list[str]] = {}
+    for (model, _), facts in rows.items():
+        if facts.get("weights", "").startswith("random") and model not in weights.setdefault(facts["weights"], []):
+            weights[facts["weights"]].append(model)
+    lines.extend(f"{text}: {', '.join(models)}" for text, models in weights.items())
+    lines.extend(dict.fromkeys(notes))
+    places = [os.path.dirname(facts["directory"]) for facts in rows.values() if "directory" in facts]
+    if places:
+        lines.append(f"outputs and logs: {os.path.commonpath([os.path.dirname(place) for place in places])}")
+    return lines
+
+
+def _ran(facts: Mapping[str, str]) -> list[str]:
+    signs = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
+    return [name for name, sign in signs.items() if sign in facts]
+
+
+def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:
+    def number(name: str) -> str:
+        return facts.get(name, "-")
+
+    size = _megabytes(int(facts["artifact_bytes"])) if "artifact_bytes" in facts else "-"
+    worst = f"{facts['output_error']} / {facts.get('output_limit', '-')}" if "output_error" in facts else "-"
+    ties = facts.get("ties", "0")
+    answers = number("answers") + (f" ({ties} ties)" if ties != "0" else "")
+    times = f"{facts['preprocess_ms']} / {facts['inference_ms']} / {facts['postprocess_ms']}" if "inference_ms" in facts else "-"
+    ratio = f"{facts['ratio']}" if "ratio" in facts else "-"
+    return (*key, number("artifacts"), number("parity"), number("log"), size, worst, _sees(facts), answers, times, ratio)
+
+
+def _sees(facts: Mapping[str, str]) -> str:
+    """The finest fault that the comparison sees, in percent of what changing the sample does to the output."""
+    ratio = float(facts.get("resolution", "nan"))
+    return f"{100 / ratio:.2g} %" if ratio > 0 else "-"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+
+def live_progress(config: pytest.Config, reporter: Any) -> LiveProgress | None:
+    """Returns a progress line for a terminal; None for a pipe, a dumb terminal, `-q -q`, or an xdist worker."""
+    if (
+        not reporter.isatty
+        or os.environ.get("TERM") == "dumb"
+        or hasattr(config, "workerinput")
+        or config.getoption("verbose") < -1
+    ):
+        return None
+    return LiveProgress(config, reporter)
+
+
+class LiveProgress(Progress):
+    """Writes the current step behind the cursor and takes it away again: pytest's own line stays as it would be."""
+
+    def __init__(self, config: pytest.Config, reporter: Any) -> None:
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._writer = reporter._tw
+        self._text = ""
+        self._part = ""
+        self._began = self._shown = 0.0
+
+    def step(self, model: str, what: str) -> None:
+        """Shows the step at once."""
+        self._text, self._part = f"{model}: {what}", ""
+        self._began = time.monotonic()
+        self._show(force=True)
+
+    def advance(self, done: int, total: int) -> None:
+        """Shows how far the step is."""
+        self._part = f" {done}/{total}"
+        self._show()
+
+    def tick(self) -> None:
+        """Shows the seconds go by."""
+        self._show()
+
+    def finish(self) -> None:
+        """Clears the line."""
+        if self._text:
+            self._text = ""
+            self._write("")
+
+    def _show(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if self._text and (force or now - self._shown >= 0.2):
+            self._shown = now
+            seconds = f" {now - self._began:.0f} s" if now - self._began >= 1 else ""
+            self._write(f" {self._text}{self._part}{seconds}")
+
+    def _write(self, text: str) -> None:
+        room = self._writer.fullwidth - self._writer.width_of_current_line - 1
+        if len(text) > room:
+            text = text[: max(0, room)]
+        line = f"\x1b7\x1b[K{text}\x1b8"  # save the cursor, clear to the end, write, restore
+        if self._capture is None:
+            self._raw(line)
+        else:
+            with self._capture.global_and_fixture_disabled():
+                self._raw(line)
+
+    def _raw(self, line: str) -> None:
+        self._writer._file.write(line)
+        self._writer._file.flush()

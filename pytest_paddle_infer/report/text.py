@@ -1,0 +1,41 @@
+"""Failures as text: the cause first, then the facts, what to do, and how to see it again. Pure functions."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import TYPE_CHECKING
+
+from pytest_paddle_infer.failures import Failure
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.options import Settings
+
+WIDTH = 110
+"""Columns that long facts are folded to."""
+
+
+def format_failure(failure: Failure) -> str:
+    """Returns the text of a failed checkpoint."""
+    lines = [failure.title, ""]
+    rows = [*failure.facts]
+    if failure.remedy:
+        rows.append(("to do", failure.remedy))
+    if failure.reproduce:
+        rows.append(("again", failure.reproduce))
+    width = max((len(label) for label, _ in rows), default=0)
+    for label, value in rows:
+        folds = [value] if label == "again" else textwrap.wrap(value, WIDTH - width, break_long_words=False, break_on_hyphens=False)
+        for number, part in enumerate(folds or [""]):
+            lines.append(f"  {(label + ':') if not number else '':<{width + 1}} {part}".rstrip())
+    return "\n".join(lines).rstrip()
+
+
+def reproduce_command(nodeid: str, settings: Settings) -> str:
+    """Returns the command that runs one test again with the options of this run."""
+    words = settings.command_line()
+    if not nodeid.startswith("paddle-model/"):  # whose ids name model and variant; others exist with these options only
+        for name in ("variant", "model"):
+            if name in settings.given:
+                words = [*(f"--paddle-{name}={value}" for value in getattr(settings, name)), *words]
+    return shlex.join(["pytest", nodeid, *words])

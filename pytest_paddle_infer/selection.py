@@ -1,0 +1,78 @@
+"""From `--paddle-model` and printed ids to the models of this session, and the role objects that their items need."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_paddle_infer.collection import (
+    AgainstLastFailed,
+    Chosen,
+    Collection,
+    check_chosen,
+    run_marker,
+    split_arguments,
+)
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.models import ModelSpec, paddle_installed
+from pytest_paddle_infer.options import Request, check_paths, merge
+from pytest_paddle_infer.session import SessionState
+
+INSTALL = "Paddle is not installed; pip install 'pytest-paddle-infer[cpu]' or 'pytest-paddle-infer[gpu]' (never both)."
+
+_RUNNER = "paddle-infer-runner"
+
+
+def start(config: pytest.Config, state: SessionState) -> None:
+    """Resolves what the command line names. Raises `OptionError` for names, ids and paths that cannot be meant."""
+    settings = state.settings
+    chosen = split_arguments(config)
+    names = [
+        *settings.models_on_command_line,
+        *(name for name in chosen if name not in settings.models_on_command_line),
+    ]
+    if not names:
+        check_paths(settings, [])
+        return
+    if not paddle_installed():
+        raise OptionError(f"--paddle-model: {INSTALL}")
+    everything = Chosen(None)
+    models: dict[str, tuple[ModelSpec, tuple[str, ...], Chosen]] = {}
+    for name in names:
+        for spec in state.find(name, "--paddle-model"):
+            # an id narrows --paddle-model, as a file's id narrows the file
+            part = chosen.get(spec.name) or (
+                everything if name in settings.models_on_command_line else chosen.get(name, everything)
+            )
+            variants = check_chosen(spec.name, part, settings.variant)
+            merged = merge(spec, Request(spec.name, variants, (), {}), settings)
+            models[spec.name] = (merged, variants, part)
+    state.use_models([spec for spec, _, _ in models.values()])
+    shown = (f"{name} ({', '.join(variants)})" for name, (_, variants, _) in models.items())
+    state.header = [f"paddle: {', '.join(shown)}"]
+    config.pluginmanager.register(Collection(models), "paddle-infer-collection")
+    config.pluginmanager.register(AgainstLastFailed(), "paddle-infer-lf")
+
+
+def use(config: pytest.Config, state: SessionState) -> None:
+    """Registers what runs the checkpoints of marked tests, and shows progress on a terminal."""
+    if config.pluginmanager.has_plugin(_RUNNER):
+        return
+    config.pluginmanager.register(Runner(state), _RUNNER)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        from pytest_paddle_infer.report.terminal import live_progress
+
+        state.progress = live_progress(config, reporter) or state.progress
+
+
+class Runner:
+    """Runs the checkpoints of tests with the marker, before their bodies."""
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
+        """A checkpoint that does not hold fails the test; its body does not run then."""
+        run_marker(pyfuncitem, self._state)
+        return None

@@ -1,0 +1,123 @@
+"""What rides on pytest's stashes: typed keys, and the session's settings and models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from pytest_paddle_infer.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_paddle_infer.models import ModelSpec
+    from pytest_paddle_infer.options import Request, Settings
+
+
+class Selected(NamedTuple):
+    """The model and variant of one collected checkpoint."""
+
+    spec: ModelSpec
+    variant: str = ""
+
+
+class SessionState:
+    """Settings of this session, the models chosen, and what was wrong while tests were collected.
+
+    Made at every pytest start; other rooms are opened when it is asked for something.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.progress = Progress()
+        self.problems: list[str] = []
+        self.header: list[str] = []
+        self._used: dict[str, ModelSpec] = {}
+        self._settings: Settings | None = None
+        self._registered: dict[str, ModelSpec] | None = None
+        self._asked = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The options of this run. Raises `OptionError` for a bad ini value, in `pytest_configure` if there is one."""
+        if self._settings is None:
+            from pytest_paddle_infer.options import read_settings
+
+            self._settings = read_settings(self.config)
+        return self._settings
+
+    @property
+    def registered(self) -> dict[str, ModelSpec]:
+        """Models of the hook, by name. Raises `OptionError` when the hook returns something else, or a name twice."""
+        from pytest_paddle_infer.failures import ModelError, OptionError
+        from pytest_paddle_infer.models import FACTORY_WEIGHTS, FIELDS, ModelSpec
+
+        implementations = len(self.config.hook.pytest_paddle_infer_models.get_hookimpls())
+        if self._registered is None or implementations != self._asked:  # the conftest.py of a directory may be loaded later
+            self._asked = implementations
+            found: dict[str, ModelSpec] = {}
+            try:
+                returned = self.config.hook.pytest_paddle_infer_models(config=self.config)
+            except ModelError as error:
+                raise OptionError(f"pytest_paddle_infer_models: {error}") from None
+            except TypeError as error:
+                if "ModelSpec" not in str(error) and "__init__() got an unexpected keyword" not in str(error):
+                    raise
+                known = ", ".join(sorted(FIELDS))
+                raise OptionError(f"pytest_paddle_infer_models: {error}; the fields of ModelSpec are {known}.") from None
+            for specs in reversed(returned):
+                if isinstance(specs, ModelSpec):
+                    raise OptionError(f"pytest_paddle_infer_models returned {specs!r}; return a list of ModelSpec.")
+                for spec in specs or ():
+                    if not isinstance(spec, ModelSpec):
+                        raise OptionError(f"pytest_paddle_infer_models returned {spec!r}; return a list of ModelSpec.")
+                    if spec.name in found:
+                        raise OptionError(f"pytest_paddle_infer_models returned two models named {spec.name!r}.")
+                    if spec.weights not in (None, FACTORY_WEIGHTS):  # like images: wherever pytest is called
+                        spec = replace(spec, weights=self.config.rootpath / str(spec.weights))
+                    found[spec.name] = spec
+            self._registered = found
+        return self._registered
+
+    def find(self, pattern: str, origin: str) -> list[ModelSpec]:
+        """Resolves a name or glob. Raises `OptionError` that begins with `origin`."""
+        from pytest_paddle_infer.failures import ModelError, OptionError
+        from pytest_paddle_infer.models import resolve
+
+        try:
+            return resolve(pattern, self.registered, self.settings.base)
+        except ModelError as error:
+            raise OptionError(f"{origin}: {error}") from None
+
+    def use_models(self, specs: Iterable[ModelSpec]) -> None:
+        """Notes the models of this run. Raises `OptionError` for paths on the command line that cannot serve them all."""
+        from pytest_paddle_infer.options import check_paths
+
+        known = len(self._used)
+        self._used.update((spec.name, spec) for spec in specs)
+        if len(self._used) > known:
+            check_paths(self.settings, list(self._used.values()))
+
+    def models_for(self, request: Request) -> list[ModelSpec]:
+        """The models that a test means: its own, else every `--paddle-model`, else the one registered model."""
+        from pytest_paddle_infer.failures import OptionError
+        from pytest_paddle_infer.option_table import MARKER
+
+        if request.model is not None:
+            return self.find(request.model, f"@pytest.mark.{MARKER}")
+        if self.settings.model:
+            found = [spec for name in self.settings.model for spec in self.find(name, "--paddle-model")]
+            return list({spec.name: spec for spec in found}.values())
+        if len(self.registered) == 1:
+            return list(self.registered.values())
+        names = ", ".join(self.registered)
+        raise OptionError(
+            "which model? Give @pytest.mark.paddle_infer_parity(model=...) or --paddle-model; "
+            + (f"registered are {names}." if names else "pytest_paddle_infer_models registers none.")
+        )
+
+
+SESSION = pytest.StashKey[SessionState]()
+SELECTED = pytest.StashKey[Selected]()
