@@ -1,0 +1,1 @@
+"""Reads one handwritten digit: the network, and the programs that turn a picture into its input."""
