@@ -1,0 +1,198 @@
+"""The parity checkpoint on planted faults: one run over a dozen faulty models, one sentence for each, and a green control between them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sessions import Session, assert_green, assert_red, run_shared
+
+CONFTEST = """
+import os
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+
+
+def training(image, channels="RGB", scale=255.0):
+    pixels = np.asarray(image.convert("RGB").resize((32, 32)), np.float32)
+    if channels == "BGR":
+        pixels = pixels[:, :, ::-1]
+    return np.ascontiguousarray(((pixels / scale - 0.45) / 0.225).transpose(2, 0, 1), dtype=np.float32)
+
+
+def bgr(image):
+    return training(image, "BGR")
+
+
+def no_division(image):
+    return training(image, scale=1.0)
+
+
+def mirrored(image):
+    return np.ascontiguousarray(training(image)[:, :, ::-1])
+
+
+def not_transposed(image):
+    return np.ascontiguousarray(training(image).transpose(1, 2, 0).reshape(3, 32, 32))
+
+
+def other_crop(image):
+    return training(image.crop((8, 8, 200, 200)))
+
+
+def other_dtype(image):
+    return training(image).astype(np.float64)
+
+
+def label_of(output):
+    return {"label": "abcde"[int(output.argmax())], "score": float(output.max())}
+
+
+def answers_by_process(output):
+    return {**label_of(output), "from": "pid %d" % os.getpid()}
+
+
+def pytest_paddle_infer_models(config):
+    from pytest_paddle_infer import ModelSpec
+
+    def model(name, **more):
+        return ModelSpec(name, factory=f"{HERE}/tiny.py:tiny", image_size=32, **{"weights": HERE / "tiny.pdparams", **more})
+
+    return [
+        model("control", training_preprocess=training, preprocess=training),
+        *(model(slip.__name__, training_preprocess=training, preprocess=slip)
+          for slip in (bgr, no_division, mirrored, not_transposed, other_crop, other_dtype)),
+        ModelSpec("nan_output", factory=f"{HERE}/tiny.py:SquareRoots", weights=HERE / "tiny.pdparams", image_size=32, softmax="no"),
+        model("nan_weight", weights=HERE / "nan.pdparams", softmax="no"),
+        model("nan_behind_softmax", weights=HERE / "nan.pdparams"),
+        model("control_with_postprocess", postprocess=label_of),
+        model("answers_by_process", postprocess=answers_by_process),
+    ]
+"""
+
+SUITE = """
+import pytest
+
+LOGITS = dict(model="control", softmax="no", variants=["onednn"], checkpoints=["parity"])
+
+
+@pytest.mark.paddle_infer_parity(**LOGITS, rtol=1e-3, atol=1e-3)
+def test_wide_tolerance():
+    pass
+
+
+@pytest.mark.paddle_infer_parity(**LOGITS, rtol=0, atol=0)
+def test_no_tolerance():
+    pass
+
+
+@pytest.mark.paddle_infer_parity(**LOGITS, rtol=1e-12, atol=1.0)
+def test_absolute_tolerance_alone():
+    pass
+"""
+
+
+@pytest.fixture
+def faults(made_repo: Path, shared_directory: Path) -> Session:
+    """All faulty models through one run, which the tests of this file share."""
+
+    def make() -> Session:
+        repo = shared_directory / "parity-faults"
+        shutil.copytree(made_repo, repo)
+        (repo / "conftest.py").write_text(CONFTEST)
+        (repo / "test_tolerances.py").write_text(SUITE)
+        names = ["control", "bgr", "no_division", "mirrored", "not_transposed", "other_crop", "other_dtype", "nan_output", "nan_weight",
+                 "nan_behind_softmax", "control_with_postprocess", "answers_by_process"]  # fmt: skip
+        ids = [f"paddle-model/{name}::test_parity[cpu]" for name in names]
+        return run_shared(shared_directory, repo, "test_tolerances.py", *ids, "paddle-model/control::test_parity[onednn]")
+
+    return Session.shared(shared_directory, "parity-faults", make)
+
+
+def parity(model: str, variant: str = "cpu") -> str:
+    return f"paddle-model.{model}::test_parity[{variant}]"
+
+
+def test_equal_preprocessing_programs_are_green_in_both_variants(faults: Session) -> None:
+    assert faults[parity("control")].outcome == "passed", faults.output
+    assert faults[parity("control", "onednn")].outcome == "passed", faults.output
+
+
+def test_bgr_for_rgb_in_the_inference_preprocessing_is_named(faults: Session) -> None:
+    case = assert_red(faults, parity("bgr"), r"^bgr, cpu: .*inference preprocessing.*BGR")
+    assert "agree when both are given the training engine's input" in " ".join(case.text.split())
+
+
+def test_a_missing_division_by_255_is_named(faults: Session) -> None:
+    assert_red(faults, parity("no_division"), "leaves out the division by 255")
+
+
+def test_a_mirrored_picture_is_named(faults: Session) -> None:
+    assert_red(faults, parity("mirrored"), "mirrors the picture")
+
+
+def test_a_reshape_in_place_of_a_transpose_is_found_in_the_preprocessing(faults: Session) -> None:
+    assert_red(faults, parity("not_transposed"), "preprocessing")
+
+
+def test_another_crop_is_found_in_the_preprocessing(faults: Session) -> None:
+    assert_red(faults, parity("other_crop"), "preprocessing")
+
+
+def test_a_wrong_dtype_out_of_preprocess_is_named_with_the_cast(faults: Session) -> None:
+    assert_red(faults, parity("other_dtype"), "float64", r"astype\('float32'\)")
+
+
+def test_a_nan_in_the_output_is_no_pass_and_its_index_is_named(faults: Session) -> None:
+    assert_red(faults, parity("nan_output"), "nan", r"sample 0, element \[0, \d\]")
+
+
+def test_a_nan_among_the_weights_is_named_with_its_index(faults: Session) -> None:
+    assert_red(faults, parity("nan_weight"), r"fc\.bias\[3\]", "nan")
+
+
+def test_a_nan_behind_softmax_is_no_pass(faults: Session) -> None:
+    assert_red(faults, parity("nan_behind_softmax"), "(?i)nan")
+
+
+def test_an_own_postprocess_that_agrees_is_green(faults: Session) -> None:
+    assert faults[parity("control_with_postprocess")].outcome == "passed", faults.output
+
+
+def test_an_own_postprocess_that_answers_differently_is_told_from_the_outputs(faults: Session) -> None:
+    assert_red(faults, parity("answers_by_process"), "raw outputs agree, the answers do not", r"answer\['from'\]", "pid")
+
+
+def test_an_explicit_tolerance_that_holds_is_green(faults: Session) -> None:
+    assert faults["test_wide_tolerance[control-onednn]"].outcome == "passed", faults.output
+    assert faults["test_absolute_tolerance_alone[control-onednn]"].outcome == "passed", faults.output
+
+
+def test_an_explicit_tolerance_that_does_not_hold_is_red_and_named(faults: Session) -> None:
+    assert_red(faults, "test_no_tolerance[control-onednn]", r"elements differ by more than 0 \+ 0 \* \|training\|")
+
+
+def test_a_failure_names_the_model_the_files_and_the_command_that_shows_it_again(
+    faults: Session, made_repo: Path, shared_directory: Path
+) -> None:
+    text = faults[parity("mirrored")].text
+    command = next(line for line in text.splitlines() if "again:" in line).split("again:")[1].strip()
+    assert command.startswith("pytest ")
+    directory = Path(next(line for line in text.splitlines() if " files:" in line).split("files:")[1].strip())
+    assert sorted(path.name for path in directory.iterdir() if path.suffix != ".log" or "diff" in path.name) == [
+        "output_inference_engine.npy", "output_training_engine.npy", "train_infer_diff.log",
+    ]  # fmt: skip
+    import shlex
+
+    again = run_shared(shared_directory, shared_directory / "parity-faults", *shlex.split(command)[1:])
+    assert [case.outcome for case in again.cases.values()] == ["failed"]
+    assert again[parity("mirrored")].cause == faults[parity("mirrored")].cause
+
+
+def test_the_controls_alone_exit_zero(faults: Session, shared_directory: Path) -> None:
+    session = run_shared(shared_directory, shared_directory / "parity-faults", "paddle-model/control::test_parity[cpu]")
+    assert_green(session, 1)

@@ -1,0 +1,131 @@
+"""An engine that needs no Paddle: real results, or failures where `STUB_FAIL` asks for them, and a trace of what it was asked.
+
+In this process `install(monkeypatch.setattr)`; in a subprocess and in xdist workers `-p stub_engine`, which needs
+this directory on PYTHONPATH.
+
+STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`.
+STUB_TRACE: a file that gets a line of JSON for each call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from pytest_paddle_infer import conformance, models, sampling, selection
+from pytest_paddle_infer.conformance import ArtifactsResult, LogResult, ParityResult, RunOptions
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import ConformanceFailure, Failure
+from pytest_paddle_infer.judge.answers import AnswersVerdict
+from pytest_paddle_infer.judge.closeness import OutputVerdict
+from pytest_paddle_infer.logs.autolog import AutoLog
+from pytest_paddle_infer.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_paddle_infer.models import ModelSpec
+
+ZOO = ("alexnet", "mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50", "vgg16")
+
+WEIGHTS = "random weights, seed 0"
+
+AUTOLOG = AutoLog(
+    os_version="Linux", cuda_version=None, cudnn_version=None, driver_version=None, paddle_version="3.3.1", paddle_commit="abc",
+    log_api_version="1.0", runtime_device="cpu", ir_optim=True, enable_memory_optim=True, enable_tensorrt=False,
+    enable_mkldnn=False, cpu_math_library_num_threads=1, model_name="stub", precision="fp32", batch_size=1,
+    input_shape="[1, 3, 224, 224]", data_num=12, cpu_rss_mb=321.5, gpu_rss_mb=None, gpu_util=None, total_time_s=0.5,
+    preprocess_time_ms=1.5, inference_time_ms=10.0, postprocess_time_ms=0.25,
+)  # fmt: skip
+
+
+class Engine:
+    """What the engine fixtures give."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def predict(self, image: Any) -> str:
+        return f"{self.name} saw {image.name}"
+
+
+class Conformance:
+    """`pytest_paddle_infer.conformance.Conformance` as the fixtures see it."""
+
+    def __init__(self, options: RunOptions, progress: Any = None) -> None:
+        self.options = options
+        self.progress = progress
+
+    def close(self) -> None:
+        _trace(call="close")
+
+    def export(self, spec: ModelSpec, samples: Sequence[Sample]) -> ExportedModel:
+        self._begin("export", spec, "", samples, None)
+        return ExportedModel(Path("/stub/exports"))
+
+    def training_engine(self, spec: ModelSpec, samples: Sequence[Sample]) -> Engine:
+        self._begin("training_engine", spec, "", samples, None)
+        return Engine("training")
+
+    def inference_engine(self, spec: ModelSpec, variant: str, exported: Any, samples: Sequence[Sample]) -> Engine:
+        self._begin("inference_engine", spec, variant, samples, exported)
+        return Engine(f"inference {variant}")
+
+    def artifacts(self, spec: ModelSpec, samples: Sequence[Sample], exported: Any = None) -> ArtifactsResult:
+        self._begin("artifacts", spec, "", samples, exported)
+        files = ("inference.json", "inference.pdiparams")
+        return ArtifactsResult(Path("/stub/exports"), files, 1_500_000, 16, (), (1, 2, 5), WEIGHTS)
+
+    def parity(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> ParityResult:
+        self._begin("parity", spec, variant, samples, exported)
+        verdict = OutputVerdict("output", "", len(samples), 4000, 0, error=2.5e-7, excess=0.025, limit=1e-5)
+        answers = AnswersVerdict(len(samples), len(samples))
+        directory = Path("/stub/output") / spec.name / variant
+        return ParityResult((), (verdict,), answers, len(samples), directory, WEIGHTS)
+
+    def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
+        self._begin("log", spec, variant, samples, exported)
+        return LogResult(Path("/stub/output") / spec.name / variant / "inference_benchmark.log", AUTOLOG, 20.0, WEIGHTS)
+
+    def _begin(self, call: str, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any) -> None:
+        if self.progress is not None:
+            self.progress.step(spec.name, f"{variant}: {call}")
+            self.progress.finish()
+        _trace(
+            call=call, model=spec.name, variant=variant, samples=[sample.name for sample in samples],
+            exported=None if exported is None else os.fspath(exported), batch_size=spec.batch_size, seed=spec.seed,
+            softmax=spec.softmax, rtol=spec.rtol, atol=spec.atol, weights=None if spec.weights is None else str(spec.weights),
+            size=spec.size, inputs=[item.shape for item in spec.inputs], options=vars(self.options),
+        )  # fmt: skip
+        words = os.environ.get("STUB_FAIL", "").split()
+        if f"{spec.name}/{call}" in words or f"{spec.name}/{call}/{variant}" in words:
+            who = f"{spec.name}, {variant}" if variant and call != "artifacts" else spec.name
+            facts = (("weights", WEIGHTS), ("output", "3 of 4000 elements differ"))
+            raise ConformanceFailure(Failure(f"{who}: the {call} is planted to fail.", facts, "plant nothing."))
+
+
+def _trace(**entry: Any) -> None:
+    if "STUB_TRACE" in os.environ:
+        with Path(os.environ["STUB_TRACE"]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, default=str) + "\n")
+
+
+def install(setattribute: Callable[[Any, str, Any], None]) -> None:
+    """Puts the stub where the plugin looks for the engine, and makes a Paddle with the names of `ZOO` appear installed."""
+    setattribute(conformance, "Conformance", Conformance)
+    setattribute(selection, "paddle_installed", lambda: True)
+    setattribute(models, "vision_factories", lambda: ZOO)
+    setattribute(sampling, "drawn_samples", _drawn)
+    sampling._drawn.cache_clear()
+
+
+def _drawn(directory: Path, count: int) -> tuple[Sample, ...]:
+    return tuple(Sample(f"drawn-{index}", None, np.zeros((2, 2, 3), dtype=np.uint8)) for index in range(count))
+
+
+def pytest_configure() -> None:
+    install(setattr)

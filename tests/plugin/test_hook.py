@@ -1,0 +1,110 @@
+"""pytest_paddle_infer_models: what it registers, and when it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+    from conftest import Session
+
+HOOK = """
+from pytest_paddle_infer import ModelSpec
+def pytest_paddle_infer_models(config):
+    with open("called", "a") as file:
+        file.write("x")
+    return {returned}
+"""
+
+
+def hook(run: Session, returned: str, name: str = "conftest.py") -> None:
+    run.write(name, HOOK.format(returned=returned))
+
+
+def test_registered_models_are_known_by_name_and_glob_and_come_before_the_zoo(run: Session) -> None:
+    hook(
+        run,
+        "[ModelSpec('mine_a', factory='nets:a'), ModelSpec('mine_b', factory='nets:b'), ModelSpec('alexnet', factory='nets:c')]",
+    )
+    run("--paddle-model=mine*", "--paddle-model=alexnet").assert_outcomes(passed=9)
+    assert [call["model"] for call in run.calls("artifacts")] == ["mine_a", "mine_b", "alexnet"]
+    assert "Known models: mine_a, mine_b, alexnet, mobilenet_v1" in run.usage_error("--paddle-model=zzz*")
+
+
+def test_a_registered_model_brings_its_own_description(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a', input_spec=[[None, 1, 32, 32]], images=[[1], [2]], batch_size=2, seed=5)]")
+    run("--paddle-model=mine").assert_outcomes(passed=3)
+    (call,) = run.calls("parity")
+    assert call["inputs"] == [[None, 1, 32, 32]]
+    assert (call["batch_size"], call["seed"], len(call["samples"])) == (2, 5, 2)
+
+
+def test_registering_adds_no_items(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a')]")
+    run.write("test_user.py", "def test_user(): pass")
+    assert run.ids() == ["test_user.py::test_user"]
+
+
+def test_it_is_not_called_when_no_model_is_asked_for(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a')]")
+    run.write("test_user.py", "def test_user(): pass")
+    run().assert_outcomes(passed=1)
+    assert not (run.path / "called").exists()
+
+
+def test_it_is_called_once_however_many_models_are_asked_for(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a')]")
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='mine')\ndef test_user(): pass\n")
+    run("--paddle-model=mine", "--paddle-model=alexnet").assert_outcomes(passed=7)
+    assert (run.path / "called").read_text() == "x"
+
+
+def test_two_models_of_one_name_are_a_usage_error(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a'), ModelSpec('mine', factory='nets:b')]")
+    assert "pytest_paddle_infer_models returned two models named 'mine'." in run.usage_error("--paddle-model=alexnet")
+
+
+def test_two_conftests_may_register_but_not_the_same_name(run: Session) -> None:
+    run.write("pytest.ini", "[pytest]")
+    hook(run, "[ModelSpec('mine', factory='nets:a')]")
+    hook(run, "(ModelSpec(name, factory='nets:b') for name in ['yours'])", "tests/conftest.py")
+    run("--paddle-model=mine", "--paddle-model=yours").assert_outcomes(passed=6)
+    hook(run, "[ModelSpec('mine', factory='nets:b')]", "tests/conftest.py")
+    assert "returned two models named 'mine'" in run.usage_error("--paddle-model=mine")
+
+
+def test_something_else_than_model_specs_is_a_usage_error(run: Session) -> None:
+    for returned, shown in (("['alexnet']", "'alexnet'"), ("{'name': 1}", "'name'"), ("[None]", "None"), ("'alexnet'", "'a'")):
+        hook(run, returned)
+        message = run.usage_error("--paddle-model=alexnet")
+        assert f"pytest_paddle_infer_models returned {shown}; return a list of ModelSpec." in message
+
+
+def test_one_model_spec_without_a_list_is_a_usage_error(run: Session) -> None:
+    hook(run, "ModelSpec('mine', factory='nets:a')")
+    assert "return a list of ModelSpec." in run.usage_error("--paddle-model=mine")
+
+
+def test_none_and_an_empty_list_register_nothing(run: Session) -> None:
+    for returned in ("None", "[]", "()"):
+        hook(run, returned)
+        run("--paddle-model=alexnet").assert_outcomes(passed=3)
+
+
+def test_a_description_that_cannot_be_meant_is_a_usage_error(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets')]")
+    assert "ModelSpec 'mine': factory 'nets' is neither a callable nor 'package.module:factory'." in run.usage_error(
+        "--paddle-model=mine"
+    )
+
+
+def test_a_plugin_may_register_models_too(run: Session, pytester: pytest.Pytester) -> None:
+    run.write("models_plugin.py", HOOK.format(returned="[ModelSpec('mine', factory='nets:a')]"))
+    pytester.syspathinsert()
+    run("--paddle-model=mine", "-p", "models_plugin").assert_outcomes(passed=3)
+
+
+def test_a_marked_test_reports_a_wrong_description_as_a_usage_error_too(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets')]")
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity()\ndef test_user(): pass\n")
+    assert "pytest_paddle_infer_models: ModelSpec 'mine': factory 'nets'" in run.usage_error()

@@ -1,0 +1,54 @@
+"""junit.xml names the model and carries the figures."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from conftest import Session
+
+
+def cases(run: Session) -> dict[tuple[str, str], dict[str, str]]:
+    root = ET.parse(run.path / "junit.xml").getroot()
+    return {
+        (case.attrib["classname"], case.attrib["name"]): {
+            item.attrib["name"]: item.attrib["value"] for item in case.iter("property")
+        }
+        for case in root.iter("testcase")
+    }
+
+
+def test_class_names_are_the_model_and_properties_are_the_figures(run: Session) -> None:
+    run("--paddle-model=alexnet", "--junitxml=junit.xml").assert_outcomes(passed=3)
+    found = cases(run)
+    assert set(found) == {
+        ("paddle-model.alexnet", "test_artifacts"),
+        ("paddle-model.alexnet", "test_parity[cpu]"),
+        ("paddle-model.alexnet", "test_log[cpu]"),
+    }
+    artifacts = found["paddle-model.alexnet", "test_artifacts"]
+    assert artifacts["paddle_infer.model"] == "alexnet"
+    assert artifacts["paddle_infer.artifact_bytes"] == "1500000"
+    assert artifacts["paddle_infer.files"] == "inference.json inference.pdiparams"
+    assert "paddle_infer.variant" not in artifacts
+    parity = found["paddle-model.alexnet", "test_parity[cpu]"]
+    assert parity["paddle_infer.variant"] == "cpu"
+    assert parity["paddle_infer.output_error"] == "2.5e-07"
+    assert parity["paddle_infer.answers"] == "4/4"
+    log = found["paddle-model.alexnet", "test_log[cpu]"]
+    assert (log["paddle_infer.inference_ms"], log["paddle_infer.ratio"]) == ("10", "2.00")
+
+
+def test_a_marked_test_carries_the_figures_of_all_its_checkpoints(run: Session) -> None:
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
+    run("--junitxml=junit.xml").assert_outcomes(passed=1)
+    ((name, figures),) = cases(run).items()
+    assert name == ("test_user", "test_user[alexnet-cpu]")
+    assert {"paddle_infer.artifact_bytes", "paddle_infer.output_error", "paddle_infer.inference_ms"} <= set(figures)
+
+
+def test_a_failed_checkpoint_is_named_on_its_report(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    run("--paddle-model=alexnet", "--junitxml=junit.xml")
+    assert cases(run)["paddle-model.alexnet", "test_parity[cpu]"]["paddle_infer.failed"] == "parity"

@@ -1,0 +1,497 @@
+"""parity.py: what both engines observed becomes a verdict, an example for the diagnosis, figures and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.judge.noise import Array, Floor
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun, write_evidence
+from pytest_paddle_infer.reference import Reference, ReferenceBatch
+from pytest_paddle_infer.samples import Sample
+
+FLOOR = Floor(1e-6, 1e-6)
+LIMIT = 4e-6
+Arrays = list[Array]
+
+
+class Prediction(NamedTuple):
+    class_id: int
+    prob: float
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What `engine.services.Observation` is, without Paddle."""
+
+    inputs: str
+    outputs: Arrays
+    answers: tuple[Any, ...]
+
+
+def top1(row: Array) -> Prediction | None:
+    return Prediction(int(row.argmax()), float(row.max())) if row.ndim == 1 and row.dtype.kind == "f" else None
+
+
+def logits(samples: int = 4, classes: int = 6) -> Array:
+    """float64[N, C] with distinct values, whose scale is 1 in every sample."""
+    made = np.random.RandomState(samples).uniform(-0.9, 0.9, (samples, classes))
+    made[np.arange(samples), np.arange(samples) % classes] = 1.0
+    return made
+
+
+class Case:
+    """One comparison: builds the `ParityRun` and feeds it batch by batch."""
+
+    def __init__(
+        self,
+        exact: Arrays,
+        *,
+        names: Sequence[str] = ("",),
+        responses: Sequence[float] | None = None,
+        batch_size: int = 2,
+        source: str = "float64",
+        known: int | None = None,
+        inference_names: Sequence[str] | None = None,
+        **spec: Any,
+    ) -> None:
+        self.exact, self.size = exact, batch_size
+        self.training = [output.astype(np.float32) if output.dtype.kind == "f" else output for output in exact]
+        self.samples = [Sample(f"{number}.png") for number in range(len(exact[0]) if exact else 0)]
+        batches = tuple(
+            ReferenceBatch(a, b, "same", self.cut(self.training, a, b), self.cut(exact, a, b) if source == "float64" else None)
+            for a, b in self.parts()
+            if known is None or b <= known
+        )
+        floor = Floor(FLOOR.maximum, FLOOR.rms, source)
+        self.reference = Reference(batches, tuple(names), (floor,) * len(names), tuple(responses or [0.5] * len(names)), source)
+        self.spec = ModelSpec("net", factory=object, **spec)
+        model: Any = SimpleNamespace(inputs=(SimpleNamespace(name="x"),))
+        made = [f"save_infer_model/scale_{k}" for k in range(len(names))] if inference_names is None else inference_names
+        self.run = ParityRun(model, self.spec, self.reference, made, "fp32")
+        self.asked = 0
+
+    @staticmethod
+    def cut(outputs: Arrays, start: int, stop: int) -> Arrays:
+        return [output[start:stop] for output in outputs]
+
+    def parts(self) -> list[tuple[int, int]]:
+        total = len(self.samples)
+        return [(start, min(start + self.size, total)) for start in range(0, total, self.size)]
+
+    def feed(self, inference: Arrays, *, tensors: tuple[Array, Array] | None = None, answers: Any = None) -> ParityRun:
+        """tensors: what the two preprocessing programs made of all samples, where the digests differ."""
+        for start, stop in self.parts():
+            own, other = self.cut(self.training, start, stop), self.cut(inference, start, stop)
+            left, right = (answers(0), answers(1)) if answers else (None, None)
+            one = Observed("same", own, tuple(left) if left else tuple(top1(row) for row in own[0]))
+            two = Observed("other" if tensors else "same", other, tuple(right) if right else tuple(top1(row) for row in other[0]))
+
+            def inputs(start: int = start, stop: int = stop) -> tuple[Arrays, Arrays]:
+                assert tensors is not None, "asked for inputs although the digests agree"
+                self.asked += 1
+                return [tensors[0][start:stop]], [tensors[1][start:stop]]
+
+            def answers_to(outputs: Arrays, one: Observed = one) -> tuple[Any, ...]:
+                return one.answers if outputs is one.outputs else tuple("dog" for _ in outputs[0])
+
+            def trained_on(tensors: Arrays, own: Arrays = own) -> Arrays:
+                return own
+
+            self.run.add(one, two, self.samples[start:stop], start, inputs, answers_to, trained_on)  # type: ignore[arg-type]
+        return self.run
+
+
+def moved(exact: Array, by: float, at: tuple[int, ...] = (2, 3)) -> Array:
+    other = exact.copy()
+    other[at] += by
+    return other.astype(np.float32)
+
+
+# -- verdict -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("source", ["float64", "one ulp"])
+def test_equal_engines_pass_and_everything_was_compared(batch_size: int, source: str) -> None:
+    case = Case([logits()], batch_size=batch_size, source=source)
+    run = case.feed(case.training)
+    assert run.passed
+    assert run.vacuous == run.input_problem == run.output_problem == run.output_hint() == run.count_problem == ""
+    assert run.example is None
+    assert run.inputs == ()
+    assert not run.inputs_differ
+    (verdict,) = run.outputs
+    assert (verdict.samples, verdict.elements) == (4, 24)
+    assert (run.answers.compared, run.answers.agreed) == (4, 4)
+
+
+@pytest.mark.parametrize(("limits", "known", "passes"), [(0.9, 4, True), (1.1, 4, False), (1.1, 0, True), (1.4, 0, False)])
+def test_samples_with_a_reference_are_held_to_the_limit_and_others_to_one_floor_more(
+    limits: float, known: int, passes: bool
+) -> None:
+    case = Case([logits()], known=known)
+    assert case.feed([moved(case.exact[0], limits * LIMIT)]).passed is passes
+
+
+def test_before_any_sample_there_is_no_pass() -> None:
+    run = Case([logits()]).run
+    assert not run.passed
+    assert run.output_problem == "output: nothing was compared."
+
+
+def test_a_model_without_outputs_is_no_pass() -> None:
+    run = Case([], names=()).run
+    assert not run.passed
+    assert run.count_problem == "neither engine has an output: nothing was compared."
+    assert run.figures() == ()
+
+
+def test_another_number_of_outputs_is_named_as_such() -> None:
+    case = Case([logits()], inference_names=["a", "b"])
+    assert not case.feed(case.training).passed
+    assert case.run.count_problem.startswith("the inference engine has 2 outputs, the training engine 1: ")
+
+
+def test_a_fault_in_the_second_output_alone_is_caught_and_named() -> None:
+    exact = [logits(), logits(4, 3)]
+    case = Case(exact, names=["prob", "boxes"])
+    run = case.feed([case.training[0], moved(exact[1], 1e-3, (3, 1))])
+    assert [verdict.passed for verdict in run.outputs] == [True, False]
+    assert run.output_problem.startswith(
+        "output boxes: 1 of 12 elements differ by more than 4e-06 of the largest value; worst at sample 3"
+    )
+    assert run.outputs[1].index == (3, 0, 1)
+
+
+def test_an_output_that_an_engine_leaves_out_was_not_compared() -> None:
+    exact = [logits(), logits(4, 3)]
+    case = Case(exact, names=["a", "b"])
+    assert not case.feed(case.training[:1]).passed
+    assert case.run.output_problem == "output b: nothing was compared."
+
+
+def test_the_users_tolerance_replaces_the_noise_rule_for_outputs_and_answers() -> None:
+    exact = logits()
+    for tolerance, passes in (({"rtol": 0.1}, True), ({"atol": 0.1}, True), ({"rtol": 1e-4, "atol": 1e-4}, False)):
+        case = Case([exact], **tolerance)
+        assert case.feed([moved(exact, 1e-2, (0, 0))]).passed is passes
+
+
+def test_a_tolerance_may_be_given_for_one_output_by_its_name() -> None:
+    exact = [logits(), logits(4, 3)]
+    wrong = [moved(exact[0], 1e-2), moved(exact[1], 1e-2, (1, 1))]
+    assert not Case(exact, names=["a", "b"], atol={"b": 0.1}).feed(wrong).passed
+    assert Case(exact, names=["a", "b"], atol={"b": 0.1, "": 0.05}).feed(wrong).passed
+    assert not Case(exact, names=["a", "b"], atol={"b": 0.1, "": 1e-3}).feed(wrong).passed
+    with pytest.raises(OptionError, match="atol names the output 'c'; the outputs are 'a', 'b', and '' stands for those not named"):
+        Case(exact, names=["a", "b"], atol={"c": 0.1})
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+def pictures(samples: int = 4) -> Array:
+    return np.random.RandomState(7).random_sample((samples, 3, 5, 5)).astype(np.float32)
+
+
+def test_inputs_that_differ_by_rounding_pass_and_the_reference_is_not_held_against_other_inputs() -> None:
+    case, x = Case([logits()]), pictures()
+    run = case.feed([moved(case.exact[0], 1.1 * LIMIT)], tensors=(x, x + np.float32(1e-7)))
+    assert case.asked == 2
+    assert run.passed
+    assert not run.inputs_differ
+    assert [verdict.name for verdict in run.inputs] == ["input x"]
+    assert run.outputs[0].reference is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (lambda x: x[:, ::-1], "the inference preprocessing feeds the channels in reverse order (BGR for RGB)."),
+        (
+            lambda x: x.transpose(0, 2, 3, 1),
+            "the inference preprocessing feeds NHWC where the model takes NCHW (transpose missing).",
+        ),
+        (lambda x: x.astype(np.float64), "the inference preprocessing makes float64, the training preprocessing float32."),
+        (lambda x: x[..., :4], "the inference preprocessing makes shape [2, 3, 5, 4], the training preprocessing [2, 3, 5, 5]."),
+        (lambda x: np.where(np.arange(5) == 2, x + 1, x).astype(np.float32), "preprocessing: input x: 60 of 300 elements differ"),
+    ],
+    ids=["channels", "layout", "dtype", "shape", "one column"],
+)
+def test_inputs_that_differ_are_named_even_where_the_outputs_agree(fault: Any, problem: str) -> None:
+    case, x = Case([logits()]), pictures()
+    run = case.feed(case.training, tensors=(x, fault(x)))
+    assert all(verdict.passed for verdict in run.outputs)
+    assert not run.passed
+    assert run.inputs_differ
+    assert run.input_problem.startswith(problem)
+    assert run.example is not None
+    assert run.example.training_inputs is not None
+
+
+def test_an_input_fault_after_an_output_fault_is_told_without_a_hint_from_the_wrong_batch() -> None:
+    case = Case([logits()])
+    x = pictures()
+    y = x.copy()
+    y[3, 0, 0, 0] += 1
+    run = case.feed([moved(case.exact[0], 1.0, (0, 2))], tensors=(x, y))
+    assert run.input_problem.startswith("preprocessing: input x: 1 of 300 elements differ by more than 1e-05 + 1e-05 * |training|")
+
+
+# -- the example and the evidence --------------------------------------------------------------------------------------
+
+
+def test_the_first_batch_that_fails_is_kept_whole() -> None:
+    case = Case([logits()])
+    wrong = moved(case.exact[0], 1.0, (2, 3))
+    wrong[3] += 1
+    run = case.feed([wrong])
+    assert run.example is not None
+    assert (run.example.start, run.example.stop) == (2, 4)
+    np.testing.assert_array_equal(run.example.inference[0], wrong[2:4])
+    np.testing.assert_array_equal(run.example.training[0], case.training[0][2:4])
+    assert run.example.training_inputs is None
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `write_evidence` hands to reprod_log, which itself imports Paddle; by file name."""
+    files: dict[str, Any] = {}
+    monkeypatch.setattr("pytest_paddle_infer.logs.reprod.write_reprod", lambda path, arrays: files.update({path.name: arrays}))
+    monkeypatch.setattr("pytest_paddle_infer.logs.reprod.write_diff", lambda path, one, two: files.update({path.name: (one, two)}))
+    return files
+
+
+def test_outputs_of_the_first_samples_and_all_answers_are_kept(written: dict[str, Any], tmp_path: Path) -> None:
+    case = Case([logits(12)], batch_size=3)
+    run = case.feed(case.training)
+    assert [len(outputs[0]) for outputs in run.kept[0]] == [3, 3, 3]
+    assert sum(len(outputs[0]) for outputs in run.kept[1]) >= KEPT_OUTPUTS
+    write_evidence(run, tmp_path)
+    paths = tmp_path / "output_training_engine.npy", tmp_path / "output_inference_engine.npy"
+    assert written["train_infer_diff.log"] == paths
+    for path in paths:
+        stored = written[path.name]
+        assert stored["class_id"].tolist() == [number % 6 for number in range(12)]
+        assert stored["prob"].dtype == np.float32
+        np.testing.assert_array_equal(stored["output_0"], case.training[0][:9])
+
+
+def test_outputs_of_varying_shape_are_kept_by_batch_and_own_answers_are_not(written: dict[str, Any], tmp_path: Path) -> None:
+    case = Case([logits(2)], batch_size=1, postprocess=len)
+    for first, count in enumerate((2, 3)):
+        boxes = [np.ones((count, 4, count), np.float32)]
+        seen: Any = Observed("same", boxes, (count,))
+        case.run.add(seen, seen, case.samples[first : first + 1], first, lambda: ([], []), lambda outputs: (0,), lambda tensors: [])
+    write_evidence(case.run, tmp_path)
+    shapes = {name: value.shape for name, value in written["output_inference_engine.npy"].items()}
+    assert shapes == {"output_0_batch_0": (2, 4, 2), "output_0_batch_1": (3, 4, 3)}
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_that_differs_beside_equal_outputs_is_told_with_the_sample() -> None:
+    case = Case([logits()])
+    answers = [Prediction(0, 1.0), Prediction(1, 1.0)], [Prediction(0, 1.0), Prediction(2, 1.0)]
+    run = case.feed(case.training, answers=lambda side: answers[side])
+    assert all(verdict.passed for verdict in run.outputs)
+    assert run.output_problem.startswith("the raw outputs agree, the answers do not: sample 1 (1.png): class_id 2 ")
+    assert dict(run.facts())["first"].startswith("sample 1 (1.png): class_id 2")
+
+
+def test_two_classes_that_rounding_swaps_are_ties_and_pass() -> None:
+    exact = logits()
+    exact[:, 4], exact[:, 5] = 1.0 + 1e-7, 1.0
+    other = exact.copy()
+    other[:, 5] += 4e-7
+    case = Case([exact])
+    run = case.feed([other.astype(np.float32)])
+    assert run.passed
+    assert (run.answers.agreed, run.answers.ties) == (0, 4)
+    assert dict(run.facts())["answers"] == "0 of 4 agree, 4 near ties"
+    assert dict(run.figures())["ties"] == "4"
+
+
+def test_an_own_answer_is_explained_by_the_training_sides_postprocess_asked_once_a_batch() -> None:
+    case = Case([logits()], postprocess=str)
+    run = case.feed(case.training, answers=lambda side: (["cat", "cat"], ["dog", "dog"])[side])
+    assert run.passed
+    assert run.answers.ties == 4
+    case = Case([logits()], postprocess=str)
+    assert not case.feed(case.training, answers=lambda side: (["cat", "cat"], ["dog", "cow"])[side]).passed
+
+
+def test_an_answer_has_the_room_that_its_output_has_on_both_sides_of_the_reference() -> None:
+    case = Case([logits()])
+    case.training[0][2, 2] -= np.float32(0.9 * FLOOR.maximum)
+    run = case.feed([moved(case.exact[0], 0.95 * LIMIT, (2, 2))])
+    assert [verdict.passed for verdict in run.outputs] == [True]
+    assert (run.answers.agreed, run.answers.problem) == (4, "")
+
+
+# -- vacuous -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("responses", "vacuous"),
+    [([0.5, 0.5], False), ([1e-5, 0.5], False), ([0.5, 0.0], False), ([1e-5, 1e-6], True), ([0.0, 0.0], True)],
+)
+def test_a_comparison_is_vacuous_where_no_output_can_see_a_fault(responses: list[float], vacuous: bool) -> None:
+    case = Case([logits(), logits(4, 3)], names=["a", "b"], responses=responses)
+    run = case.feed(case.training)
+    assert run.passed
+    assert bool(run.vacuous) is vacuous
+
+
+def test_the_vacuous_sentence_names_the_best_output_its_response_and_the_limit() -> None:
+    case = Case([logits(), logits(4, 3)], names=["a", "b"], responses=[1e-6, 2e-5])
+    assert case.feed(case.training).vacuous == (
+        "the comparison is vacuous: another sample moves output b by 2e-05 of its largest value, and differences up to 4e-06 are allowed."
+    )
+
+
+def test_a_run_without_outputs_is_not_called_vacuous_but_failed() -> None:
+    run = Case([], names=()).run
+    assert run.vacuous == ""
+    assert not run.passed
+
+
+# -- figures and facts -------------------------------------------------------------------------------------------------
+
+
+def test_the_figures_are_those_of_the_output_nearest_to_its_limit() -> None:
+    exact = [logits(), logits(4, 3)]
+    case = Case(exact, names=["a", "b"], responses=[0.5, 0.25])
+    run = case.feed([moved(exact[0], 0.25 * LIMIT), moved(exact[1], 0.5 * LIMIT, (1, 0))])
+    figures = dict(run.figures())
+    assert float(figures["output_error"]) == pytest.approx(0.5 * LIMIT, rel=0.1)
+    assert float(figures["output_limits"]) == pytest.approx(0.5, rel=0.1)
+    assert figures["output_limit"] == "4e-06"
+    assert (figures["noise_floor"], figures["noise_floor_source"]) == ("1e-06", "float64")
+    assert float(figures["resolution"]) == pytest.approx(0.5 / LIMIT)
+    assert (figures["answers"], figures["ties"]) == ("4/4", "0")
+
+
+def test_a_tolerance_has_no_floor_in_the_figures() -> None:
+    case = Case([logits()], rtol=1e-3)
+    assert not [name for name in dict(case.feed(case.training).figures()) if name.startswith("noise")]
+
+
+def test_an_output_that_is_nan_is_the_worst_in_the_figures_and_named_in_the_facts() -> None:
+    exact = [logits(), logits(4, 3)]
+    broken = exact[1].astype(np.float32)
+    broken[2, 1] = np.nan
+    case = Case(exact, names=["a", "b"])
+    run = case.feed([case.training[0], broken])
+    assert dict(run.figures())["output_limits"] == "inf"
+    assert "the inference engine answers nan at sample 2, element [0, 1]" in dict(run.facts())["output b"]
+    assert run.output_hint().startswith("output b: the inference engine answers nan")
+
+
+def test_facts_tell_each_output_against_its_limit_and_floor() -> None:
+    case = Case([logits()], source="one ulp")
+    assert dict(case.feed(case.training).facts())["output"].endswith("limit 5e-06, floor 1e-06 (one ulp)")
+    case = Case([logits()])
+    facts = dict(case.feed([moved(case.exact[0], 0.25)]).facts())
+    assert facts["output"] == (
+        "largest difference 0.25 of the largest value, limit 4e-06, floor 1e-06 (float64); 1 of 24 elements beyond it"
+    )
+    assert facts["classes"].startswith("1 beyond the limit; the worst are 3 (0.25), ")
+
+
+def test_an_rms_that_fails_alone_is_told_in_the_facts() -> None:
+    exact = logits(4, 5000)
+    case = Case([exact], responses=[0.5])
+    object.__setattr__(case.run._outputs[0].rule.floor, "rms", 1e-8)
+    run = case.feed([(exact + 2e-6).astype(np.float32)])
+    assert not run.passed
+    assert "all together do: RMS 2e-06" in dict(run.facts())["output"]
+
+
+def test_the_hint_of_the_outputs_is_asked_of_the_first_failing_batch() -> None:
+    case = Case([logits()])
+    constant = np.repeat(case.training[0][:1], 4, axis=0)
+    assert case.feed([constant]).output_hint() == "the inference engine gives the same answer to every sample of the batch."
+
+
+def test_agreement_for_the_diagnosis_is_coarser_than_the_verdict() -> None:
+    run, one = Case([logits()]).run, logits()
+    assert run.agrees([one], [one + 5e-5])
+    assert not run.agrees([one], [one + 5e-4])
+    assert not run.agrees([one], [one, one])
+
+
+# -- invariance --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limits", "passes"), [(0.0, True), (1.9, True), (2.1, False)])
+def test_an_engine_that_disagrees_with_itself_beyond_rounding_is_named_with_what_changed(limits: float, passes: bool) -> None:
+    case = Case([logits()])
+    run = case.feed(case.training)
+    one = case.training[0][:1].astype(np.float64)
+    run.add_invariance({"when run twice": [(one, one)], "alone and in a batch": [(one, moved(one, limits * LIMIT, (0, 2)))]})
+    assert run.passed is passes
+    assert bool(run.invariance_problem) is not passes
+    if not passes:
+        assert run.output_problem == run.invariance_problem
+        assert run.invariance_problem.startswith(
+            "the inference engine answers the same sample differently alone and in a batch: output moves by 8.4"
+        )
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "passes"),
+    [
+        (np.array([[1, 2]]), np.array([[1, 2]]), True),
+        (np.array([[1, 2]]), np.array([[1, 3]]), False),
+        (np.ones((1, 2)), np.ones((1, 3)), False),
+        (np.ones((2, 2)), np.ones((1, 2)), False),
+        (np.ones((1, 2)), np.array([[1.0, np.nan]]), False),
+        (np.zeros((1, 2)), np.zeros((1, 2)), True),
+        (np.zeros((1, 2)), np.full((1, 2), 1e-9), False),
+        (np.array([[1 + 1j]], np.complex64), np.array([[1 + 1j]], np.complex64), True),
+        (np.array([[1 + 1j]], np.complex64), np.array([[1 - 1j]], np.complex64), False),
+        (np.zeros((0, 4)), np.zeros((0, 4)), True),
+    ],
+)
+@pytest.mark.parametrize("spec", [{}, {"rtol": 1e-6}])
+def test_invariance_holds_for_every_kind_of_output(one: Array, two: Array, passes: bool, spec: Any) -> None:
+    run = Case([logits()], **spec).run
+    run.add_invariance({"on a clone": [(one, two)]})
+    assert (run.invariance_problem == "") is passes
+
+
+@pytest.mark.parametrize(
+    ("spec", "by", "passes"),
+    [({"rtol": 1e-2}, 4e-3, True), ({"rtol": 1e-2}, 2e-2, False), ({"atol": 1e-2}, 4e-3, True), ({"atol": 1e-2}, 2e-2, False)],
+)
+def test_invariance_has_the_users_tolerance(spec: Any, by: float, passes: bool) -> None:
+    run = Case([logits()], **spec).run
+    one = np.array([[1.0, 0.5]])
+    run.add_invariance({"on a clone": [(one, one + by)]})
+    assert (run.invariance_problem == "") is passes
+
+
+def test_an_absolute_tolerance_allows_invariance_around_zero() -> None:
+    run = Case([logits()], atol=1e-3).run
+    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-4))]})
+    assert run.invariance_problem == ""
+    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-2))]})
+    assert run.invariance_problem != ""
+
+
+def test_the_first_property_that_breaks_is_the_one_that_is_told() -> None:
+    run = Case([logits()]).run
+    one, two = np.ones((1, 2)), np.full((1, 2), 2.0)
+    run.add_invariance({"when run twice": [(one, two)], "on a clone": [(one, two)]})
+    assert "when run twice" in run.invariance_problem
