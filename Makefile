@@ -12,10 +12,10 @@ demo: $(VENV)/demo/.made  ## Run the three checkpoints of one model in an empty 
 	cd $(VENV)/empty && ../demo/bin/pytest --paddle-model=$(DEMO)
 
 test: $(VENV)/paddle3/.made lint  ## The whole suite on the newest Paddle.
-	$(VENV)/paddle3/bin/python -m pytest -n $(JOBS)
+	$(VENV)/paddle3/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 test-paddle26: $(VENV)/paddle26/.made  ## The whole suite on Paddle 2.6.2, which needs numpy 1.
-	$(VENV)/paddle26/bin/python -m pytest -n $(JOBS)
+	$(VENV)/paddle26/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/paddle3/.made  ## ruff and mypy --strict.
 	$(VENV)/paddle3/bin/ruff check .

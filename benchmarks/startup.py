@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from measure import COMPARISON, Contender, compare, environment, machine, print_table, rounds
@@ -18,6 +19,13 @@ def make_suite(directory: Path, files: int, tests: int) -> None:
     for number in range(files):
         body = "\n".join(f"def test_{index}():\n    assert {index} + 1 > {index}\n" for index in range(tests))
         (directory / f"test_{number:02d}.py").write_text(body)
+
+
+def other_plugins() -> list[str]:
+    """Names of the plugins that are installed beside ours."""
+    groups = entry_points()
+    found = groups.select(group="pytest11") if hasattr(groups, "select") else groups.get("pytest11", ())  # Python 3.9 has a dict
+    return sorted({point.name for point in found} - {PLUGIN})
 
 
 def main() -> None:
@@ -37,12 +45,11 @@ def main() -> None:
         if not arguments.empty_only:
             cases.insert(0, (f"{arguments.files * arguments.tests} tests", suite, 0))
         for what, directory, status in cases:
-            # alone: no other plugin is loaded, so that nothing else makes ours look small
+            # alone: every other plugin is switched off, so that nothing else makes ours look small
             for alone in (False, True):
                 base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-                env = environment(**({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} if alone else {}))
-                with_it = [*base, "-p", f"pytest_{PLUGIN}.plugin"] if alone else base
-                without = base if alone else [*base, "-p", f"no:{PLUGIN}"]
+                base += [f"-pno:{name}" for name in other_plugins()] if alone else []
+                env, with_it, without = environment(), base, [*base, f"-pno:{PLUGIN}"]
                 contenders = [
                     Contender("without", without, directory, env, status=status),
                     Contender("with", with_it, directory, env, status=status),

@@ -286,15 +286,9 @@ class Conformance:
             problem = input_problem(read_graph(export.model_file).inputs, inputs)
             if problem:
                 raise ExportError(problem)
-            if entry is not None and entry.directory == export.directory:
-                # The exporter compared them. SHA-256 has just shown a kept export to be the files that it compared, and its key to be
-                # that of these very parameters.
-                parameters, unused = int(entry.meta["parameters"]), tuple(entry.meta["unused"])
-            else:
-                report: ParameterReport = bench.call(bench.training(), "compare parameters", "verify", export)
-                if not report.equal:
-                    raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
-                parameters, unused = report.compared, report.unused
+            report: ParameterReport = bench.call(bench.training(), "compare parameters", "verify", export)
+            if not report.equal:
+                raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
             worker, _ = bench.inference(ARTIFACTS_VARIANT, export)
             open_batch = all(item.shape and item.shape[0] is None for item in inputs)
             if open_batch:
@@ -304,8 +298,8 @@ class Conformance:
             export.directory,
             tuple(path.name for path in export.files),
             export.size,
-            parameters,
-            unused,
+            report.compared,
+            report.unused,
             BATCH_SIZES if open_batch else (),
             bench.model.weights,
             (f"the kept export was damaged and was made anew ({damage})",) if damage else (),
@@ -330,9 +324,10 @@ class Conformance:
     # -- checkpoint parity ---------------------------------------------------------------------------------------------
 
     def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
+        from pytest_paddle_infer.engine.services import INSIDE_A_BATCH
         from pytest_paddle_infer.engine.variants import BUILTIN
         from pytest_paddle_infer.parity import ParityRun, write_evidence
-        from pytest_paddle_infer.sampling import crop_notes
+        from pytest_paddle_infer.sampling import sample_notes
 
         with worded(spec, variant, export):
             reference = self._reference(bench, spec)
@@ -341,17 +336,23 @@ class Conformance:
             run = ParityRun(bench.model, spec, reference, facts.output_names, BUILTIN[variant].precision)
             self._observe(bench, spec, run, worker, reference)
             step = "run again, in a batch and on a clone"
-            run.add_invariance(bench.once(("invariance", variant, export.stamp), lambda: bench.call(worker, step, "invariance")))
+            found = bench.once(("invariance", variant, export.stamp), lambda: bench.call(worker, step, "invariance"))
+            run.add_invariance(found, lambda: {INSIDE_A_BATCH: self._trained_together(bench, worker)})
         directory = self._output(spec, variant)
         write_evidence(run, directory)
         cause = self._cause(bench, run, worker, export)
         if cause is not None:
             title, facts_below, remedy = cause
-            found = failure(f"{title_of(spec, variant)}: {title}", bench.model.weights, export, remedy)
-            found = found.with_facts(*facts_below, *run.facts(), ("files", str(directory)))
-            raise ConformanceFailure(replace(found, figures=run.figures()))
-        notes = crop_notes(spec, bench.samples)
+            red = failure(f"{title_of(spec, variant)}: {title}", bench.model.weights, export, remedy)
+            red = red.with_facts(*facts_below, *run.facts(), ("files", str(directory)))
+            raise ConformanceFailure(replace(red, figures=run.figures()))
+        notes = (*sample_notes(spec, bench.samples), *run.notes)
         return ParityResult(run.inputs, run.outputs, run.answers, len(bench.samples), directory, bench.model.weights, notes)
+
+    def _trained_together(self, bench: Bench, worker: Worker) -> Any:
+        """The training engine's outputs for the batch of two that the inference engine was given."""
+        one, two = bench.call(worker, "preprocess", "first_two")
+        return bench.call(bench.training(), "run the batch of two", "together", one, two)
 
     def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference) -> None:
         """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""

@@ -89,6 +89,7 @@ class ParityRun:
         elif not output_names:
             self.count_problem = "neither engine has an output: nothing was compared."
         self.invariance_problem = ""
+        self.notes: tuple[str, ...] = ()
         self.example: Example | None = None
         self.kept: tuple[list[Arrays], list[Arrays]] = ([], [])
         self.answered: tuple[list[Any], list[Any]] = ([], [])
@@ -155,15 +156,32 @@ class ParityRun:
         self.answered[0].extend(training.answers)
         self.answered[1].extend(inference.answers)
 
-    def add_invariance(self, found: Mapping[str, Sequence[tuple[Array, Array] | None]]) -> None:
-        """Judges what must not matter to the inference engine: a difference beyond rounding names what does."""
+    def add_invariance(
+        self, found: Mapping[str, Sequence[tuple[Array, Array] | None]], in_training: Callable[[], Mapping[str, Arrays]]
+    ) -> None:
+        """Judges what must not matter to the inference engine: a difference beyond rounding names what does.
+
+        in_training: what the training engine makes of the first sample under the same variation. Where it moves as far and both
+        engines agree on where to, the model itself couples the samples of a batch: a note, not a fault of the engine.
+        """
         for what, pairs in found.items():
-            for judge, rule, pair in zip(self._outputs, self._rules, pairs):
-                moved = "" if pair is None else _moved(rule, *pair)
-                if moved:
-                    self.invariance_problem = self.invariance_problem or (
-                        f"the inference engine answers the same sample differently {what}: {judge.verdict().name} {moved}."
+            problem = self._first_move(pairs)
+            if problem and not self.invariance_problem:
+                trained = in_training().get(what)
+                if trained is not None and self._first_move(_against(pairs, trained)) == "":
+                    self.notes += (
+                        f"the model's answer to a sample depends on the others in its batch ({problem}); both engines agree",
                     )
+                else:
+                    self.invariance_problem = f"the inference engine answers the same sample differently {what}: {problem}."
+
+    def _first_move(self, pairs: Sequence[tuple[Array, Array] | None]) -> str:
+        """Which output differs within its pair, and how far; "" when none does."""
+        for judge, rule, pair in zip(self._outputs, self._rules, pairs):
+            moved = "" if pair is None else _moved(rule, *pair)
+            if moved:
+                return f"{judge.verdict().name} {moved}"
+        return ""
 
     @property
     def inputs(self) -> tuple[OutputVerdict, ...]:
@@ -252,6 +270,11 @@ class ParityRun:
         if answers.problem:
             lines.append(("first", answers.problem))
         return tuple(lines[:8])
+
+
+def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:
+    """Pairs the training engine's outputs with the second of each pair, cut to the same sample."""
+    return [None if pair is None else (own[: len(pair[1])], pair[1]) for own, pair in zip(trained, pairs)]
 
 
 def _moved(rule: Rule, one: Array, two: Array) -> str:

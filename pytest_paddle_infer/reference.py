@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class Reference:
 def read_reference(directory: Path, meta: Mapping[str, Any]) -> Reference:
     """Reads what `ReferenceService.compute` wrote, and measures floors and responses."""
     with np.load(directory / "reference.npz", allow_pickle=False) as arrays:
-        training, references = (_by_batch(arrays, name, len(meta["outputs"])) for name in ("training", "reference"))
+        training, references, moved = (_by_batch(arrays, name, len(meta["outputs"])) for name in ("training", "reference", "moved"))
     exact = meta["source"] == "float64"
     batches = tuple(
         ReferenceBatch(start, stop, digest, training[number], references[number] if exact else None)
@@ -59,16 +59,24 @@ def read_reference(directory: Path, meta: Mapping[str, Any]) -> Reference:
     floors, responses = [], []
     for index in range(len(meta["outputs"])):
         floor, response = FloorMeter(meta["source"], _scale(training, index, sizes)), ResponseMeter()
-        for size, own, other in zip(sizes, training, references):
-            for left, right in zip(rows(own[index], size), rows(other[index], size)):
+        for answers in (training, moved):  # moved: in other roundings, where the outputs have few errors
+            for left, right in _paired(answers, references, index, sizes):
                 if left.dtype.kind in "fc" and left.shape == right.shape:
                     floor.add(left, right)
-                response.add(
-                    (right if exact else left).astype(np.float64) if left.dtype.kind in "bui" else (right if exact else left)
-                )
+        for left, right in _paired(training, references, index, sizes):
+            own = right if exact else left
+            response.add(own.astype(np.float64) if left.dtype.kind in "bui" else own)
         floors.append(floor.floor())
         responses.append(response.response())
     return Reference(batches, tuple(meta["outputs"]), tuple(floors), tuple(responses), str(meta["source"]))
+
+
+def _paired(
+    answers: Sequence[Arrays], references: Sequence[Arrays], index: int, sizes: Sequence[int]
+) -> Iterator[tuple[Array, Array]]:
+    """Yields one output of each sample with its reference."""
+    for size, own, other in zip(sizes, answers, references):
+        yield from zip(rows(own[index], size), rows(other[index], size))
 
 
 def _scale(training: Sequence[Arrays], index: int, sizes: Sequence[int]) -> float:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
 
@@ -52,6 +53,53 @@ def _as_sample(index: int, value: Any) -> Sample:
         return Sample(path.name, path)
     name = os.path.basename(getattr(value, "filename", "") or "") or f"sample-{index}"
     return Sample(name, None, value)
+
+
+def sample_notes(spec: ModelSpec, samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Says what these samples cannot show, or what the default preprocessing throws away of them."""
+    return (*crop_notes(spec, samples), *_poor(spec, samples))
+
+
+def _poor(spec: ModelSpec, samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Pictures of one colour hide faults of layout and crop; grey ones hide swapped channels of a model that takes three."""
+    if not spec.uses_images:
+        return ()
+    plain, grey = True, _takes_colours(spec)
+    for sample in samples[:LOOKED_INTO]:
+        one_colour, colourless = _colours(sample)
+        plain, grey = plain and one_colour, grey and colourless
+        if not plain and not grey:
+            return ()
+    if plain:
+        return (
+            "every sample is of one colour: faults of layout, crop and colour order hardly show; use textured, coloured pictures",
+        )
+    return ("every sample is grey: swapped colour channels cannot show; add coloured pictures",)
+
+
+LOOKED_INTO = 16
+"""Samples that are looked into for that; mostly the first one ends it."""
+
+
+def _takes_colours(spec: ModelSpec) -> bool:
+    return spec.input_spec is None or any(3 in item.shape[1:2] + item.shape[3:] for item in spec.inputs if len(item.shape) == 4)
+
+
+def _colours(sample: Sample) -> tuple[bool, bool]:
+    """(is of one colour, is grey); neither for what is no picture, or none that can be read."""
+    from PIL import Image
+
+    from pytest_paddle_infer.transforms import decode
+
+    try:
+        value = sample.open()
+        if not isinstance(value, Image.Image):
+            return False, False
+        bands = decode(value).split()
+    except (PaddleInferError, OSError, ValueError):
+        return False, False
+    ranges = [band.getextrema() for band in bands]
+    return all(low == high for low, high in ranges), all(band.tobytes() == bands[0].tobytes() for band in bands[1:])
 
 
 def crop_notes(spec: ModelSpec, samples: Sequence[Sample]) -> tuple[str, ...]:

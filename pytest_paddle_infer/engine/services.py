@@ -35,6 +35,9 @@ from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.logs.autolog import INSTALL
 from pytest_paddle_infer.samples import Sample
 
+INSIDE_A_BATCH = "inside a batch"
+"""What was varied when a sample was run together with another; a model may couple the two itself."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -95,6 +98,10 @@ class EngineService:
         """The tensors that this side's preprocessing makes of samples[start:stop]."""
         return self._batch(start, stop)
 
+    def first_two(self) -> tuple[Arrays, Arrays]:
+        """The tensors of the first sample, and those of the second, or of the only one again."""
+        return self._batch(0, 1), self._batch(1, 2) if len(self.samples) > 1 else self._batch(0, 1)
+
     def digests(self, batches: Sequence[tuple[int, int]]) -> list[str]:
         """Digests of the tensors of batches of samples."""
         return [digest_of(self._batch(start, stop)) for start, stop in batches]
@@ -110,6 +117,10 @@ class EngineService:
     def run(self, inputs: Arrays) -> Arrays:
         """Runs given tensors."""
         return self._run(inputs)
+
+    def together(self, one: Arrays, two: Arrays) -> Arrays:
+        """Runs the tensors of two batches as one batch."""
+        return self._run([np.concatenate(pair) for pair in zip(one, two)])
 
     def shapes(self, sizes: Sequence[int]) -> dict[int, list[tuple[int, ...]]]:
         """Runs the first sample repeated to each batch size; returns size -> shapes of the outputs."""
@@ -243,16 +254,16 @@ class InferenceService(EngineService):
         """
         engine = self.engine
         assert isinstance(engine, InferenceEngine)
-        one, two = self._batch(0, 1), self._batch(1, 2) if len(self.samples) > 1 else self._batch(0, 1)
+        one, two = self.first_two()
         alone = self._run(one)
         found: dict[str, list[tuple[Array, Array] | None]] = {"asked twice": list(zip(alone, self._run(one)))}
         if all(spec.shape and spec.shape[0] is None for spec in engine.inputs) and [a.shape for a in one] == [a.shape for a in two]:
-            together = self._run([np.concatenate(pair) for pair in zip(one, two)])
+            together = self.together(one, two)
             inside: list[tuple[Array, Array] | None] = [
                 (single, double[: len(single)]) if single.ndim and len(double) == 2 * len(single) else None  # no batch axis
                 for single, double in zip(alone, together)
             ]
-            found["inside a batch"] = inside
+            found[INSIDE_A_BATCH] = inside
             found["after another batch size"] = list(zip(alone, self._run(one)))
         with engine.cloned():
             found["on a cloned predictor"] = list(zip(alone, self._run(one)))

@@ -107,6 +107,22 @@ class FloorMeter:
         return Floor(max(self._maximum, least), max(self._rms, least / FLOOR_ULPS), self._source, self._scale)
 
 
+FEW = 64.0
+"""Errors that tell a floor: the largest of so many is within a factor of 2 of that of any other 64; of a handful it is luck."""
+
+
+def effective_count(errors: Array) -> float:
+    """Returns how many errors of one size would spread like these: `(sum e^2)^2 / sum e^4`; 0 when none differs from 0.
+
+    A saturated softmax has a thousand outputs and errors in two of them: it counts as two.
+    """
+    largest = float(errors.max(initial=0.0))
+    if not 0 < largest < float("inf"):
+        return 0.0
+    squares = np.square(errors / largest)
+    return float(squares.sum() ** 2 / np.square(squares).sum())
+
+
 # -- resolution --------------------------------------------------------------------------------------------------------
 
 VACUOUS = 10.0

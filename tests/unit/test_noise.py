@@ -22,6 +22,7 @@ from pytest_paddle_infer.judge.noise import (
     Resolution,
     ResponseMeter,
     coarseness,
+    effective_count,
     error,
     rows,
 )
@@ -293,3 +294,18 @@ def test_rows_are_all_of_the_array_in_equal_parts_or_the_whole(length: int, size
 
 def test_a_number_without_a_batch_axis_is_one_part_for_all_samples() -> None:
     assert [part.shape for part in rows(np.array(3.0), 4)] == [()]
+
+
+@pytest.mark.parametrize(
+    ("errors", "count"),
+    [
+        (np.zeros(5), 0.0),
+        (np.zeros(0), 0.0),
+        (np.array([np.inf, 1.0]), 0.0),
+        (np.array([3e-7, 0.0, 0.0]), 1.0),
+        (np.full(64, 1e-300), 64.0),
+        (np.array([1.0, 1.0, 1e-9]), 2.0),
+    ],
+)
+def test_errors_count_by_how_they_spread(errors: Array, count: float) -> None:
+    assert effective_count(errors) == pytest.approx(count)

@@ -439,7 +439,7 @@ def test_an_engine_that_disagrees_with_itself_beyond_rounding_is_named_with_what
     case = Case([logits()])
     run = case.feed(case.training)
     one = case.training[0][:1].astype(np.float64)
-    run.add_invariance({"when run twice": [(one, one)], "alone and in a batch": [(one, moved(one, limits * LIMIT, (0, 2)))]})
+    run.add_invariance({"when run twice": [(one, one)], "alone and in a batch": [(one, moved(one, limits * LIMIT, (0, 2)))]}, dict)
     assert run.passed is passes
     assert bool(run.invariance_problem) is not passes
     if not passes:
@@ -467,7 +467,7 @@ def test_an_engine_that_disagrees_with_itself_beyond_rounding_is_named_with_what
 @pytest.mark.parametrize("spec", [{}, {"rtol": 1e-6}])
 def test_invariance_holds_for_every_kind_of_output(one: Array, two: Array, passes: bool, spec: Any) -> None:
     run = Case([logits()], **spec).run
-    run.add_invariance({"on a clone": [(one, two)]})
+    run.add_invariance({"on a clone": [(one, two)]}, dict)
     assert (run.invariance_problem == "") is passes
 
 
@@ -478,20 +478,47 @@ def test_invariance_holds_for_every_kind_of_output(one: Array, two: Array, passe
 def test_invariance_has_the_users_tolerance(spec: Any, by: float, passes: bool) -> None:
     run = Case([logits()], **spec).run
     one = np.array([[1.0, 0.5]])
-    run.add_invariance({"on a clone": [(one, one + by)]})
+    run.add_invariance({"on a clone": [(one, one + by)]}, dict)
     assert (run.invariance_problem == "") is passes
 
 
 def test_an_absolute_tolerance_allows_invariance_around_zero() -> None:
     run = Case([logits()], atol=1e-3).run
-    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-4))]})
+    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-4))]}, dict)
     assert run.invariance_problem == ""
-    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-2))]})
+    run.add_invariance({"on a clone": [(np.zeros((1, 2)), np.full((1, 2), 1e-2))]}, dict)
     assert run.invariance_problem != ""
 
 
 def test_the_first_property_that_breaks_is_the_one_that_is_told() -> None:
     run = Case([logits()]).run
     one, two = np.ones((1, 2)), np.full((1, 2), 2.0)
-    run.add_invariance({"when run twice": [(one, two)], "on a clone": [(one, two)]})
+    run.add_invariance({"when run twice": [(one, two)], "on a clone": [(one, two)]}, dict)
     assert "when run twice" in run.invariance_problem
+
+
+def test_a_model_that_couples_the_samples_of_a_batch_is_a_note_when_both_engines_move_alike() -> None:
+    run = Case([logits()]).run
+    alone, batched = np.array([[1.0, 0.5]]), np.array([[0.7, 0.5]])
+    run.add_invariance({"inside a batch": [(alone, batched)]}, lambda: {"inside a batch": [np.array([[0.7, 0.5], [0.7, 0.1]])]})
+    assert run.invariance_problem == ""
+    (note,) = run.notes
+    assert note.startswith("the model's answer to a sample depends on the others in its batch (output moves by 0.3")
+
+
+@pytest.mark.parametrize("trained", [[[1.0, 0.5], [0.7, 0.1]], [[0.8, 0.5], [0.7, 0.1]]])
+def test_a_batch_that_only_the_inference_engine_couples_is_its_fault(trained: Any) -> None:
+    run = Case([logits()]).run
+    alone, batched = np.array([[1.0, 0.5]]), np.array([[0.7, 0.5]])
+    run.add_invariance({"inside a batch": [(alone, batched)]}, lambda: {"inside a batch": [np.array(trained)]})
+    assert "answers the same sample differently inside a batch" in run.invariance_problem
+    assert run.notes == ()
+
+
+def test_the_training_engine_is_not_asked_while_nothing_moves() -> None:
+    def never() -> Any:
+        raise AssertionError("asked")
+
+    run = Case([logits()]).run
+    run.add_invariance({"inside a batch": [(np.ones((1, 2)), np.ones((1, 2)))], "on a clone": [None]}, never)
+    assert run.invariance_problem == ""

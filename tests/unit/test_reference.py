@@ -20,10 +20,18 @@ def drawn(seed: int, *shape: int) -> Array:
     return np.asarray(np.random.RandomState(seed).normal(0, 1, shape))
 
 
-def write(directory: Path, training: Batches, references: Batches, batches: list[Any], source: str = "float64") -> Reference:
+def write(
+    directory: Path,
+    training: Batches,
+    references: Batches,
+    batches: list[Any],
+    source: str = "float64",
+    moved: Batches | None = None,
+) -> Reference:
     """Writes `reference.npz` as `ReferenceService.compute` does, and reads it."""
     arrays = {f"training_{b}_{k}": output for b, outputs in enumerate(training) for k, output in enumerate(outputs)}
     arrays.update({f"reference_{b}_{k}": output for b, outputs in enumerate(references) for k, output in enumerate(outputs)})
+    arrays.update({f"moved_{b}_{k}": output for b, outputs in enumerate(moved or []) for k, output in enumerate(outputs)})
     np.savez(directory / "reference.npz", **arrays)  # type: ignore[arg-type]
     names = [str(k) for k in range(len(training[0]))] if len(training[0]) > 1 else [""]
     return read_reference(directory, {"source": source, "outputs": names, "batches": batches})
@@ -151,3 +159,12 @@ def test_an_output_that_crosses_zero_is_measured_by_the_typical_sample(tmp_path:
     assert judge.verdict().passed
     judge.add(training[:1], inference[:1] + np.float32(1e-4), 200, 1)
     assert not judge.verdict().passed
+
+
+def test_answers_in_other_roundings_raise_the_floor_and_are_nothing_else(tmp_path: Path) -> None:
+    exact = [[np.array([[1.0, 2.0]])], [np.array([[2.0, 1.5]])]]
+    moved = [[exact[0][0] + 1e-5], [exact[1][0]]]
+    plain, raised = (write(tmp_path, exact, exact, [[0, 1, "a"], [1, 2, "b"]], moved=more) for more in (None, moved))
+    assert plain.floors[0].maximum == 4 * ULP
+    assert raised.floors[0].maximum == pytest.approx(5e-6, rel=1e-3)
+    assert (raised.responses, len(raised.batches)) == (plain.responses, 2)
