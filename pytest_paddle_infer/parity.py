@@ -265,7 +265,7 @@ class ParityRun:
                 lines.append(("classes", f"{verdict.classes_beyond} beyond the limit; the worst are {shown}"))
         answers = self.answers
         if answers.compared:
-            ties = f", {answers.ties} near ties" if answers.ties else ""
+            ties = f", {answers.ties} near tie{'s' * (answers.ties > 1)}" if answers.ties else ""
             lines.append(("answers", f"{answers.agreed} of {answers.compared} agree{ties}"))
         if answers.problem:
             lines.append(("first", answers.problem))

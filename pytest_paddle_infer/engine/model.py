@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import random
+import re
 import sys
 import sysconfig
 import traceback
@@ -237,7 +238,8 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
             state = paddle.load(str(path))
     except Exception as error:
         raise ModelError(
-            f"{model}: {path.name} cannot be read as .pdparams ({type(error).__name__}: {_first_line(error)})."
+            f"{model}: {path.name} cannot be read as .pdparams ({type(error).__name__}: {_first_line(error)}); "
+            "give the file that paddle.save(layer.state_dict(), ...) wrote."
         ) from error
     if not isinstance(state, Mapping):
         raise ModelError(f"{model}: {path.name} holds {type(state).__name__}, not a state_dict.")
@@ -250,8 +252,8 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
         if key in state and list(np.shape(state[key])) != list(own[key].shape)
     ]
     problems = [
-        f"{len(names)} {what} ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
-        for names, what in ((missing, "missing keys"), (unknown, "unknown keys"), (shapes, "wrong shapes"))
+        f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
+        for names, what in ((missing, "missing key"), (unknown, "unknown key"), (shapes, "wrong shape"))
         if names
     ]
     if problems:
@@ -344,7 +346,7 @@ def with_softmax(layer: Any, inputs: int) -> Any:
 
 # -- identity ----------------------------------------------------------------------------------------------------------
 
-FORMAT = 2
+FORMAT = 3
 """Raise when what an entry of the store holds, or how its key is made, changes."""
 
 
@@ -377,16 +379,18 @@ def export_key(model: LoadedModel, factory: Any) -> str:
 
 
 def _simple_attributes(layer: Any) -> dict[str, str]:
-    """Python values that a traced graph bakes in; names that count instances are left out."""
+    """Python values that a traced graph bakes in; names that count instances (`conv2d_7`) are left out."""
     return {
         key: baked
         for key, value in sorted(vars(layer).items())
-        if key not in ("_full_name", "_name_scope", "training", "_helper") and "name" not in key and (baked := _baked(value))
+        if key not in ("_full_name", "_name_scope", "training", "_helper")
+        and not ("name" in key and isinstance(value, str) and re.search(r"_\d+(\.\w+)?$", value))
+        and (baked := _baked(value))
     }
 
 
 def _baked(value: Any, depth: int = 4) -> str:
-    """What a trace takes over from a Python value, as text; empty for what it cannot be told for (layers, tensors, other objects)."""
+    """What a trace takes over from a Python value, as text; empty for what it cannot be told for (layers, tensors, objects of C)."""
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
     if isinstance(value, np.ndarray):
@@ -399,6 +403,9 @@ def _baked(value: Any, depth: int = 4) -> str:
     if isinstance(value, (list, tuple)) and depth:
         parts = [_baked(child, depth - 1) for child in value]
         return f"[{', '.join(parts)}]" if all(parts) else ""
+    if depth and hasattr(value, "__dict__") and not isinstance(value, (load_paddle().nn.Layer, ModuleType)):  # a config object
+        kind = type(value)
+        return "" if kind.__module__.startswith("paddle") else f"{kind.__qualname__} {_baked(vars(value), depth - 1)}"
     return ""
 
 

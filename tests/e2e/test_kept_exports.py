@@ -49,6 +49,7 @@ import sys
 import traceback
 import zlib  # before Paddle 2.6.2, or zlib.compress dies of SIGSEGV
 from pathlib import Path
+from types import SimpleNamespace
 
 import paddle
 
@@ -110,6 +111,11 @@ key_of("attribute_2", change=attribute(2))
 key_of("attribute_list", change=attribute([1, {"a": 2}]))
 key_of("attribute_function", change=attribute(paddle.nn.functional.relu))
 key_of("attribute_function_2", change=attribute(paddle.nn.functional.gelu))
+key_of("attribute_object", change=attribute(SimpleNamespace(factor=1)))
+key_of("attribute_object_2", change=attribute(SimpleNamespace(factor=2)))
+key_of("attribute_name", change=lambda layer: setattr(layer.net, "act_name", "relu"))
+key_of("attribute_name_2", change=lambda layer: setattr(layer.net, "act_name", "gelu"))
+key_of("counting_name", change=lambda layer: setattr(layer.net, "_own_name", "tiny_7"))
 key_of("random_seed_0", weights=None)
 key_of("random_seed_1", weights=None, seed=1)
 twin = SOURCE + "\\n\\nclass Twin(Tiny):\\n    def forward(self, x):\\n        return Tiny.forward(self, x) * 2\\n"
@@ -135,7 +141,7 @@ def keys(repo: Path, cache: Path) -> dict[str, str]:
 def test_a_new_key_comes_from_every_change_that_changes_the_export_and_from_no_other(keys: dict[str, str]) -> None:
     assert all(len(key) == 64 for key in keys.values()), keys
     same = {name for name, key in keys.items() if key == keys["unchanged"]}
-    assert same == {"unchanged", "again", "other_name_of_the_model"}
+    assert same == {"unchanged", "again", "other_name_of_the_model", "counting_name"}
     changed = {name: key for name, key in keys.items() if name not in same}
     assert len(set(changed.values())) == len(changed), {n: k[:8] for n, k in changed.items()}
 
@@ -214,3 +220,55 @@ class Twin(Tiny):
     )
     assert_green(session, 6)
     assert len(entries(cache)) == 2
+
+
+def test_what_forward_reads_behind_the_keys_back_is_no_stale_green(repo: Path, cache: Path, run_session: Run) -> None:
+    """The export and the reference are kept, the file that forward reads is in no key: the live training engine must still count."""
+    (repo / "factor.txt").write_text("1.0")
+    (repo / "reads.py").write_text("""
+from pathlib import Path
+
+from tiny import Tiny
+
+
+class Reads(Tiny):
+    def forward(self, x):
+        return Tiny.forward(self, x) * float(Path("factor.txt").read_text())
+""")
+    args = ("--paddle-model=reads.py:Reads", "--paddle-image-size=32", "--paddle-softmax=no")
+    assert_green(run_session(repo, *args), 3)
+    (repo / "factor.txt").write_text("1.5")
+    session = run_session(repo, *args)
+    assert session["::test_parity[cpu]"].outcome == "failed", session.output
+
+
+def test_an_export_that_is_made_anew_between_two_tests_is_checked_anew(repo: Path, run_session: Run) -> None:
+    (repo / "test_twice.py").write_text("""
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def exported_model(request):
+    current = Path("current")
+    shutil.rmtree(current, ignore_errors=True)
+    shutil.copytree(f"exports/{request.node.originalname.removeprefix('test_')}", current)
+    return current
+
+
+@pytest.mark.paddle_infer_parity(model="tiny", softmax="no")
+def test_good():
+    pass
+
+
+@pytest.mark.paddle_infer_parity(model="tiny", softmax="no")
+def test_another_run():
+    pass
+""")
+    session = run_session(repo, "test_twice.py")
+    outcomes = {name: case.outcome for name, case in session.cases.items()}
+    assert [outcome for name, outcome in outcomes.items() if "test_good" in name] == ["passed"], session.output
+    assert [outcome for name, outcome in outcomes.items() if "test_another_run" in name] != ["passed"], session.output
+    assert "another run's weights" in session.output

@@ -34,8 +34,9 @@ def test_two_workers_give_the_outcomes_of_one_and_export_each_model_once(
     tmp_path: Path, cache: Path, run_session: Callable[..., Session]
 ) -> None:
     (tmp_path / "conftest.py").write_text(COUNTS_EXPORTS)
-    spread = run_session(tmp_path, *ARGS, "-n", "2", timeout=240)
+    spread = run_session(tmp_path, *ARGS, "-n", "2", "--paddle-export-dir=copies", timeout=240)
     assert_green(spread, 9)
+    assert sorted(path.name for path in (tmp_path / "copies").iterdir()) == MODELS, "whole copies and nothing else"
     assert sorted((tmp_path / "exports.txt").read_text().split()) == MODELS
     store = cache / "pytest-paddle-infer"
     assert len([path for path in store.iterdir() if path.name not in ("tmp", "locks")]) >= 3

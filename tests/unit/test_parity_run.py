@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -522,3 +522,37 @@ def test_the_training_engine_is_not_asked_while_nothing_moves() -> None:
     run = Case([logits()]).run
     run.add_invariance({"inside a batch": [(np.ones((1, 2)), np.ones((1, 2)))], "on a clone": [None]}, never)
     assert run.invariance_problem == ""
+
+
+def test_a_limit_that_hides_gross_faults_is_vacuous_whatever_the_other_outputs_show() -> None:
+    case = Case([logits(), logits()], names=("boxes", "scores"))
+    reference = replace(case.reference, floors=(Floor(5e-3, 1e-3), FLOOR))
+    model: Any = SimpleNamespace(inputs=(SimpleNamespace(name="x"),))
+    case.run = ParityRun(model, case.spec, replace(reference, responses=(0.1, 0.5)), ["a", "b"], "fp32")
+    assert case.feed(case.training).vacuous.startswith(
+        "the comparison is vacuous for output boxes: rounding alone moves it by 0.005"
+    )
+    case.run = ParityRun(model, case.spec, replace(case.reference, responses=(0.1, 0.5)), ["a", "b"], "fp32")
+    assert case.feed(case.training).vacuous == ""
+
+
+def test_two_programs_that_differ_by_rounding_leave_the_engines_to_be_compared_on_one_input() -> None:
+    case = Case([logits()])
+    asked: list[Array] = []
+    tensors = np.zeros((len(case.samples), 3)), np.full((len(case.samples), 3), 1e-6)
+    shifted = [output + np.float32(1e-3) for output in case.training]  # what both engines make of the inference side's input
+
+    def trained_on(given: Arrays) -> Arrays:
+        asked.extend(given)
+        return case.cut(shifted, *parts[len(asked) - 1])
+
+    parts = case.parts()
+    for start, stop in parts:
+        one, two = (Observed(name, case.cut(side, start, stop), ()) for name, side in (("a", case.training), ("b", shifted)))
+        case.run.add(
+            one, two, case.samples[start:stop], start,  # type: ignore[arg-type]
+            lambda a=start, b=stop: ([tensors[0][a:b]], [tensors[1][a:b]]), lambda _: (), trained_on,  # type: ignore[misc]
+        )  # fmt: skip
+    assert case.run.passed, case.run.output_problem
+    assert len(asked) == len(parts)
+    assert all((given == 1e-6).all() for given in asked)

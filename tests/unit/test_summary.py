@@ -70,7 +70,7 @@ def test_a_rerun_that_passes_does_not_hide_a_failure() -> None:
 
 
 def test_ties_are_shown_beside_the_answers() -> None:
-    assert row(summary_lines([report("a", "cpu", **{**PARITY, "answers": "3/4", "ties": 1})]))["answers"] == "3/4 (1 ties)"
+    assert row(summary_lines([report("a", "cpu", **{**PARITY, "answers": "3/4", "ties": 1})]))["answers"] == "3/4 (1 tie)"
 
 
 def test_a_net_without_answers_or_figures_has_dashes() -> None:
