@@ -100,6 +100,9 @@ class Bench:
         key = (variant, str(export.stamp))
         if key not in self._inference or not self._inference[key][0].alive:
             check_readable(export)
+            for other, _ in self._inference.values():  # one engine at a time: each holds the weights, and packed copies of them
+                other.close()
+            self._inference.clear()
             self.progress.step(self.spec.name, f"{variant}: load")
             model, samples, threads = self.model, self.samples, self.options.threads
             worker = self.worker(
