@@ -9,12 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 from measure import COMPARISON, Contender, compare, environment, machine, median, print_table, rounds, spread
 
 COLD, WARM, MEMORY, ENGINES = 1.35, 1.25, 1.10, 1.15
+JUDGE_COLD, JUDGE_WARM = 1.35, 1.10
 FEW = 10
 BY_HAND = Path(__file__).with_name("alexnet_by_hand.py")
 
@@ -36,6 +38,12 @@ class Place:
         command += [f"--paddle-model={self.model}", f"--paddle-cache-dir={self.root / 'cache'}", *options]
         command += [f"--paddle-variant={variant}" for variant in variants]
         return Contender("plugin", command, self.empty, environment(), lambda: self._clean("cache" if cold else "temp"))
+
+    def without_judge(self, variants: Sequence[str], cold: bool) -> Contender:
+        """The plugin without float64 reference, preflight and invariance, with a store of its own."""
+        full = self.plugin(variants, cold, f"--paddle-cache-dir={self.root / 'cache-without'}", "-p", "without_judge")
+        env = environment(PYTHONPATH=str(Path(__file__).parent))
+        return replace(full, name="without judge", env=env, prepare=lambda: self._clean("cache-without" if cold else "temp"))
 
     def by_hand(self, variants: Sequence[str], cold: bool, *options: str) -> Contender:
         command = [sys.executable, str(BY_HAND), f"--model={self.model}", *options]
@@ -65,10 +73,11 @@ def compare_runs(root: Path, model: str, count: int, only: Sequence[str]) -> Non
             continue
         place = Place(root, model, name)
         hands = [place.by_hand(variants, cold), place.by_hand(variants, cold, "--tipc")]
-        found = rounds([place.plugin(variants, cold), *hands], count)
+        found = rounds([place.plugin(variants, cold), place.without_judge(variants, cold), *hands], count)
         rows = [
             compare(f"{name}: same work by hand", found["plugin"], found["by hand"], bar),
             compare(f"{name}: what TIPC prescribes", found["plugin"], found["tipc"], None),
+            compare(f"{name}: without the judge", found["plugin"], found["without judge"], JUDGE_COLD if cold else JUDGE_WARM),
         ]
         print_table(COMPARISON, rows)
         sys.stdout.flush()

@@ -119,13 +119,22 @@ class Bench:
         self, worker: Worker, step: str, method: str, *args: Any, parts: int = 1, watch: Callable[[int], None] | None = None
     ) -> Any:
         """Calls a worker while the terminal shows that time goes by. parts: how many time limits the step may take."""
+        self.begin(worker, step, method, *args, parts=parts)
+        return self.end(worker, watch)
+
+    def begin(self, worker: Worker, step: str, method: str, *args: Any, parts: int = 1) -> None:
+        """Lets a worker start; `end` waits for it."""
+        worker.submit(f"{worker.name}: {step}", method, *args, timeout=self.options.timeout * max(1, parts))
+
+    def end(self, worker: Worker, watch: Callable[[int], None] | None = None) -> Any:
+        """Waits for what a worker was told to `begin`, and returns it."""
 
         def look(pid: int) -> None:
             self.progress.tick()
             if watch is not None:
                 watch(pid)
 
-        return worker.call(f"{worker.name}: {step}", method, *args, timeout=self.options.timeout * max(1, parts), watch=look)
+        return worker.result(look)
 
     # -- reference -----------------------------------------------------------------------------------------------------
 

@@ -270,6 +270,11 @@ class Conformance:
         self.progress.step(bench.spec.name, "look for a kept export")
         return bench.once("entry", lambda: self._store.get(self._key(bench), build))
 
+    def _entry_of(self, bench: Bench, export: ExportedModel) -> Entry | None:
+        """The store's entry behind an export; None for one from elsewhere."""
+        entry = None if export.given else self._entry(bench)
+        return entry if entry is not None and entry.directory == export.directory else None
+
     def _key(self, bench: Bench) -> str:
         from pytest_paddle_infer.engine.model import export_key
 
@@ -280,17 +285,22 @@ class Conformance:
     def _artifacts(self, bench: Bench, export: ExportedModel) -> ArtifactsResult:
         spec, inputs = bench.spec, bench.model.inputs
         self.progress.step(spec.name, "artifacts")
-        entry = None if export.given else self._entry(bench)
+        entry = self._entry_of(bench, export)
         with worded(spec, "", export):
             check_readable(export)
             problem = input_problem(read_graph(export.model_file).inputs, inputs)
             if problem:
                 raise ExportError(problem)
-            report: ParameterReport = bench.call(bench.training(), "compare parameters", "verify", export)
-            if not report.equal:
-                raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
-            worker, _ = bench.inference(ARTIFACTS_VARIANT, export)
             open_batch = all(item.shape and item.shape[0] is None for item in inputs)
+            bench.begin(bench.training(), "compare parameters", "verify", export)
+            try:  # the inference engine loads and runs meanwhile; what it dies of matters less than other parameters
+                worker, _ = bench.inference(ARTIFACTS_VARIANT, export)
+                if open_batch:
+                    bench.begin(worker, f"run batches of {', '.join(map(str, BATCH_SIZES))}", "shapes", BATCH_SIZES)
+            finally:
+                report: ParameterReport = bench.end(bench.training())
+                if not report.equal:
+                    raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
             if open_batch:
                 self._check_batches(bench, worker)
         damage = entry.rebuilt_because if entry is not None else None
@@ -307,10 +317,8 @@ class Conformance:
 
     def _check_batches(self, bench: Bench, worker: Worker) -> None:
         """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them."""
-        training = bench.training()
-        training.submit("training engine: run batches of 1 and 2", "shapes", BATCH_SIZES[:2], timeout=self.options.timeout)
-        found = bench.call(worker, f"run batches of {', '.join(map(str, BATCH_SIZES))}", "shapes", BATCH_SIZES)
-        known = training.result()
+        bench.begin(bench.training(), "run batches of 1 and 2", "shapes", BATCH_SIZES[:2])
+        found, known = bench.end(worker), bench.end(bench.training())
         one, two = (known[size] for size in BATCH_SIZES[:2])
         for size in BATCH_SIZES:
             wanted = [tuple(a + (b - a) * (size - 1) for a, b in zip(left, right)) for left, right in zip(one, two)]
@@ -324,8 +332,8 @@ class Conformance:
     # -- checkpoint parity ---------------------------------------------------------------------------------------------
 
     def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
-        from pytest_paddle_infer.engine.services import INSIDE_A_BATCH
         from pytest_paddle_infer.engine.variants import BUILTIN
+        from pytest_paddle_infer.invariance import check_invariance
         from pytest_paddle_infer.parity import ParityRun, write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
@@ -335,9 +343,7 @@ class Conformance:
             self.progress.step(spec.name, f"{variant}: parity")
             run = ParityRun(bench.model, spec, reference, facts.output_names, BUILTIN[variant].precision)
             self._observe(bench, spec, run, worker, reference)
-            step = "run again, in a batch and on a clone"
-            found = bench.once(("invariance", variant, export.stamp), lambda: bench.call(worker, step, "invariance"))
-            run.add_invariance(found, lambda: {INSIDE_A_BATCH: self._trained_together(bench, worker)})
+            check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker)
         directory = self._output(spec, variant)
         write_evidence(run, directory)
         cause = self._cause(bench, run, worker, export)
@@ -349,11 +355,6 @@ class Conformance:
         notes = (*sample_notes(spec, bench.samples), *run.notes)
         return ParityResult(run.inputs, run.outputs, run.answers, len(bench.samples), directory, bench.model.weights, notes)
 
-    def _trained_together(self, bench: Bench, worker: Worker) -> Any:
-        """The training engine's outputs for the batch of two that the inference engine was given."""
-        one, two = bench.call(worker, "preprocess", "first_two")
-        return bench.call(bench.training(), "run the batch of two", "together", one, two)
-
     def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference) -> None:
         """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""
         training = bench.training()
@@ -364,9 +365,9 @@ class Conformance:
             step = f"run sample{'s' * (len(samples) > 1)} {', '.join(sample.name for sample in samples[:4])}"
             known = reference.batch(start, stop)
             asked = ("answer", known.training, known.inputs, stop - start) if known else ("observe", start, stop)
-            training.submit(f"{training.name}: {step}", *asked, timeout=self.options.timeout)
+            bench.begin(training, step, *asked)
             inferred: Observation = bench.call(worker, step, "observe", start, stop)
-            trained: Observation = training.result(lambda _: self.progress.tick())
+            trained: Observation = bench.end(training)
 
             def inputs(start: int = start, stop: int = stop) -> Any:
                 return tuple(bench.call(side, "preprocess", "inputs", start, stop) for side in (training, worker))

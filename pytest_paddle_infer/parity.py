@@ -72,7 +72,7 @@ class ParityRun:
         self._reference = reference
         self._default_answers = spec.postprocess is None
         self._outputs = output_judges(spec, reference, precision)
-        self._rules = rules = [judge.rule for judge in self._outputs]
+        self.rules = rules = [judge.rule for judge in self._outputs]
         self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
         first = rules[0] if rules else Tolerance()
         if isinstance(first, Noise):
@@ -91,6 +91,8 @@ class ParityRun:
         self.invariance_problem = ""
         self.notes: tuple[str, ...] = ()
         self.example: Example | None = None
+        self._first_size = 0
+        self.first_inputs: list[str] = []  # digests of the inference engine's
         self.kept: tuple[list[Arrays], list[Arrays]] = ([], [])
         self.answered: tuple[list[Any], list[Any]] = ([], [])
 
@@ -111,6 +113,7 @@ class ParityRun:
         rounding, the engines are compared on the same tensors.
         """
         size = len(samples)
+        self._first_size = self._first_size or size
         tensors: tuple[Arrays | None, Arrays | None] = (None, None)
         if training.inputs != inference.inputs:
             tensors, self._inputs_compared = inputs(), True
@@ -126,6 +129,7 @@ class ParityRun:
             judge.add(left, right, first, size, exact[index] if exact is not None else None)
         self._add_answers(training, inference, samples, first, answers_to)
         if first < KEPT_OUTPUTS:
+            self.first_inputs.append(inference.inputs)
             self.kept[0].append(training.outputs)
             self.kept[1].append(inference.outputs)
         if self.example is None and not self.passed:
@@ -177,11 +181,16 @@ class ParityRun:
 
     def _first_move(self, pairs: Sequence[tuple[Array, Array] | None]) -> str:
         """Which output differs within its pair, and how far; "" when none does."""
-        for judge, rule, pair in zip(self._outputs, self._rules, pairs):
+        for judge, rule, pair in zip(self._outputs, self.rules, pairs):
             moved = "" if pair is None else _moved(rule, *pair)
             if moved:
                 return f"{judge.verdict().name} {moved}"
         return ""
+
+    @property
+    def first_answer(self) -> Arrays | None:
+        """What the inference engine answered to the first sample alone; None where it was given a batch."""
+        return self.kept[1][0] if self._first_size == 1 else None
 
     @property
     def inputs(self) -> tuple[OutputVerdict, ...]:

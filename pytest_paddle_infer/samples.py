@@ -191,7 +191,7 @@ def drawn_samples(directory: Path, count: int = 4) -> tuple[Sample, ...]:
 
     For users who name no images. The pictures have the sizes and the statistics of photographs (gradients, shapes,
     texture at several scales, grain), and none has a symmetry, a constant area or equal channels behind which a
-    preprocessing fault could hide (FAULTS.md A2, E1g). Picture i has the same pixels on every machine. A file that
+    preprocessing fault could hide. Picture i has the same pixels on every machine. A file that
     exists is used again; a new one appears whole, so several processes may draw at once. Raises ValueError for a
     count below 1, OSError from the disk.
     """

@@ -200,7 +200,7 @@ class Resize:
     """Scale the short side to `size` pixels, the long side to `int(size * long / short)`; never copy what fits.
 
     `interpolation` is one of nearest, bilinear, bicubic, box, lanczos, hamming: Pillow's filters, which antialias when
-    they shrink (OpenCV's do not: FAULTS.md E3). Raises ValueError for another name or a size below 1.
+    they shrink (OpenCV's do not). Raises ValueError for another name or a size below 1.
     """
 
     size: int
@@ -365,7 +365,7 @@ class Prediction(NamedTuple):
 def top_k(output: Any, k: int = 5) -> list[Prediction]:
     """Return the k best classes of one sample, best first, from scores [C], [1, C] or [1, C, 1, 1] of any real dtype.
 
-    Equal scores are ordered by class id, so two engines that tie give the same answer (FAULTS.md G3). A NaN ranks
+    Equal scores are ordered by class id, so two engines that tie give the same answer. A NaN ranks
     above every number, as in `numpy.argmax`: a broken output must show in the answer instead of hiding behind a
     plausible one. Fewer than k classes give fewer predictions. Raises ValueError as `top1` does, and for k below 1.
     """
@@ -382,7 +382,7 @@ def top1(output: Any) -> Prediction:
     """Return the best class and its score: the default postprocess, `flatten` and `argmax` of the TIPC documents, 2.7.
 
     Takes what `top_k` takes. Raises ValueError for more than one sample, where flatten().argmax() would return a
-    class id beyond the number of classes (FAULTS.md G2), and for an output that is empty or not one score per class.
+    class id beyond the number of classes, and for an output that is empty or not one score per class.
     """
     scores = _scores_of_one_sample(output)
     class_id = int(scores.argmax())

@@ -1,4 +1,4 @@
-"""Conformant cases: none of them may be failed or called vacuous. Ids are those of FAULTS.md where it has them; P* are hard honest ones."""
+"""Conformant cases: none of them may be failed or called vacuous. P* are hard honest ones."""
 
 from __future__ import annotations
 

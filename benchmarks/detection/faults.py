@@ -1,4 +1,4 @@
-"""Faults that are built into a model, an export or its files; ids are those of FAULTS.md where it has them."""
+"""Faults that are built into a model, an export or its files; ids are those of our catalogue of faults."""
 
 from __future__ import annotations
 

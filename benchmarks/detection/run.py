@@ -120,7 +120,7 @@ def print_totals(rows):
 
 
 def bar(rows):
-    """What bar 1 of the issue forbids: rows of visible faults that we miss, and of controls that we fail."""
+    """What must not be: rows of visible faults that we miss, and of controls that we fail."""
     return [
         row for row in rows
         if "broken" in row or (row["fault"] and row["ulp"] > ULPS and not row["by"]) or (not row["fault"] and row["by"])
@@ -161,7 +161,7 @@ def main():
     print_table(rows)
     print_totals(rows)
     wrong = bar(rows)
-    print(f"\nbar 1: {len(wrong)} rows against it")
+    print(f"\n{len(wrong)} rows that must not be")
     for row in wrong:
         print(f"- {row['id']} {row['variant']} ({row['ulp']:.3g} ulp): {row.get('broken') or '; '.join(row['said']) or 'missed'}")
     for row in rows:

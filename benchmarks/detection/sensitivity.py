@@ -1,7 +1,7 @@
 """How small an error of one layer's weights the outputs alone show: `python benchmarks/detection/sensitivity.py [MODEL ...]`.
 
 For every layer with weights: the smallest e of 1e-6, 3e-6, ..., 1e-2 for which weights x (1 + e) are caught. The layer is perturbed in
-the training engine (whose bits plain CPU has, PADDLE_FACTS.md section 4); `--exports` exports some of them for real.
+the training engine (whose bits plain CPU has); `--exports` exports some of them for real.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def main():
 
 
 def report(found, arguments):
-    """The table, and the two figures of bar 3."""
+    """The table, and the two figures that count."""
     print(f"Paddle {paddle.__version__}, softmax {arguments.softmax}, live weights, {SAMPLES} pictures, outputs alone\n")
     print("| model | layers | median layer | least sensitive layer | layers that hide 1e-3 |\n|---|---|---|---|---|")
     good, hidden = 0, {}
@@ -181,7 +181,7 @@ def report(found, arguments):
         hidden[name] = [layer for layer, error in layers.items() if error > 1e-3]
         good += median <= 1e-4
         print(f"| {name} | {len(layers)} | {median:g} | {layers[worst]:g} ({worst}) | {', '.join(hidden[name]) or 'none'} |")
-    print(f"\n1e-4 in the median layer: caught for {good} of {len(found)} models (bar 3: 9 of 10)")
+    print(f"\n1e-4 in the median layer: caught for {good} of {len(found)} models (bar: 9 of 10)")
     print(f"1e-3 in every layer: {sum(not layers for layers in hidden.values())} of {len(found)} models, "
           f"{sum(map(len, hidden.values()))} layers missed")  # fmt: skip
 

@@ -10,7 +10,7 @@ from pytest_paddle_infer.samples import drawn_samples
 
 ZOO = Collection(False, ("cpu", "onednn"))
 LARGE = ("alexnet", "vgg", "wide_resnet", "resnet152", "resnext101_64x4d", "resnext152")
-"""Those of 200 MB and more (PADDLE_FACTS.md, section 4)."""
+"""Those of 200 MB and more."""
 
 
 def zoo(name):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 import warnings
 import zlib  # noqa: F401 - before Paddle: 2.6.2 brings its own, and zlib.compress of a later import dies of SIGSEGV
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.failures import PaddleInferError
@@ -48,3 +52,17 @@ def paddle_major() -> int:
 def set_threads(count: int) -> None:
     """Math threads of dygraph; another number changes bits (matrix products are split differently)."""
     load_paddle().base.core.set_num_threads(count)
+
+
+def processor() -> str:
+    """SHA-256 of what the kernels are chosen by: the processor's model and instruction sets, and the libraries' variables."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0].splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    told = [line for line in lines if not line.startswith(("cpu MHz", "bogomips"))]
+    told += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(KERNEL_VARIABLES))
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+KERNEL_VARIABLES = ("FLAGS_", "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "GOMP_", "OPENBLAS_")

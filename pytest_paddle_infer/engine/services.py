@@ -247,16 +247,19 @@ class InferenceService(EngineService):
         preprocess, run, postprocess = zip(*stages[warmup:])
         return Timings(preprocess, run, postprocess, batches * batch_size, total)
 
-    def invariance(self) -> dict[str, list[tuple[Array, Array] | None]]:
+    def invariance(self, before: Arrays | None, everything: bool) -> dict[str, list[tuple[Array, Array] | None]]:
         """Runs what must not matter; returns what was varied -> a pair of what should be alike for each output, None for no pair.
 
         The same sample twice, alone and inside a batch of two, after a batch of another size, and on a cloned predictor.
+        before: what this engine answered to the first sample alone, if it did. everything: else it is only asked twice.
         """
         engine = self.engine
         assert isinstance(engine, InferenceEngine)
         one, two = self.first_two()
         alone = self._run(one)
-        found: dict[str, list[tuple[Array, Array] | None]] = {"asked twice": list(zip(alone, self._run(one)))}
+        found: dict[str, list[tuple[Array, Array] | None]] = {"asked twice": list(zip(before or self._run(one), alone))}
+        if not everything:
+            return found
         if all(spec.shape and spec.shape[0] is None for spec in engine.inputs) and [a.shape for a in one] == [a.shape for a in two]:
             together = self.together(one, two)
             inside: list[tuple[Array, Array] | None] = [

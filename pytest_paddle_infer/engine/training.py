@@ -38,7 +38,7 @@ class TrainingEngine(Processing):
     def run_in_train_mode(self, x: Any) -> Arrays:
         """As `run`, with the user's own layers in `train()`: shows what an export made in train mode would answer.
 
-        Paddle's own layers stay in `eval()`: `jit.save` writes the eval program of dropout and batch norm in any mode (FAULTS.md B3).
+        Paddle's own layers stay in `eval()`: `jit.save` writes the eval program of dropout and batch norm in any mode.
         """
         for layer in self.layer.sublayers(include_self=True):
             layer.training = not type(layer).__module__.startswith("paddle.")

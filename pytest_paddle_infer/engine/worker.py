@@ -1,6 +1,6 @@
 """A forked process that works for the session: its death, its hang and its exception come back as `WorkerFailure`.
 
-Native code can abort or hang at any step (PADDLE_FACTS.md, section 5), so nothing that may do so runs in the session's process.
+Native code can abort or hang at any step (measured in 2.6.2 and 3.3.1), so nothing that may do so runs in the session's process.
 """
 
 from __future__ import annotations

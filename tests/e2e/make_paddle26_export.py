@@ -4,6 +4,7 @@ cd tests/e2e && /path/to/paddle-2.6.2/bin/python make_paddle26_export.py
 """
 
 import sys
+import traceback
 from pathlib import Path
 
 import paddle
@@ -22,6 +23,7 @@ layer.eval()
 target = HERE / "data" / "paddle26"
 target.mkdir(parents=True, exist_ok=True)
 paddle.save(layer.state_dict(), str(target / "weights.pdparams"))
+traceback.extract_stack = lambda *_, **__: []  # each operator would carry the call stack, and with it the paths of this machine
 paddle.jit.save(
     layer, str(target / "export" / "inference"), input_spec=[paddle.static.InputSpec([None, 3, 32, 32], "float32", name="x")]
 )

@@ -1,6 +1,6 @@
 """Exports made by a repo's own script are judged against the model. Each fault names its cause, each control is green.
 
-The faults of bar 3 go through --paddle-exported, one run each; the rest share one run, in which a user's suite runs the
+The planted faults go through --paddle-exported, one run each; the rest share one run, in which a user's suite runs the
 checkpoints and overrides the fixture `exported_model`.
 """
 

@@ -272,3 +272,56 @@ def test_another_run():
     assert [outcome for name, outcome in outcomes.items() if "test_good" in name] == ["passed"], session.output
     assert [outcome for name, outcome in outcomes.items() if "test_another_run" in name] != ["passed"], session.output
     assert "another run's weights" in session.output
+
+
+SPIES_ON_INVARIANCE = """
+import os
+from pathlib import Path
+
+from pytest_paddle_infer.engine import services
+
+HERE = Path(__file__).parent
+real, together = services.InferenceService.invariance, services.EngineService.together
+
+
+def counted(self, before, everything):
+    with open(HERE / "asked.txt", "a") as stream:
+        stream.write("everything\\n" if everything else "twice\\n")
+    return real(self, before, everything)
+
+
+def shifted(self, one, two):
+    outputs = together(self, one, two)
+    return [array + 0.1 for array in outputs] if isinstance(self, services.InferenceService) else outputs
+
+
+services.InferenceService.invariance = counted
+if "COUPLE" in os.environ:
+    services.EngineService.together = shifted
+"""
+
+
+def test_what_did_not_matter_to_the_engine_is_asked_again_only_when_something_changed(repo: Path, run_session: Run) -> None:
+    (repo / "conftest.py").write_text((repo / "conftest.py").read_text() + SPIES_ON_INVARIANCE)
+    parity = "paddle-model/tiny::test_parity[cpu]"
+
+    def asked(*args: str, **options: object) -> str:
+        (repo / "asked.txt").unlink(missing_ok=True)
+        assert_green(run_session(repo, parity, *args, **options), 1)
+        return (repo / "asked.txt").read_text().strip()
+
+    assert asked() == "everything"
+    assert asked() == "twice"
+    assert asked("--paddle-rtol=1e-4") == "everything"
+    assert asked("--paddle-threads=2") == "everything"
+    assert asked(env={"FLAGS_use_stride_kernel": "0"}) == "everything"
+    assert asked("--paddle-no-cache") == "everything"
+    assert asked() == "twice"
+
+
+def test_an_engine_that_couples_a_batch_is_red_and_nothing_is_kept_of_it(repo: Path, run_session: Run) -> None:
+    (repo / "conftest.py").write_text((repo / "conftest.py").read_text() + SPIES_ON_INVARIANCE)
+    for _ in range(2):
+        session = run_session(repo, "paddle-model/tiny::test_parity[cpu]", env={"COUPLE": "1"})
+        assert_red(session, "::test_parity[cpu]", "answers the same sample differently inside a batch")
+    assert (repo / "asked.txt").read_text().split() == ["everything"] * 2

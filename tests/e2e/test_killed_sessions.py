@@ -1,4 +1,4 @@
-"""Bar 7: kill -9 of the whole pytest process at random moments of an export, fifty times, and a second run: never a wrong artifact,
+"""Kill -9 of the whole pytest process at random moments of an export, fifty times, and a second run: never a wrong artifact,
 never a stuck lock, nothing left behind.
 
 One server process imports Paddle; every pytest is a fork of it, so a round costs a second instead of five. The kill comes a random

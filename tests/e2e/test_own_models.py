@@ -1,4 +1,4 @@
-"""Bar 8: models of a user's own, outside the project: several inputs and outputs, own pre- and postprocess, int64, dicts."""
+"""Models of a user's own, outside the project: several inputs and outputs, own pre- and postprocess, int64, dicts."""
 
 from __future__ import annotations
 

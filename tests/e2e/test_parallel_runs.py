@@ -1,4 +1,4 @@
-"""Bar 6: with pytest-xdist the same outcomes as without, and one export a model."""
+"""With pytest-xdist the same outcomes as without, and one export a model."""
 
 from __future__ import annotations
 

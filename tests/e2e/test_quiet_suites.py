@@ -1,4 +1,4 @@
-"""Bar 4: warnings stay out of a user's suite, Paddle and numpy out of sys.modules, and a machine without Paddle is told what to install."""
+"""Warnings stay out of a user's suite, Paddle and numpy out of sys.modules, and a machine without Paddle is told what to install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars 1 and 2 in small: six factories of paddle.vision.models, unchanged, in both variants, without a test file."""
+"""Six factories of paddle.vision.models, unchanged, in both variants, without a test file."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from pytest_paddle_infer.logs.autolog import (
     problems,
 )
 
-# TIPC_INFER_PYTHON.md, section 2.9.
+# The TIPC documents, Python inference on Linux, section 2.9.
 DOCUMENT = """\
 [2021/12/14 10:57:28] root INFO:
 [2021/12/14 10:57:28] root INFO: ---------------------- Env info ----------------------
