@@ -45,9 +45,9 @@ class Example:
     inference_inputs: Arrays | None = None
 
 
-def output_judges(spec: ModelSpec, reference: Reference, precision: str) -> list[OutputJudge]:
+def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
     """Returns a judge for each output: by the noise rule, or by the user's tolerance. Raises `OptionError` for an unknown output."""
-    rules = [_rule(spec, name, floor, precision) for name, floor in zip(reference.names, reference.floors)]
+    rules = [_rule(spec, name, floor) for name, floor in zip(reference.names, reference.floors)]
     for key in ("rtol", "atol"):
         given = getattr(spec, key)
         unknown = sorted(set(given) - {"", *reference.names}) if isinstance(given, Mapping) else []
@@ -58,20 +58,18 @@ def output_judges(spec: ModelSpec, reference: Reference, precision: str) -> list
     return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
 
 
-def _rule(spec: ModelSpec, name: str, floor: Floor, precision: str) -> Rule:
+def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
     rtol, atol = (value.get(name, value.get("")) if isinstance(value, Mapping) else value for value in (spec.rtol, spec.atol))
-    return Noise(floor, precision) if rtol is None and atol is None else Tolerance(rtol or 0.0, atol or 0.0)
+    return Noise(floor) if rtol is None and atol is None else Tolerance(rtol or 0.0, atol or 0.0)
 
 
 class ParityRun:
     """Takes observations of both engines; memory does not grow with the number of samples but for answers."""
 
-    def __init__(
-        self, model: LoadedModel, spec: ModelSpec, reference: Reference, output_names: Sequence[str], precision: str
-    ) -> None:
+    def __init__(self, model: LoadedModel, spec: ModelSpec, reference: Reference, output_names: Sequence[str]) -> None:
         self._reference = reference
         self._default_answers = spec.postprocess is None
-        self._outputs = output_judges(spec, reference, precision)
+        self._outputs = output_judges(spec, reference)
         self.rules = rules = [judge.rule for judge in self._outputs]
         self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
         first = rules[0] if rules else Tolerance()
@@ -217,7 +215,15 @@ class ParityRun:
     def vacuous(self) -> str:
         """Why the comparison could not have seen a fault; empty when it could. One output that can is enough."""
         seen = [verdict for verdict in self.outputs if verdict.resolution is not None]
-        blind = [v for v in seen if v.resolution is not None and v.resolution.vacuous and v.resolution.response and v.limit > BLIND]
+        blind = [
+            v
+            for v in seen
+            if v.floor is not None
+            and v.resolution is not None
+            and v.resolution.vacuous
+            and v.resolution.response
+            and v.limit > BLIND
+        ]
         if blind:  # its own rounding is gross: another output that can be seen does not make up for it
             return (
                 f"the comparison is vacuous for {blind[0].name}: rounding alone moves it by {blind[0].limit / K:.2g} of its largest value "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,23 @@ def read_reference(directory: Path, meta: Mapping[str, Any]) -> Reference:
         floors.append(floor.floor())
         responses.append(response.response())
     return Reference(batches, tuple(meta["outputs"]), tuple(floors), tuple(responses), str(meta["source"]))
+
+
+def with_coarse_floors(reference: Reference, directory: Path, precision: str) -> Reference:
+    """The same reference with the floors of a coarser precision, from what `CoarseService.compute` wrote."""
+    with np.load(directory / "coarse.npz", allow_pickle=False) as arrays:
+        coarse = _by_batch(arrays, "coarse", len(reference.floors))
+    training = [batch.training for batch in reference.batches]
+    exact = [batch.exact or batch.training for batch in reference.batches]
+    sizes = [batch.stop - batch.start for batch in reference.batches]
+    floors = []
+    for index in range(len(reference.floors)):
+        meter = FloorMeter(f"{precision} rounding", _scale(training, index, sizes), precision)
+        for left, right in _paired(coarse, exact, index, sizes):
+            if left.dtype.kind in "fc" and left.shape == right.shape:
+                meter.add(left, right)
+        floors.append(meter.floor())
+    return replace(reference, floors=tuple(floors), source=f"{precision} rounding")
 
 
 def _paired(

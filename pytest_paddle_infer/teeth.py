@@ -32,9 +32,9 @@ class Tooth:
         return f"{'caught' if self.caught else 'MISSED'}  {self.fault}: {moved}{self.explanation}"
 
 
-def judge_planted(spec: ModelSpec, reference: Reference, precision: str, planted: PlantedOutputs) -> Tooth:
+def judge_planted(spec: ModelSpec, reference: Reference, planted: PlantedOutputs) -> Tooth:
     """Judges the outputs of one fault against the reference."""
-    judges = output_judges(spec, reference, precision)
+    judges = output_judges(spec, reference)
     for batch, outputs in zip(reference.batches, planted.outputs):
         for index, (judge, own, faulty) in enumerate(zip(judges, batch.training, outputs)):
             exact = batch.exact[index] if batch.exact is not None else None

@@ -152,6 +152,55 @@ class ReferenceService(EngineService):
         return furthest
 
 
+class CoarseService(EngineService):
+    """The training engine as a coarser precision would run it. In a worker of its own: rounding the layer changes it for good."""
+
+    def __init__(self, model: LoadedModel, samples: Sequence[Sample], threads: int) -> None:
+        self._model = model
+        super().__init__(make_training_engine(model, threads), samples)
+
+    def compute(self, directory: str, batches: Sequence[tuple[int, int]], precision: str) -> dict[str, Any]:
+        """Writes `coarse.npz`: the outputs when inputs, parameters and what every layer puts out are rounded to `precision`."""
+        paddle = load_paddle()
+
+        def rounded(layer: Any, given: Any, made: Any) -> Any:
+            if not isinstance(made, paddle.Tensor) or made.dtype != paddle.float32:
+                return made
+            return paddle.to_tensor(rounded_to(made.numpy(), precision))
+
+        with quiet(), paddle.no_grad():
+            for _, tensor in named_tensors(self._model.layer):
+                values = tensor.numpy()
+                if values.dtype == np.float32:
+                    tensor.set_value(rounded_to(values, precision))
+            if precision != "tf32":  # whose results are float32; only what is multiplied is rounded
+                for layer in self._model.layer.sublayers():
+                    if not list(layer.children()):
+                        layer.register_forward_post_hook(rounded)
+        outputs = []
+        for start, stop in batches:
+            inputs = [rounded_to(array, precision) if array.dtype == np.float32 else array for array in self._batch(start, stop)]
+            outputs.append(self._run(inputs))
+        np.savez(Path(directory) / "coarse.npz", **_numbered("coarse", outputs))  # type: ignore[arg-type]
+        return {"precision": precision}
+
+
+MANTISSA = {"bf16": 7, "tf32": 10}
+"""Bits of the fraction that are kept; the exponent is float32's."""
+
+
+def rounded_to(array: Array, precision: str) -> Array:
+    """float32 values rounded to the nearest of a coarser precision, ties to even; still float32."""
+    if precision == "fp16":
+        with np.errstate(over="ignore"):
+            return array.astype(np.float16).astype(np.float32)
+    cut = 23 - MANTISSA[precision]
+    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
+    even = bits + ((bits >> np.uint32(cut)) & np.uint32(1)) + np.uint32((1 << (cut - 1)) - 1)
+    made: Array = (even & np.uint32(0xFFFFFFFF << cut & 0xFFFFFFFF)).view(np.float32)
+    return np.where(np.isfinite(array), made, array)
+
+
 def _numbered(name: str, batches: Sequence[Arrays]) -> dict[str, Array]:
     return {f"{name}_{b}_{k}": output for b, outputs in enumerate(batches) for k, output in enumerate(outputs)}
 

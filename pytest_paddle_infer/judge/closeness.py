@@ -20,11 +20,10 @@ class Noise:
     """The noise rule: `|i - r|` within the limit of the floor; where no float64 reference is at hand `|i - t|`, with one floor more."""
 
     floor: Floor
-    precision: str = "fp32"
 
     def allowed(self, base: npt.NDArray[np.float64], exact: bool) -> tuple[npt.NDArray[np.float64], float]:
         """Returns (largest |i - base| of each element, largest RMS of it); broadcastable, in the output's own unit."""
-        limit = self.floor.limit(self.precision)
+        limit = self.floor.limit
         scale = max(float(base.max()) if base.size else 0.0, self.floor.scale)
         extra = 0.0 if exact else 1.0
         return np.asarray((limit.maximum + extra * self.floor.maximum) * scale), (limit.rms + extra * self.floor.rms) * scale
@@ -32,7 +31,7 @@ class Noise:
     @property
     def limit(self) -> float:
         """Largest error over the output's largest value."""
-        return self.floor.limit(self.precision).maximum
+        return self.floor.limit.maximum
 
     def __str__(self) -> str:
         """The rule as reports print it."""

@@ -76,7 +76,7 @@ class Case:
         self.spec = ModelSpec("net", factory=object, **spec)
         model: Any = SimpleNamespace(inputs=(SimpleNamespace(name="x"),))
         made = [f"save_infer_model/scale_{k}" for k in range(len(names))] if inference_names is None else inference_names
-        self.run = ParityRun(model, self.spec, self.reference, made, "fp32")
+        self.run = ParityRun(model, self.spec, self.reference, made)
         self.asked = 0
 
     @staticmethod
@@ -528,12 +528,17 @@ def test_a_limit_that_hides_gross_faults_is_vacuous_whatever_the_other_outputs_s
     case = Case([logits(), logits()], names=("boxes", "scores"))
     reference = replace(case.reference, floors=(Floor(5e-3, 1e-3), FLOOR))
     model: Any = SimpleNamespace(inputs=(SimpleNamespace(name="x"),))
-    case.run = ParityRun(model, case.spec, replace(reference, responses=(0.1, 0.5)), ["a", "b"], "fp32")
+    case.run = ParityRun(model, case.spec, replace(reference, responses=(0.1, 0.5)), ["a", "b"])
     assert case.feed(case.training).vacuous.startswith(
         "the comparison is vacuous for output boxes: rounding alone moves it by 0.005"
     )
-    case.run = ParityRun(model, case.spec, replace(case.reference, responses=(0.1, 0.5)), ["a", "b"], "fp32")
+    case.run = ParityRun(model, case.spec, replace(case.reference, responses=(0.1, 0.5)), ["a", "b"])
     assert case.feed(case.training).vacuous == ""
+
+
+def test_a_users_wide_tolerance_is_not_called_rounding() -> None:
+    case = Case([logits()], responses=(1.6,), rtol=0.5)
+    assert case.feed(case.training).vacuous.startswith("the comparison is vacuous: another sample moves output by 1.6")
 
 
 def test_two_programs_that_differ_by_rounding_leave_the_engines_to_be_compared_on_one_input() -> None:
