@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from pytest_paddle_infer.engine.processing import Array, Arrays, Processing, as_list, is_scores, preprocess_of, stack
-from pytest_paddle_infer.engine.runtime import load_paddle, quiet, set_threads
+from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
 from pytest_paddle_infer.engine.worker import is_users, native_reason
 from pytest_paddle_infer.failures import ModelError, PaddleInferError
@@ -69,8 +69,13 @@ def load_model(spec: ModelSpec, samples: Sequence[Sample], base: Path, threads: 
 
     Without weights the model is initialised *live* on `samples`: seeded, the statistics of batch norms set from one pass, the last
     layer scaled so that its outputs spread by about one. Plain random weights are often dead (logits of 4e-16).
-    The random state of Paddle, numpy and Python is left as it was found.
+    The random state of Paddle, numpy and Python is left as it was found. The layer lives on the CPU.
     """
+    with on_cpu():
+        return _load_model(spec, samples, base, threads)
+
+
+def _load_model(spec: ModelSpec, samples: Sequence[Sample], base: Path, threads: int) -> LoadedModel:
     paddle = load_paddle()
     set_threads(threads)
     factory = load_factory(spec, base)
@@ -277,7 +282,11 @@ def _weights_hint(own: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 
 
 def bring_to_life(layer: Any, tensors: Arrays) -> None:
-    """Sets batch-norm statistics from one pass over `tensors` and scales the last layers so that their outputs spread by one."""
+    """Sets batch-norm statistics from one pass over `tensors` and scales the last layers so that their outputs spread by one.
+
+    Linear layers and convolutions on the way whose outputs spread by less than `FAINT` are scaled too, each as the pass comes to it:
+    a squeeze-and-excitation gate that is fed next to nothing answers the same whatever its weights are, and would hide their faults.
+    """
     paddle = load_paddle()
     layer.eval()
     norms = [sub for sub in layer.sublayers(include_self=True) if hasattr(sub, "_mean") and hasattr(sub, "_momentum")]
@@ -286,8 +295,20 @@ def bring_to_life(layer: Any, tensors: Arrays) -> None:
         norm._momentum = 0.0  # running = 0 * running + 1 * this batch
         norm.training = True
     outputs: list[tuple[Any, Any]] = []
+    woken: set[int] = set()
+
+    def note(sub: Any, given: Any, output: Any) -> Any:
+        spread = float(np.std(output.numpy().astype(np.float64))) if isinstance(sub, scalable) and id(sub) not in woken else 1.0
+        woken.add(id(sub))
+        if 0 < spread < FAINT:
+            _divide(sub, spread)
+            output = output / spread
+        outputs.append((sub, output))
+        return output
+
+    scalable = (paddle.nn.Linear, paddle.nn.Conv1D, paddle.nn.Conv2D, paddle.nn.Conv3D)
     handles = [
-        sub.register_forward_post_hook(lambda sub, _, output: outputs.append((sub, output)))
+        sub.register_forward_post_hook(note)
         for sub in layer.sublayers(include_self=True)
         if not sub._sub_layers and getattr(sub, "weight", None) is not None and not hasattr(sub, "_mean")
     ]
@@ -306,9 +327,18 @@ def bring_to_life(layer: Any, tensors: Arrays) -> None:
     for sub in {id(sub): sub for sub in last}.values():
         scale = spread[id(sub)]
         if np.isfinite(scale) and scale > 0:
-            for parameter in (sub.weight, getattr(sub, "bias", None)):
-                if parameter is not None:
-                    parameter.set_value(parameter.numpy() / np.float32(scale))
+            _divide(sub, scale)
+
+
+FAINT = 0.3
+"""Spread of a layer's outputs below which random weights are made larger."""
+
+
+def _divide(sub: Any, scale: float) -> None:
+    """Divides weight and bias, and so the output, by `scale`."""
+    for parameter in (sub.weight, getattr(sub, "bias", None)):
+        if parameter is not None:
+            parameter.set_value(parameter.numpy() / np.float32(scale))
 
 
 def _centred(output: Array) -> Array:
@@ -359,11 +389,28 @@ def export_key(model: LoadedModel, factory: Any) -> str:
     """
     paddle = load_paddle()
     digest = hashlib.sha256()
-    layers = list(model.layer.named_sublayers(include_self=True))
     header = {
         "format": FORMAT,
         "paddle": paddle.__version__,
         "commit": str(getattr(paddle.version, "commit", "")),
+        **_program(model, factory),
+    }
+    digest.update(json.dumps(header, sort_keys=True).encode())
+    for name, _, array in model.parameters():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def program_key(model: LoadedModel, factory: Any) -> str:
+    """SHA-256 over what decides which operations the layer runs: as `export_key`, without Paddle's version and the parameters' values."""
+    shapes = [(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in named_tensors(model.layer)]
+    return hashlib.sha256(json.dumps([_program(model, factory), shapes], sort_keys=True).encode()).hexdigest()
+
+
+def _program(model: LoadedModel, factory: Any) -> dict[str, Any]:
+    layers = list(model.layer.named_sublayers(include_self=True))
+    return {
         "inputs": [[list(spec.shape), spec.dtype, spec.name] for spec in model.inputs],
         "softmax": model.softmax,
         "kwargs": sorted((key, repr(value)) for key, value in model.spec.kwargs.items()),
@@ -371,11 +418,6 @@ def export_key(model: LoadedModel, factory: Any) -> str:
         "classes": {name: f"{type(layer).__module__}.{type(layer).__qualname__}" for name, layer in layers},
         "attributes": {name: _simple_attributes(layer) for name, layer in layers},
     }
-    digest.update(json.dumps(header, sort_keys=True).encode())
-    for name, _, array in model.parameters():
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 def _simple_attributes(layer: Any) -> dict[str, str]:
