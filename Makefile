@@ -5,17 +5,22 @@ JOBS ?= 2
 DEMO ?= alexnet
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-paddle26 lint readme clean
+.PHONY: demo environments test test-paddle26 test-gpu-wheel lint readme clean
 
 demo: $(VENV)/demo/.made  ## Run the three checkpoints of one model in an empty directory.
 	@rm -rf $(VENV)/empty && mkdir -p $(VENV)/empty
 	cd $(VENV)/empty && ../demo/bin/pytest --paddle-model=$(DEMO)
+
+environments: $(VENV)/paddle3/.made $(VENV)/paddle26/.made  ## Both Paddles, so that the tests across versions run too.
 
 test: $(VENV)/paddle3/.made lint  ## The whole suite on the newest Paddle.
 	$(VENV)/paddle3/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 test-paddle26: $(VENV)/paddle26/.made  ## The whole suite on Paddle 2.6.2, which needs numpy 1.
 	$(VENV)/paddle26/bin/python -m pytest -n $(JOBS) --dist worksteal
+
+test-gpu-wheel: $(VENV)/gpu26/.made  ## What the GPU wheel says to configurations (3 GB; most of it needs no GPU). Not in CI.
+	$(VENV)/gpu26/bin/python -m pytest tests/gpu_wheel
 
 lint: $(VENV)/paddle3/.made  ## ruff and mypy --strict.
 	$(VENV)/paddle3/bin/ruff check .
@@ -38,6 +43,12 @@ $(VENV)/paddle3/.made: pyproject.toml
 $(VENV)/paddle26/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/paddle26
 	$(VENV)/paddle26/bin/python $(PIP) -e '.[cpu,test]' 'paddlepaddle==2.6.2' 'numpy<2'
+	@touch $@
+
+# 2.6.2 is the last GPU wheel on PyPI. Not '.[gpu]', which has no upper bound, and never '.[cpu]' beside it.
+$(VENV)/gpu26/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/gpu26
+	$(VENV)/gpu26/bin/python $(PIP) -e '.[test]' 'paddlepaddle-gpu==2.6.2' 'numpy<2' setuptools
 	@touch $@
 
 clean:  ## Remove the environments.
