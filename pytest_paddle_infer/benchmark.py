@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,13 @@ MIB = 1024 * 1024
 
 
 class Memory:
-    """The largest resident memory seen of a process, sampled from outside while it works."""
+    """The largest resident memory seen of a process, sampled from outside while it works, and what it takes of a GPU."""
 
     def __init__(self) -> None:
         self.peak = 0
+        self.gpu_mb: float | None = None
+        self.gpu_percent: float | None = None
+        self._asked = 0.0
 
     def sample(self, pid: int) -> None:
         """Looks once; a process that just ended changes nothing."""
@@ -33,13 +37,30 @@ class Memory:
         except psutil.Error:
             return
 
+    def watch(self, facts: LoadFacts) -> None:
+        """Looks at the engine's process, and now and then at its GPU, while it works."""
+        self.sample(facts.pid)
+        if facts.effective.device == "gpu" and time.monotonic() - self._asked >= 0.5:
+            self._asked = time.monotonic()
+            self._sample_gpu(facts)
 
-def make_log(model: LoadedModel, variant: str, facts: LoadFacts, timings: Timings, batch_size: int, memory: Memory) -> AutoLog:
+    def _sample_gpu(self, facts: LoadFacts) -> None:
+        """Asks the driver what the process takes of a GPU, and how busy the GPU is; the most of each counts."""
+        rows = _nvidia_smi("--query-compute-apps=pid,used_memory").splitlines()
+        used = [
+            float(memory)
+            for pid, memory in (row.split(",") for row in rows if row.count(",") == 1)
+            if pid.strip() == str(facts.pid)
+        ]
+        self.gpu_mb = max([*used, *([self.gpu_mb] if self.gpu_mb is not None else [])], default=None)
+        busy = _nvidia_smi("--query-gpu=utilization.gpu", f"--id={facts.gpu}").strip()
+        if busy.replace(".", "", 1).isdigit():
+            self.gpu_percent = max(self.gpu_percent or 0.0, float(busy))
+
+
+def make_log(model: LoadedModel, precision: str, facts: LoadFacts, timings: Timings, batch_size: int, memory: Memory) -> AutoLog:
     """Returns the record of one benchmark: configuration as read back from the engine, mean times of a batch."""
-    from pytest_paddle_infer.engine.services import versions
-    from pytest_paddle_infer.engine.variants import BUILTIN
-
-    build, effective = versions(), facts.effective
+    build, effective = facts.versions, facts.effective
     stages = (timings.preprocess, timings.run, timings.postprocess)
     batches = len(timings.run)
     means = [1000 * sum(stage) / batches for stage in stages]
@@ -60,13 +81,13 @@ def make_log(model: LoadedModel, variant: str, facts: LoadFacts, timings: Timing
         enable_mkldnn=effective.mkldnn,
         cpu_math_library_num_threads=effective.threads,
         model_name=model.spec.name,
-        precision=BUILTIN[variant].precision,
+        precision=precision,
         batch_size=batch_size,
         input_shape=" ".join(shapes) if fixed else "dynamic",
         data_num=timings.samples,
         cpu_rss_mb=memory.peak / MIB,
-        gpu_rss_mb=None,
-        gpu_util=None,
+        gpu_rss_mb=memory.gpu_mb,
+        gpu_util=memory.gpu_percent,
         total_time_s=sum(sum(stage) for stage in stages),
         preprocess_time_ms=means[0],
         inference_time_ms=means[1],
@@ -121,13 +142,23 @@ def _os_version() -> str:
 
 def _driver_version() -> str | None:
     """The NVIDIA driver's version, None without one."""
+    return _nvidia_smi("--query-gpu=driver_version").split("\n", 1)[0].strip() or None
+
+
+def gpu_name(facts: LoadFacts) -> str:
+    """What the driver calls the GPU of an engine; empty for one on the CPU."""
+    return "" if facts.effective.device != "gpu" else _nvidia_smi("--query-gpu=name", f"--id={facts.gpu}").strip()
+
+
+def _nvidia_smi(*query: str) -> str:
+    """What the driver's tool answers, as lines of values without units; empty without it."""
     if shutil.which("nvidia-smi") is None:
-        return None
+        return ""
     try:
         answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
             capture_output=True, text=True, timeout=20, check=True, env=dict(os.environ, LC_ALL="C"),
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.split("\n", 1)[0].strip() or None
+        return ""
+    return answer.stdout

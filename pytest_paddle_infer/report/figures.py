@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_paddle_infer.conformance import ArtifactsResult, LogResult, ParityResult
+    from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult
+    from pytest_paddle_infer.log_check import LogResult
     from pytest_paddle_infer.teeth import Tooth
+    from pytest_paddle_infer.timing import Timing
 
 PREFIX = "paddle_infer."
+
+CHECKPOINT_SIGNS = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
+"""A figure that is there whenever the checkpoint got as far as measuring."""
 
 
 class Figures:
@@ -36,11 +42,17 @@ class Figures:
         for note in result.notes:
             self._put("note", note)
 
-    def failed(self, checkpoint: str, figures: Iterable[tuple[str, str]]) -> None:
-        """Which checkpoint does not hold, and what was measured all the same."""
+    def failed(self, checkpoint: str, figures: Iterable[tuple[str, str]], cause: str = "") -> None:
+        """Which checkpoint does not hold, the first line of why, and what was measured all the same."""
         self._put("failed", checkpoint)
+        if cause.strip():
+            self._put("cause", cause.strip().splitlines()[0])
         for name, value in figures:
             self._put(name, value)
+
+    def unavailable(self, reason: str) -> None:
+        """Why the variant cannot run here; put before the test is skipped."""
+        self._put("unavailable", " ".join(reason.split()))
 
     def parity(self, result: ParityResult) -> None:
         """Worst output difference (of the largest value), how many limits it is, answers agreed."""
@@ -50,6 +62,8 @@ class Figures:
         for name, value in figures(result.outputs, result.answers):
             self._put(name, value)
         self._put("samples", result.samples)
+        if result.program:
+            self._put("program", result.program)
         self._put("directory", result.directory)
         for note in result.notes:
             self._put("note", note)
@@ -69,3 +83,14 @@ class Figures:
         self._put("ratio", f"{result.ratio:.2f}")
         self._put("cpu_rss_mb", f"{result.log.cpu_rss_mb:.0f}")
         self._put("log_file", result.path)
+        for note in result.notes:
+            self._put("note", note)
+        if result.timing is not None:
+            self._timing(result.timing)
+
+    def _timing(self, timing: Timing) -> None:
+        """Units are in the names: milliseconds of a batch, seconds, MB of 2**20 bytes."""
+        for field in fields(timing):
+            value = getattr(timing, field.name)
+            if value is not None:
+                self._put(field.name, value if isinstance(value, int) else f"{value:.5g}")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.progress import Progress
-from pytest_paddle_infer.report.figures import PREFIX
+from pytest_paddle_infer.report import matrix_file, matrix_table
+from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX
+from pytest_paddle_infer.report.matrix import Matrix, read_matrices
+from pytest_paddle_infer.session import SESSION
 
 if TYPE_CHECKING:
     import pytest
@@ -30,17 +34,62 @@ COLUMNS = (
 
 
 def print_summary(reporter: TerminalReporter) -> None:
-    """Prints one aligned row for each model and variant of the whole run, xdist workers included."""
+    """Prints one aligned row for each model and variant of the whole run, xdist workers included, and the variants side by side.
+
+    The process that prints also leaves the comparison as a file, where the checkpoints left theirs.
+    """
+    reports = list(_reports(reporter))
+    matrices = read_matrices(reports)
     reporter.write_sep("=", "paddle inference")
-    for line in summary_lines(_reports(reporter)):
+    for line in (*summary_lines(reports), *matrix_table.lines(matrices), *_write_matrix(reporter.config, matrices, reports)):
         reporter.write_line(line)
 
 
 def _reports(reporter: TerminalReporter) -> Iterator[Sequence[tuple[str, str]]]:
-    for outcome in ("passed", "failed"):
+    """The properties of each test that ran, and of each that was skipped because its variant is not available."""
+    for outcome in ("passed", "failed", "skipped"):
         for report in reporter.getreports(outcome):
-            if getattr(report, "when", "") == "call":
-                yield report.user_properties
+            properties = getattr(report, "user_properties", ())
+            if outcome == "skipped":
+                if any(name == PREFIX + "unavailable" for name, _ in properties):
+                    yield properties
+            elif getattr(report, "when", "") == "call":
+                yield properties
+
+
+def _write_matrix(config: pytest.Config, matrices: Sequence[Matrix], reports: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
+    """Writes matrix.json when a checkpoint ran, and yields what there is to say about it."""
+    given = config.stash[SESSION].settings.output_dir
+    root = given or matrix_file.output_root(dict(_facts(properties)) for properties in reports)
+    if root is None or not any(each.ran for each in matrices):
+        return
+    try:
+        if given:
+            Path(given).mkdir(parents=True, exist_ok=True)
+        elif not Path(root).is_dir():  # of an xdist worker on another machine
+            return
+        path = matrix_file.write_matrix(Path(root), matrix_file.to_json(matrices))
+    except OSError as error:  # all tests are done: nothing of theirs may be lost for this
+        yield f"{matrix_file.NAME} was not written: {error}"
+    else:
+        if matrix_table.lines(matrices):
+            yield f"the same as JSON: {path}"
+
+
+def _same_programs(rows: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
+    """Says which variants of a model executed the same: the options that set them apart had no effect on it."""
+    first: dict[tuple[str, str], str] = {}
+    for (model, variant), facts in rows.items():
+        if "program" in facts:
+            other = first.setdefault((model, facts["program"]), variant)
+            if other != variant:
+                yield f"{model}: {variant} executed the same program as {other}"
+
+
+def _facts(properties: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in properties:
+        if isinstance(name, str) and name.startswith(PREFIX):
+            yield name[len(PREFIX) :], value
 
 
 def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
@@ -49,10 +98,14 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
     shared: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     for properties in reports:
-        facts = {name[len(PREFIX) :]: value for name, value in properties if name.startswith(PREFIX)}
+        facts = dict(_facts(properties))
         if "model" not in facts:
             continue
         model = facts.pop("model")
+        if "unavailable" in facts and "failed" not in facts:  # told below the rows; what ran before it belongs to the model
+            facts.pop("variant", None)
+            if not facts.keys() - {"unavailable"}:
+                continue
         notes.extend(f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth"))
         broken = facts.pop("failed", "")
         row = rows.setdefault((model, facts.pop("variant")), {}) if "variant" in facts else shared.setdefault(model, {})
@@ -65,24 +118,23 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
         mine = [key for key in rows if key[0] == model] or [(model, "-")]
         for key in mine:
             rows[key] = {**facts, **rows.get(key, {})}
-    table = [COLUMNS, *(_cells(key, facts) for key, facts in rows.items())]
-    widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))]
+    table = [COLUMNS, *(_cells(key, facts) for key, facts in rows.items())] if rows else []
+    widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))] if rows else []
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in table]
     weights: dict[str, list[str]] = {}
     for (model, _), facts in rows.items():
         if facts.get("weights", "").startswith("random") and model not in weights.setdefault(facts["weights"], []):
             weights[facts["weights"]].append(model)
     lines.extend(f"{text}: {', '.join(models)}" for text, models in weights.items())
-    lines.extend(dict.fromkeys(notes))
-    places = [os.path.dirname(facts["directory"]) for facts in rows.values() if "directory" in facts]
-    if places:
-        lines.append(f"outputs and logs: {os.path.commonpath([os.path.dirname(place) for place in places])}")
+    lines.extend(dict.fromkeys([*notes, *_same_programs(rows)]))
+    place = matrix_file.output_root(rows.values())
+    if place is not None:
+        lines.append(f"outputs and logs: {place}")
     return lines
 
 
 def _ran(facts: Mapping[str, str]) -> list[str]:
-    signs = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
-    return [name for name, sign in signs.items() if sign in facts]
+    return [name for name, sign in CHECKPOINT_SIGNS.items() if sign in facts]
 
 
 def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:

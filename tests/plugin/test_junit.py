@@ -40,6 +40,18 @@ def test_class_names_are_the_model_and_properties_are_the_figures(run: Session) 
     assert (log["paddle_infer.inference_ms"], log["paddle_infer.ratio"]) == ("10", "2.00")
 
 
+def test_the_times_of_the_batches_are_figures_with_their_units(run: Session) -> None:
+    run("--paddle-model=alexnet", "--paddle-batch-size=4", "--junitxml=junit.xml").assert_outcomes(passed=3)
+    log = cases(run)["paddle-model.alexnet", "test_log[cpu]"]
+    assert {name: log[f"paddle_infer.{name}"] for name in (
+        "p50_ms", "p99_ms", "spread_ms", "batches", "batch_size", "first_ms", "load_s", "memory_mb", "training_p50_ms",
+    )} == {
+        "p50_ms": "10", "p99_ms": "12.5", "spread_ms": "0.4", "batches": "50", "batch_size": "4", "first_ms": "31", "load_s": "0.25",
+        "memory_mb": "512", "training_p50_ms": "20",
+    }  # fmt: skip
+    assert "paddle_infer.gpu_memory_mb" not in log, "only where the engine uses one"
+
+
 def test_a_marked_test_carries_the_figures_of_all_its_checkpoints(run: Session) -> None:
     run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
     run("--junitxml=junit.xml").assert_outcomes(passed=1)
@@ -51,4 +63,6 @@ def test_a_marked_test_carries_the_figures_of_all_its_checkpoints(run: Session) 
 def test_a_failed_checkpoint_is_named_on_its_report(run: Session, plant: Callable[..., None]) -> None:
     plant("alexnet/parity/cpu")
     run("--paddle-model=alexnet", "--junitxml=junit.xml")
-    assert cases(run)["paddle-model.alexnet", "test_parity[cpu]"]["paddle_infer.failed"] == "parity"
+    parity = cases(run)["paddle-model.alexnet", "test_parity[cpu]"]
+    assert parity["paddle_infer.failed"] == "parity"
+    assert parity["paddle_infer.cause"] == "alexnet, cpu: the parity is planted to fail."

@@ -117,3 +117,19 @@ def test_figures_are_short_texts_and_the_same_figure_is_written_once() -> None:
         ("paddle_infer.failed", "parity"),
         ("paddle_infer.output_error", "0.5"),
     ]
+
+
+def test_a_variant_that_is_not_available_has_no_row() -> None:
+    missing = report("a", "tensorrt", unavailable="no library")
+    assert [line.split()[1] for line in summary_lines([report("a", "cpu", **PARITY), missing])[1:-1]] == ["cpu"]
+    assert summary_lines([missing]) == []
+
+
+def test_artifacts_that_held_before_a_variant_was_missing_are_the_models() -> None:
+    lines = summary_lines([report("a", "tensorrt", unavailable="no library", **ARTIFACTS), report("a", "cpu", **LOG)])
+    assert len(lines) == 2
+    assert (row(lines)["variant"], row(lines)["artifacts"], row(lines)["size"]) == ("cpu", "ok", "244.4 MB")
+
+
+def test_a_log_alone_says_where_it_is_too() -> None:
+    assert summary_lines([report("a", "cpu", log_file="/out/a/cpu/x.log", **LOG)])[-1] == "outputs and logs: /out"

@@ -1,0 +1,136 @@
+"""The log checkpoint: times a variant, leaves the AutoLog log, holds it against the truth, and the times against a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.words import failure, title_of, worded
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.services import Timings
+    from pytest_paddle_infer.gates import Gates, Measured
+    from pytest_paddle_infer.logs.autolog import AutoLog
+    from pytest_paddle_infer.timing import Timing
+
+ENOUGH_BATCHES = 10
+"""Batches that a benchmark times at least when the number of passes is not given."""
+
+MOST_BATCHES = 50
+"""Batches that it times at most then: a pass over a thousand samples would double the run and tell the mean no better."""
+
+
+@dataclass(frozen=True)
+class LogResult:
+    """The log checkpoint held: the record, and the training engine's time a batch for comparison."""
+
+    path: Path
+    log: AutoLog
+    training_ms: float
+    weights: str
+    timing: Timing | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast as the training engine the inference engine runs a batch."""
+        inference_ms = self.timing.p50_ms if self.timing else self.log.inference_time_ms
+        return self.training_ms / (inference_ms or 1e-9)
+
+
+class LogCheck:
+    """Runs the log checkpoint."""
+
+    def __init__(self, options: RunOptions, progress: Progress) -> None:
+        self._options, self._progress = options, progress
+
+    def run(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, directory: Path) -> LogResult:
+        """Times the variant, writes the log into `directory` and reads it back. Raises `ConformanceFailure`."""
+        from pytest_paddle_infer.benchmark import Memory, check_log, make_log, write_log
+        from pytest_paddle_infer.engine.services import logged_precision
+        from pytest_paddle_infer.gates import BATCHES, keep, measured
+        from pytest_paddle_infer.gates import ROUNDS as GATE_ROUNDS
+        from pytest_paddle_infer.timing import ROUNDS, run_in_turn, timing_of
+
+        size, warmup = spec.batch_size or 1, self._options.warmup
+        once = -(-len(bench.samples) // size)
+        gates = self._options.gates if self._options.gates is not None and self._options.gates.wanted else None
+        default = BATCHES if gates else min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
+        batches = once * self._options.repeats if self._options.repeats else default
+        path = directory / "inference_benchmark.log"
+        own = self._options.autolog == "builtin"
+        memory = Memory()
+        with worded(spec, variant, export):
+            worker, facts = bench.inference(variant, export)
+            self._progress.step(spec.name, f"{variant}: benchmark")
+            rounds = GATE_ROUNDS if gates else ROUNDS
+            if own:
+                timings, trained = run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds)
+                precision = logged_precision(self._options.precision(variant, facts))
+                write_log(path, make_log(bench.model, precision, facts, timings, size, memory))
+            else:
+                asked = ("let auto_log write the log", "autolog", size, warmup, batches, spec.name, str(path))
+                parts = warmup + batches
+                timings = bench.call(worker, *asked, parts=parts, watch=lambda _: memory.watch(facts))
+                trained = bench.call(bench.training(), "time the training engine", "benchmark", size, 1, rounds, 0, parts=parts)
+            log, problems = check_log(path, facts, timings, own=own)
+            first = bench.call(worker, "say what the first run took", "first_run")
+            timing = timing_of(timings, trained, size, facts, first, memory)
+        if problems or log is None:
+            remedy = "every field must say what the run did; run again on a machine that is not overloaded."
+            found = failure(
+                f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
+            )
+            raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
+        notes: tuple[str, ...] = ()
+        if gates:
+            inputs = ", ".join(f"{item.dtype}{[size, *item.shape[1:]]}" for item in bench.model.inputs)
+
+            def as_measured(once: Timings, yardstick: Timings) -> Measured:
+                total = len(bench.samples)
+                return measured(spec.name, variant, once, yardstick, size, facts, inputs, total, self._program_key(bench))
+
+            def again() -> Measured:
+                with worded(spec, variant, export):
+                    return as_measured(*run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds))
+
+            run = as_measured(timings, trained)
+            held, notes = self._gate(bench, spec, variant, gates, run, again)
+            with worded(spec, variant):
+                notes += keep(gates, held)
+        return LogResult(path, log, timing.training_p50_ms, bench.model.weights, timing, notes)
+
+    def _gate(
+        self, bench: Bench, spec: ModelSpec, variant: str, gates: Gates, run: Measured, again: Callable[[], Measured]
+    ) -> tuple[Measured, tuple[str, ...]]:
+        """Holds times against the baseline; what looks like a regression is measured once more, so that a passing load is none.
+
+        Returns the run that counts.
+        """
+        from pytest_paddle_infer.gates import compare
+
+        with worded(spec, variant):
+            first = compare(gates, run)
+            if not first.regression:
+                return run, first.notes
+            self._progress.step(spec.name, f"{variant}: benchmark again")
+            repeated = again()
+            second = compare(gates, repeated)
+        if second.regression:
+            title = f"{title_of(spec, variant)}: a performance regression: {second.regression}."
+            remedy = "find what slowed it; if it is meant so, save a new baseline with --paddle-perf-save."
+            facts = (("before", first.regression), ("baselines", str(gates.directory)))
+            raise ConformanceFailure(failure(title, bench.model.weights, None, remedy).with_facts(*facts))
+        return repeated, (f"{variant}: slower than the baseline once, and not when measured again", *second.notes)
+
+    def _program_key(self, bench: Bench) -> str:
+        from pytest_paddle_infer.engine.model import program_key
+
+        return bench.once("program key", lambda: program_key(bench.model, load_factory(bench.spec, self._options.base)))
