@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.models import ModelSpec, TensorSpec
     from pytest_paddle_infer.samples import Sample
     from pytest_paddle_infer.transforms import Prediction, default_preprocess, top_k
+    from pytest_paddle_infer.variants import Variant
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ _HOMES = {
     "Prediction": "transforms",
     "Sample": "samples",
     "TensorSpec": "models",
+    "Variant": "variants",
     "assert_autolog": "logs.autolog",
     "default_preprocess": "transforms",
     "parse_autolog": "logs.autolog",
@@ -35,6 +37,7 @@ __all__ = [
     "Prediction",
     "Sample",
     "TensorSpec",
+    "Variant",
     "assert_autolog",
     "default_preprocess",
     "parse_autolog",

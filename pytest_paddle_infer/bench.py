@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from pytest_paddle_infer.exports import ExportedModel, ExportError, check_files, read_graph, read_parameters
+from pytest_paddle_infer.exports import ExportedModel, ExportError, check_files, format_version, read_graph, read_parameters
 from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.variants import Variant, find
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.inference import EngineSetup
     from pytest_paddle_infer.engine.model import LoadedModel
     from pytest_paddle_infer.engine.services import LoadFacts
     from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.gates import Gates
     from pytest_paddle_infer.models import ModelSpec
     from pytest_paddle_infer.progress import Progress
     from pytest_paddle_infer.samples import Sample
@@ -37,6 +40,31 @@ class RunOptions:
     exported: Path | None = None
     export_dir: Path | None = None
     output_dir: Path | None = None
+    python: Path | None = None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    """Those of the hook; the built-in ones need no entry."""
+    gates: Gates | None = None
+    """Baselines that times are saved as or compared with."""
+    cores: tuple[int, ...] = ()
+    """Those that engines may use; empty for all."""
+    place: int = 0
+    """Of this process among those that share the machine; they take turns with its GPUs."""
+
+    @property
+    def setup(self) -> EngineSetup:
+        """How inference engines are made."""
+        from pytest_paddle_infer.engine.inference import EngineSetup
+
+        return EngineSetup(self.threads, self.place, str(self.python or ""), str(self.cache_dir / "tensorrt"))
+
+    def variant(self, label: str) -> Variant:
+        """The variant of a label such as `onednn:threads=4`. Raises `OptionError`."""
+        return find(label, self.variants)
+
+    def precision(self, label: str, facts: LoadFacts) -> str:
+        """What a variant computes in; float32 products are rounded to TF32 by the tensor cores of recent GPUs."""
+        precision = self.variant(label).computes_in
+        return "tf32" if precision == "fp32" and facts.evidence.tf32 else precision
 
 
 class Bench:
@@ -55,6 +83,8 @@ class Bench:
         self._reference_size = 0
         self._inference: dict[tuple[str, str], tuple[Worker, LoadFacts]] = {}
         self._memo: dict[Any, Any] = {}
+        self.training_is_warm = False
+        """True once it was timed: the first batch of a process is slower than the rest."""
 
     def close(self) -> None:
         """Ends every worker."""
@@ -82,7 +112,7 @@ class Bench:
         """Starts a worker process."""
         from pytest_paddle_infer.engine.worker import Worker
 
-        return Worker(name, make_service)
+        return Worker(name, make_service, self.options.cores)
 
     def training(self) -> Worker:
         """The training engine in its worker."""
@@ -99,21 +129,53 @@ class Bench:
 
         key = (variant, str(export.stamp))
         if key not in self._inference or not self._inference[key][0].alive:
-            check_readable(export)
+            self.check_readable(export)
             for other, _ in self._inference.values():  # one engine at a time: each holds the weights, and packed copies of them
                 other.close()
             self._inference.clear()
             self.progress.step(self.spec.name, f"{variant}: load")
-            model, samples, threads = self.model, self.samples, self.options.threads
-            worker = self.worker(
-                f"inference engine ({variant})", lambda: InferenceService(export, model, samples, variant, threads)
-            )
+            model, samples, setup, meant = self.model, self.samples, self.options.setup, self.options.variant(variant)
+            worker = self.worker(f"inference engine ({variant})", lambda: InferenceService(export, model, samples, meant, setup))
             try:
                 self._inference[key] = worker, self.call(worker, "load the model", "describe")
             except BaseException:
                 worker.close()
                 raise
         return self._inference[key]
+
+    def unavailable(self, variant: str, export: ExportedModel, here: bool = False) -> str:
+        """Why a variant cannot run, as part of a sentence; empty when it can. here: in this process, whatever other Python is given."""
+        from pytest_paddle_infer.engine.services import BuildService
+
+        meant, setup = replace(self.options.variant(variant), configure=None), self.options.setup  # a function may not travel
+        setup = replace(setup, python="") if here else setup
+        if meant.base in ("cpu", "cpu-noopt"):
+            return ""
+
+        def find_out() -> str:
+            self.progress.step(self.spec.name, f"{variant}: is it available")
+            worker = self.worker(f"inference engine ({variant})", BuildService)
+            try:
+                found = self.call(worker, "ask what this build can run", "unavailable", meant, str(export.model_file), setup)
+            finally:
+                worker.close()
+            return str(found)
+
+        return self.once(("unavailable", variant, here, str(export.stamp)), find_out)
+
+    def check_readable(self, export: ExportedModel, here: bool = False) -> None:
+        """Reads the files on our own before Paddle does: it dies of some faults and overlooks others. Raises `ExportError`.
+
+        here: this process's Paddle will load them, whatever other Python is given.
+        """
+        from pytest_paddle_infer.engine.runtime import load_paddle
+
+        # under another Python another Paddle reads them; it is asked for its version when it is there
+        version = format_version(export) if self.options.python and not here else load_paddle().__version__
+        problem = check_files(export, version)
+        if problem:
+            raise ExportError(problem)
+        read_parameters(export.params_file, read_graph(export.model_file))
 
     def call(
         self, worker: Worker, step: str, method: str, *args: Any, parts: int = 1, watch: Callable[[int], None] | None = None
@@ -186,13 +248,3 @@ class Bench:
 
         model, samples, threads = self.model, self.samples, self.options.threads
         return self.worker("training engine", lambda: ReferenceService(model, samples, threads))
-
-
-def check_readable(export: ExportedModel) -> None:
-    """Reads the files on our own before Paddle does: it dies of some faults and overlooks others. Raises `ExportError`."""
-    from pytest_paddle_infer.engine.runtime import load_paddle
-
-    problem = check_files(export, load_paddle().__version__)
-    if problem:
-        raise ExportError(problem)
-    read_parameters(export.params_file, read_graph(export.model_file))

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_paddle_infer.bench import RunOptions
-from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, UnavailableError
+from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import CHECKPOINTS
 from pytest_paddle_infer.report.figures import Figures
 from pytest_paddle_infer.report.text import format_failure, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
-from pytest_paddle_infer.session import SESSION
+from pytest_paddle_infer.session import SELECTED, SESSION
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.conformance import Conformance
     from pytest_paddle_infer.options import Settings
     from pytest_paddle_infer.samples import Sample
+    from pytest_paddle_infer.variants import Variant
 
 
 class Checkpoints:
@@ -73,12 +75,27 @@ def _on_report(request: pytest.FixtureRequest, spec: ModelSpec, variant: str, ch
     with plain_failure(request.node):
         try:
             yield figures
-        except ConformanceFailure as error:
-            figures.failed(checkpoint, error.failure.figures)
-            raise
-        except (pytest.fail.Exception, PaddleInferError):  # from a fixture that the checkpoint asked for, and from what it gave
+        except UnavailableError as error:
+            figures.unavailable(error.reason)
+            skip_if_optional(request, error)
             figures.failed(checkpoint, ())
             raise
+        except ConformanceFailure as error:
+            figures.failed(checkpoint, error.failure.figures, error.failure.title)
+            raise
+        except (pytest.fail.Exception, PaddleInferError) as error:  # from a fixture that the checkpoint asked for, and what it gave
+            figures.failed(checkpoint, (), str(error))
+            raise
+
+
+def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) -> None:
+    """Skips the test when nobody named the variant for it, or when `--paddle-allow-missing` says so."""
+    node, settings = request.node, request.config.stash[SESSION].settings
+    chosen = node.callspec.params.get("paddle_variant") if hasattr(node, "callspec") else None
+    if chosen is None and SELECTED in node.stash:
+        chosen = node.stash[SELECTED].variant
+    if settings.allow_missing or (chosen is not None and getattr(chosen, "optional", False)):
+        pytest.skip(error.reason)
 
 
 @contextmanager
@@ -100,8 +117,8 @@ def workdir_of(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
     return shared / "paddle-infer"
 
 
-def run_options(settings: Settings, workdir: Path) -> RunOptions:
-    """How the checkpoints run, as the options say."""
+def run_options(settings: Settings, workdir: Path, variants: Mapping[str, Variant], place: Place) -> RunOptions:
+    """How the checkpoints run, as the options say. place: of this process among those of xdist."""
 
     def path(text: str | None) -> Path | None:
         return None if text is None else Path(text)
@@ -126,4 +143,29 @@ def run_options(settings: Settings, workdir: Path) -> RunOptions:
         exported=path(settings.exported),
         export_dir=path(settings.export_dir),
         output_dir=path(settings.output_dir),
+        python=path(settings.python),
+        variants=variants,
+        gates=Gates(Path(settings.perf_dir), settings.perf_save, settings.perf_compare),
+        place=place.number,
+        cores=place.cores,
     )
+
+
+class Place(NamedTuple):
+    """Which of how many processes of xdist this is: each has its share of the processor's cores, and its own GPU where there are several.
+
+    cores: those of its engines; empty for all.
+    """
+
+    number: int = 0
+    cores: tuple[int, ...] = ()
+
+
+def place_of(config: pytest.Config) -> Place:
+    """The place of this process. Its engines are kept to their cores, so that the times of one do not depend on the others."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None or not hasattr(os, "sched_getaffinity"):
+        return Place()
+    index, count = int(str(worker["workerid"]).lstrip("gw")), int(worker["workercount"])
+    cores = sorted(os.sched_getaffinity(0))
+    return Place(index, tuple(cores[index % count :: count]) or (cores[index % len(cores)],))

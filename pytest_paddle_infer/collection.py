@@ -16,6 +16,7 @@ from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES, VARIANTS
 from pytest_paddle_infer.options import merge, read_marker
 from pytest_paddle_infer.session import SELECTED, SESSION, Selected, SessionState
+from pytest_paddle_infer.variants import Choice, Variant, find
 
 PREFIX = "paddle-model"
 """First part of the ids of items without a test file: `paddle-model/alexnet::test_parity[onednn]`."""
@@ -60,30 +61,43 @@ def _model_of(text: str, config: pytest.Config) -> str | None:
     return None
 
 
-def check_chosen(model: str, chosen: Chosen, variants: Sequence[str]) -> tuple[str, ...]:
-    """Returns the variants with those that the ids name. Raises `OptionError` for an id that does not exist."""
-    wanted = list(variants) if chosen.names is None else []
-    for name in sorted(chosen.names or ()):
+def check_chosen(model: str, chosen: Chosen, variants: Sequence[Choice], own: Mapping[str, Variant]) -> tuple[Choice, ...]:
+    """Returns the variants, or those that the ids name. Raises `OptionError` for an id that does not exist."""
+    if chosen.names is None:
+        return tuple(variants)
+    wanted: dict[str, Choice] = {}
+    for name in sorted(chosen.names):
         match = re.fullmatch(r"test_(artifacts|parity|log)(?:\[(.+)\])?", name)
-        if match is None or (match[2] is None) != (match[1] == "artifacts") or (match[2] is not None and match[2] not in VARIANTS):
+        if (
+            match is None
+            or (match[2] is None) != (match[1] == "artifacts")
+            or (match[2] is not None and not _is_known(match[2], own))
+        ):
             raise OptionError(
                 f"not found: {PREFIX}/{model}::{name} (there are test_artifacts, test_parity[VARIANT] and test_log[VARIANT]; "
-                f"variants are {', '.join(VARIANTS)})."
+                f"variants are {', '.join((*VARIANTS, *own))})."
             )
-        if match[2] is not None and match[2] not in wanted:
-            wanted.append(match[2])
-    return tuple(wanted)
+        if match[2] is not None:
+            wanted.setdefault(match[2], Choice(match[2]))
+    return tuple(wanted.values())
+
+
+def _is_known(label: str, own: Mapping[str, Variant]) -> bool:
+    try:
+        return find(label, own).label == label
+    except OptionError:
+        return False
 
 
 class ModelChecks(pytest.Module):
     """The checkpoints of one model, a collector without a file."""
 
     spec: ModelSpec
-    variants: tuple[str, ...]
+    variants: tuple[Choice, ...]
     chosen: Chosen
 
     @classmethod
-    def build(cls, session: pytest.Session, spec: ModelSpec, variants: Sequence[str], chosen: Chosen) -> ModelChecks:
+    def build(cls, session: pytest.Session, spec: ModelSpec, variants: Sequence[Choice], chosen: Chosen) -> ModelChecks:
         """Makes the collector of one model."""
         config = session.config
         here = config.invocation_params.dir
@@ -101,12 +115,12 @@ class ModelChecks(pytest.Module):
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         """Yields test_artifacts, then test_parity and test_log of each variant."""
-        yield from self._item("test_artifacts", checks.test_artifacts, "")
+        yield from self._item("test_artifacts", checks.test_artifacts, None)
         for variant in self.variants:
-            yield from self._item(f"test_parity[{variant}]", checks.test_parity, variant)
-            yield from self._item(f"test_log[{variant}]", checks.test_log, variant)
+            yield from self._item(f"test_parity[{variant.label}]", checks.test_parity, variant)
+            yield from self._item(f"test_log[{variant.label}]", checks.test_log, variant)
 
-    def _item(self, name: str, check: Any, variant: str) -> Iterator[ModelCheck]:
+    def _item(self, name: str, check: Any, variant: Choice | None) -> Iterator[ModelCheck]:
         if self.chosen.names is None or name in self.chosen.names:
             item: ModelCheck = ModelCheck.from_parent(self, name=name, callobj=check)
             item.stash[SELECTED] = Selected(self.spec, variant)
@@ -130,7 +144,7 @@ class ModelCheck(pytest.Function):
 class Collection:
     """Appends the collectors of the chosen models to what the session collects."""
 
-    def __init__(self, models: Mapping[str, tuple[ModelSpec, tuple[str, ...], Chosen]]) -> None:
+    def __init__(self, models: Mapping[str, tuple[ModelSpec, tuple[Choice, ...], Chosen]]) -> None:
         self._models = models
 
     @pytest.hookimpl(hookwrapper=True)
@@ -161,6 +175,7 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
     state = metafunc.config.stash[SESSION]
     try:
         request = read_marker(marker, state.settings)
+        choices = state.choices(request.variants, named=request.named, origin=f"@pytest.mark.{MARKER}: variants")
         specs = [merge(spec, request, state.settings) for spec in state.models_for(request)]
         state.use_models(specs)
     except OptionError as error:
@@ -177,7 +192,7 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
                 metafunc.fixturenames.append(name)
     metafunc.parametrize("paddle_model", specs, indirect=True, ids=[spec.name for spec in specs])
     if "paddle_variant" in metafunc.fixturenames:
-        metafunc.parametrize("paddle_variant", list(request.variants), indirect=True, ids=list(request.variants))
+        metafunc.parametrize("paddle_variant", list(choices), indirect=True, ids=[choice.label for choice in choices])
 
 
 def run_marker(item: pytest.Function, state: SessionState) -> None:

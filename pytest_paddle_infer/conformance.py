@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from pytest_paddle_infer.bench import Bench, RunOptions, check_readable
+from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport, locate, read_graph
-from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError, WorkerFailure
+from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.perf import as_filename
 from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.references import References
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.store import Entry, Store
 from pytest_paddle_infer.words import (
@@ -35,12 +38,11 @@ from pytest_paddle_infer.words import (
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.inference import InferenceEngine
-    from pytest_paddle_infer.engine.services import Observation, Timings
+    from pytest_paddle_infer.engine.services import LoadFacts, Observation
     from pytest_paddle_infer.engine.training import TrainingEngine
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.judge.answers import AnswersVerdict
     from pytest_paddle_infer.judge.closeness import OutputVerdict
-    from pytest_paddle_infer.logs.autolog import AutoLog
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.reference import Reference
     from pytest_paddle_infer.teeth import Tooth
@@ -50,12 +52,6 @@ BATCH_SIZES = (1, 2, 5)
 
 ARTIFACTS_VARIANT = "cpu"
 """Loads and probes the export: the variant that runs every graph; oneDNN packs weights anew for each batch size and keeps them."""
-
-ENOUGH_BATCHES = 10
-"""Batches that a benchmark times at least when the number of passes is not given."""
-
-MOST_BATCHES = 50
-"""Batches that it times at most then: a pass over a thousand samples would double the run and tell the mean no better."""
 
 LOCK_STEPS = 40
 """Time limits of a step that another process may need to build an export or a reference of 16 samples, twice."""
@@ -88,21 +84,8 @@ class ParityResult:
     directory: Path
     weights: str
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class LogResult:
-    """The log checkpoint held: the record, and the training engine's time a batch for comparison."""
-
-    path: Path
-    log: AutoLog
-    training_ms: float
-    weights: str
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as the training engine the inference engine runs a batch."""
-        return self.training_ms / (self.log.inference_time_ms or 1e-9)
+    program: str = ""
+    """Digest of what was executed; two variants with the same one are the same in all but name."""
 
 
 class Conformance:
@@ -112,6 +95,8 @@ class Conformance:
         self.options = options
         self.progress = progress or Progress()
         self._store = Store(options.cache_dir, options.cache_size, lock_timeout=max(900.0, LOCK_STEPS * options.timeout))
+        self._references = References(options, self._store, self.progress, self._key)
+        self._log_check = LogCheck(options, self.progress)
         self._benches: dict[Any, Bench] = {}
         self._broken: dict[Any, tuple[ConformanceFailure, Any]] = {}  # with what the key counts on to stay alive
 
@@ -141,9 +126,16 @@ class Conformance:
 
         bench = self._bench(spec, samples)
         export = self._located(bench, exported)
+        self._require(bench, variant, export, here=True)
         with worded(spec, variant, export):
-            check_readable(export)
-            return make_inference_engine(export, bench.model, variant, self.options.threads)
+            bench.check_readable(export, here=True)
+            return make_inference_engine(export, bench.model, self.options.variant(variant), self.options.setup, samples)
+
+    def settings_kept(self) -> AbstractContextManager[None]:
+        """Puts back, after the block, environment variables and Paddle's flags that a variant's own function set in this process."""
+        from pytest_paddle_infer.engine.runtime import settings_kept
+
+        return settings_kept()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
@@ -158,6 +150,7 @@ class Conformance:
         bench = self._bench(spec, samples)
         export = self._located(bench, exported)
         key = ("parity", variant, export.stamp, spec.batch_size, repr(spec.rtol), repr(spec.atol))
+        self._require(bench, variant, export)
         return self._checkpoint(bench, key, lambda: self._parity(bench, spec, variant, export))
 
     def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
@@ -165,21 +158,22 @@ class Conformance:
         bench = self._bench(spec, samples)
         export = self._located(bench, exported)
         key = ("log", variant, export.stamp, spec.batch_size)
-        return self._checkpoint(bench, key, lambda: self._log(bench, spec, variant, export))
+        self._require(bench, variant, export)
+        return self._checkpoint(bench, key, lambda: self._log_check.run(bench, spec, variant, export, self._output(spec, variant)))
 
     def teeth(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> tuple[Tooth, ...]:
         """Plants faults in the training engine's answers and returns which of them the parity checkpoint catches."""
         from pytest_paddle_infer.engine.teeth import TeethService
-        from pytest_paddle_infer.engine.variants import BUILTIN
         from pytest_paddle_infer.teeth import judge_planted
 
         bench = self._bench(spec, samples)
         export = self._located(bench, exported)
-        precision = BUILTIN[variant].precision
+        with worded(spec, variant, export):  # a variant that computes in less sees less
+            precision = self.options.precision(variant, bench.inference(variant, export)[1])
 
         def find() -> tuple[Tooth, ...]:
             with worded(spec, variant, export):
-                reference = self._reference(bench, spec)
+                reference = self._references.in_precision(bench, spec, precision)
                 self.progress.step(spec.name, "teeth")
                 model, threads = bench.model, self.options.threads
                 worker = bench.worker("training engine", lambda: TeethService(model, bench.samples, threads))
@@ -188,9 +182,21 @@ class Conformance:
                     planted = bench.call(worker, "plant faults", "plant", batches, parts=10 * len(batches))
                 finally:
                     worker.close()
-                return tuple(judge_planted(spec, reference, precision, each) for each in planted)
+                return tuple(judge_planted(spec, reference, each) for each in planted)
 
         return self._checkpoint(bench, ("teeth", precision, spec.batch_size, repr(spec.rtol), repr(spec.atol)), find)
+
+    def _require(self, bench: Bench, variant: str, export: ExportedModel, here: bool = False) -> None:
+        """Raises `UnavailableError` for a variant that cannot run. here: in this process, whatever other Python is given."""
+        try:
+            with worded(bench.spec, variant, export):
+                reason = bench.unavailable(variant, export, here)
+        finally:
+            self.progress.finish()
+        if reason:
+            title = f"{title_of(bench.spec, variant)}: the variant is not available here: {reason}."
+            remedy = "choose another variant, or skip those that are missing with --paddle-allow-missing."
+            raise UnavailableError(failure(title, "", export, remedy), reason)
 
     def _checkpoint(self, bench: Bench, key: Any, find: Callable[[], T]) -> T:
         try:
@@ -250,14 +256,14 @@ class Conformance:
         entry = self._entry(bench)
         export = ExportedModel(entry.directory)
         if self.options.export_dir is not None:
-            _copy(export, self.options.export_dir / _as_filename(bench.spec.name))
+            _copy(export, self.options.export_dir / as_filename(bench.spec.name))
         return export
 
     def _entry(self, bench: Bench) -> Entry:
         from pytest_paddle_infer.engine.export import ExportService
 
         def build(directory: Path) -> Mapping[str, Any]:
-            bench.begin_reference(self._reference_directory(bench), bench.spec.batch_size or 1)  # a second core has nothing to do
+            bench.begin_reference(self._references.directory(bench), bench.spec.batch_size or 1)  # a second core has nothing to do
             self.progress.step(bench.spec.name, "export")
             model = bench.model
             worker = bench.worker("export", lambda: ExportService(model))
@@ -287,7 +293,7 @@ class Conformance:
         self.progress.step(spec.name, "artifacts")
         entry = self._entry_of(bench, export)
         with worded(spec, "", export):
-            check_readable(export)
+            bench.check_readable(export)
             problem = input_problem(read_graph(export.model_file).inputs, inputs)
             if problem:
                 raise ExportError(problem)
@@ -332,28 +338,53 @@ class Conformance:
     # -- checkpoint parity ---------------------------------------------------------------------------------------------
 
     def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
-        from pytest_paddle_infer.engine.variants import BUILTIN
+        from pytest_paddle_infer.deployed.proof import findings
         from pytest_paddle_infer.invariance import check_invariance
         from pytest_paddle_infer.parity import ParityRun, write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
         with worded(spec, variant, export):
-            reference = self._reference(bench, spec)
+            self._references.of(bench, spec)
             worker, facts = bench.inference(variant, export)
+            reference = self._references.in_precision(bench, spec, self.options.precision(variant, facts))
             self.progress.step(spec.name, f"{variant}: parity")
-            run = ParityRun(bench.model, spec, reference, facts.output_names, BUILTIN[variant].precision)
+            run = ParityRun(bench.model, spec, reference, facts.output_names)
             self._observe(bench, spec, run, worker, reference)
-            check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker)
+            evidence = check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker, facts)
+        untrue = findings(self.options.setup.request(self.options.variant(variant)), evidence)
         directory = self._output(spec, variant)
         write_evidence(run, directory)
-        cause = self._cause(bench, run, worker, export)
+        severe = [finding for finding in untrue if finding.severe]
+        if severe:  # the engine that was compared is not the one that was asked for
+            cause: tuple[str, Facts, str] | None = (
+                f"{severe[0].sentence}.",
+                tuple(("also", finding.sentence) for finding in severe[1:4]),
+                severe[0].remedy,
+            )
+        else:
+            cause = self._cause(bench, run, worker, export)
         if cause is not None:
             title, facts_below, remedy = cause
             red = failure(f"{title_of(spec, variant)}: {title}", bench.model.weights, export, remedy)
             red = red.with_facts(*facts_below, *run.facts(), ("files", str(directory)))
             raise ConformanceFailure(replace(red, figures=run.figures()))
-        notes = (*sample_notes(spec, bench.samples), *run.notes)
-        return ParityResult(run.inputs, run.outputs, run.answers, len(bench.samples), directory, bench.model.weights, notes)
+        said = (f"{variant}: {finding.sentence}" for finding in untrue if not finding.severe)
+        return ParityResult(
+            run.inputs,
+            run.outputs,
+            run.answers,
+            len(bench.samples),
+            directory,
+            bench.model.weights,
+            (*sample_notes(spec, bench.samples), *run.notes, *said, *self._elsewhere(facts)),
+            hashlib.sha256(repr(evidence.program).encode()).hexdigest()[:12],
+        )
+
+    def _elsewhere(self, facts: LoadFacts) -> tuple[str, ...]:
+        """A note on the other Python that holds the inference engine."""
+        if self.options.python is None:
+            return ()
+        return (f"the inference engine is Paddle {facts.versions['paddle_version']} of {self.options.python}",)
 
     def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference) -> None:
         """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""
@@ -380,49 +411,6 @@ class Conformance:
 
             run.add(trained, inferred, samples, start, inputs, answers_to, trained_on)
             self.progress.advance(stop, total)
-
-    def _reference(self, bench: Bench, spec: ModelSpec) -> Reference:
-        """The training side's answers with their float64 reference: from the store, else made now; shared by all variants."""
-        from pytest_paddle_infer.engine.reference import REFERENCE_FORMAT, REFERENCE_SAMPLES
-        from pytest_paddle_infer.reference import read_reference
-
-        size, total = spec.batch_size or 1, len(bench.samples)
-
-        def find() -> Reference:
-            self.progress.step(spec.name, "float64 reference")
-            training = bench.training()
-            starts = range(0, min(REFERENCE_SAMPLES, total), size)
-            digests = bench.call(training, "preprocess", "digests", [(start, min(start + size, total)) for start in starts])
-            parts = [self._key(bench), f"reference {REFERENCE_FORMAT} {size} {self.options.threads} {total == 1}", *digests]
-            directory = self._reference_directory(bench)
-
-            def build(target: Path) -> Mapping[str, Any]:
-                meta = bench.finish_reference(directory, size)
-                shutil.copyfile(directory / "reference.npz", target / "reference.npz")
-                return meta
-
-            entry = self._store.get(hashlib.sha256(" ".join(parts).encode()).hexdigest(), build)
-            bench.drop_reference()
-            reference = read_reference(entry.directory, entry.meta)
-            if not entry.built and not self._still_true(bench, reference):
-                # what the model computes changed without a trace in the key, such as a value that its factory reads from a file
-                reference = read_reference(directory, bench.finish_reference(directory, size))
-            shutil.rmtree(directory, ignore_errors=True)
-            return reference
-
-        return bench.once(("reference", size), find)
-
-    def _still_true(self, bench: Bench, reference: Reference) -> bool:
-        """Runs the first batch and compares bits with a kept reference."""
-        kept = reference.batches[0]
-        live = bench.call(bench.training(), "run the first batch", "outputs", kept.start, kept.stop)
-        return len(live) == len(kept.training) and all(
-            one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
-            for one, two in zip(live, kept.training)
-        )
-
-    def _reference_directory(self, bench: Bench) -> Path:
-        return self.options.workdir / f"reference-{os.getpid()}-{id(bench)}"
 
     def _cause(self, bench: Bench, run: ParityRun, worker: Worker, export: ExportedModel) -> tuple[str, Facts, str] | None:
         """Returns (cause, facts, remedy) of a parity failure, the nearest to the user first; None when all is well."""
@@ -465,51 +453,11 @@ class Conformance:
                 )
         return run.output_problem, (), "look at the files below; the outputs of both engines are in them."
 
-    # -- checkpoint log ------------------------------------------------------------------------------------------------
-
-    def _log(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> LogResult:
-        from pytest_paddle_infer.benchmark import Memory, check_log, make_log, write_log
-
-        size, warmup = spec.batch_size or 1, self.options.warmup
-        once = -(-len(bench.samples) // size)
-        default = min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
-        batches = once * self.options.repeats if self.options.repeats else default
-        path = self._output(spec, variant) / "inference_benchmark.log"
-        own = self.options.autolog == "builtin"
-        memory = Memory()
-        with worded(spec, variant, export):
-            worker, facts = bench.inference(variant, export)
-            self.progress.step(spec.name, f"{variant}: benchmark")
-            if own:
-                asked: tuple[Any, ...] = ("time the inference engine", "benchmark", size, warmup, batches)
-            else:
-                asked = ("let auto_log write the log", "autolog", size, warmup, batches, spec.name, str(path))
-            timings: Timings = bench.call(worker, *asked, parts=warmup + batches, watch=memory.sample)
-            memory.sample(worker.pid)
-            if own:
-                write_log(path, make_log(bench.model, variant, facts, timings, size, memory))
-            log, problems = check_log(path, facts, timings, own=own)
-            training_ms = self._training_ms(bench, size)
-        if problems or log is None:
-            remedy = "every field must say what the run did; run again on a machine that is not overloaded."
-            found = failure(
-                f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
-            )
-            raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
-        return LogResult(path, log, training_ms, bench.model.weights)
-
-    def _training_ms(self, bench: Bench, batch_size: int) -> float:
-        """Milliseconds of one batch in the training engine alone, the mean of four after a warm-up; once for all variants."""
-
-        def find() -> float:
-            timings = bench.call(bench.training(), "time the training engine", "benchmark", batch_size, 1, 4, parts=5)
-            return float(1000 * sum(timings.run) / len(timings.run))
-
-        return bench.once(("training_ms", batch_size), find)
+    # -- output --------------------------------------------------------------------------------------------------------
 
     def _output(self, spec: ModelSpec, variant: str) -> Path:
         root = self.options.output_dir or self.options.workdir / "output"
-        directory = root / _as_filename(spec.name) / variant
+        directory = root / as_filename(spec.name) / as_filename(variant)
         directory.mkdir(parents=True, exist_ok=True)
         return directory
 
@@ -520,10 +468,6 @@ def _quietly(ask: Callable[[], T]) -> T | None:
         return ask()
     except WorkerFailure:
         return None
-
-
-def _as_filename(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 def _copy(export: ExportedModel, target: Path) -> None:

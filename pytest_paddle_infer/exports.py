@@ -130,11 +130,8 @@ def check_files(exported: ExportedModel, paddle_version: str) -> str | None:
     """
     present = {path.name[len(exported.stem) :] for path in exported.files}
     major = int(paddle_version.partition(".")[0])
-    if ".json" in present and ".pdmodel" not in present and major < 3:
-        return (
-            f"{exported.model_file.name} was written by Paddle 3 and Paddle {paddle_version} dies of SIGSEGV when it loads it; "
-            "export with Paddle 2 or run Paddle 3."
-        )
+    if ".json" in present and ".pdmodel" not in present and (deadly := kills(exported.model_file, paddle_version)):
+        return deadly
     wanted = expected_files(paddle_version)
     if exported.given and major >= 3 and ".pdmodel" in present and ".json" not in present:
         wanted = (".pdmodel", ".pdiparams")
@@ -155,6 +152,21 @@ def check_files(exported: ExportedModel, paddle_version: str) -> str | None:
         if path.stat().st_size == 0 and path.name[len(exported.stem) :] in wanted:
             return f"{path.name} is empty (0 bytes)."
     return None
+
+
+def kills(model_file: Path, paddle_version: str) -> str:
+    """Why this Paddle must not be given the graph, which would end its process; empty when it may."""
+    if model_file.suffix != ".json" or int(paddle_version.partition(".")[0]) >= 3:
+        return ""
+    return (
+        f"{model_file.name} was written by Paddle 3 and Paddle {paddle_version} dies of SIGSEGV when it loads it; "
+        "export with Paddle 2 or run Paddle 3."
+    )
+
+
+def format_version(exported: ExportedModel) -> str:
+    """The oldest version of Paddle that writes graphs like this one."""
+    return "3.0.0" if exported.model_file.suffix == ".json" else "2.0.0"
 
 
 # -- graph -------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ class ConformanceFailure(PaddleInferError, AssertionError):
         self.failure = failure
 
 
+class UnavailableError(ConformanceFailure):
+    """The variant cannot run here: a failure where it was named, a skip where it was not. `reason` is part of a sentence."""
+
+    def __init__(self, failure: Failure, reason: str) -> None:
+        super().__init__(failure)
+        self.reason = reason
+
+
 class WorkerFailure(PaddleInferError, RuntimeError):
     """A worker process raised, died or did not answer in time.
 

@@ -28,9 +28,9 @@ def paddle_model(request: pytest.FixtureRequest) -> ModelSpec:
 
 @pytest.fixture
 def paddle_variant(request: pytest.FixtureRequest) -> str:
-    """The name of the engine variant."""
-    name = getattr(request, "param", None)
-    return name if name is not None else request.node.stash[SELECTED].variant  # type: ignore[no-any-return]
+    """The name of the engine variant, with its parameters: `"onednn:threads=4"`."""
+    choice = getattr(request, "param", None)
+    return (choice if choice is not None else request.node.stash[SELECTED].variant).label  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -54,11 +54,12 @@ def sample_images(
 @pytest.fixture(scope="session")
 def _paddle_conformance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conformance]:
     """The one `Conformance` of this process; its workers end with the session."""
-    from pytest_paddle_infer.checkpoints import run_options, workdir_of
+    from pytest_paddle_infer.checkpoints import place_of, run_options, workdir_of
     from pytest_paddle_infer.conformance import Conformance
 
-    state = request.config.stash[SESSION]
-    conformance = Conformance(run_options(state.settings, workdir_of(request.config, tmp_path_factory)), state.progress)
+    state, config = request.config.stash[SESSION], request.config
+    options = run_options(state.settings, workdir_of(config, tmp_path_factory), state.variants, place_of(config))
+    conformance = Conformance(options, state.progress)
     yield conformance
     conformance.close()
 
@@ -98,13 +99,21 @@ def inference_engine(
     exported_model: Any,
     sample_images: Sequence[Any],
     _paddle_conformance: Conformance,
-) -> InferenceEngine:
-    """The Paddle Inference predictor of the export, in this process, with the same four methods."""
-    from pytest_paddle_infer.checkpoints import plain_failure
+) -> Iterator[InferenceEngine]:
+    """The Paddle Inference predictor of the export, in this process, with the same four methods.
+
+    Environment variables and Paddle's flags that a variant's own function sets are put back after the test.
+    """
+    from pytest_paddle_infer.checkpoints import plain_failure, skip_if_optional
+    from pytest_paddle_infer.failures import UnavailableError
     from pytest_paddle_infer.sampling import as_samples
 
-    with plain_failure(request.node):
-        return _paddle_conformance.inference_engine(paddle_model, paddle_variant, exported_model, as_samples(sample_images))
+    with plain_failure(request.node), _paddle_conformance.settings_kept():
+        try:
+            yield _paddle_conformance.inference_engine(paddle_model, paddle_variant, exported_model, as_samples(sample_images))
+        except UnavailableError as error:
+            skip_if_optional(request, error)
+            raise
 
 
 @pytest.fixture

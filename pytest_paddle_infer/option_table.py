@@ -21,8 +21,11 @@ MARKER = "paddle_infer_parity"
 MARKER_FIXTURES = ("paddle_model", "paddle_variant", "sample_images", "paddle_checkpoints")
 """What a marked test sets up, named by the test or not."""
 CHECKPOINTS = ("artifacts", "parity", "log")
-VARIANTS = ("cpu", "onednn")
-"""Known engine variants; `engine.variants` gives each its meaning, and a test holds the two together."""
+VARIANTS = (
+    "cpu", "cpu-noopt", "onednn", "onednn-bf16", "onednn-int8", "gpu", "gpu-fp16", "gpu-bf16",
+    "tensorrt", "tensorrt-fp16", "tensorrt-int8", "cinn", "onnxruntime", "openvino",
+)  # fmt: skip
+"""Built-in engine variants; `deployed.config` gives each its meaning, and a test holds the two together."""
 
 
 # -- value types: each raises OptionError with the valid values --------------------------------------------------------
@@ -107,6 +110,79 @@ def boolean(text: str) -> bool:
     raise invalid(f"{text!r} is not true or false")
 
 
+# -- variants ----------------------------------------------------------------------------------------------------------
+
+
+def split_variant(text: str) -> tuple[str, dict[str, str]]:
+    """Cuts `onednn:threads=4,cache=10` into name and parameters; whether there is such a variant is known once hooks ran."""
+    name, colon, tail = text.partition(":")
+    pairs = [part.partition("=") for part in tail.split(",")] if colon else []
+    if not name.strip() or any(not key.strip() or not equals or not value.strip() for key, equals, value in pairs):
+        raise invalid(f"{text!r} is not a variant; write NAME or NAME:KEY=VALUE,KEY=VALUE")
+    keys = [key.strip() for key, _, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise invalid(f"{text!r}: {twice} is given twice")
+    return name.strip(), {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def variant_label(text: str) -> str:
+    """Reads a variant's name with its parameters, as `onednn:threads=4`."""
+    name, parameters = split_variant(text)
+    return name + (":" + ",".join(f"{key}={value}" for key, value in parameters.items()) if parameters else "")
+
+
+_CPU: Mapping[str, Callable[[str], Any]] = {"threads": whole(1)}
+_ONEDNN: Mapping[str, Callable[[str], Any]] = {**_CPU, "cache": whole(0)}
+_GPU: Mapping[str, Callable[[str], Any]] = {"device": whole(0), "memory": whole(1)}
+_TENSORRT: Mapping[str, Callable[[str], Any]] = {
+    **_GPU, "workspace": byte_size, "min_subgraph": whole(1), "shapes": one_of("auto", "static", "dynamic"),
+}  # fmt: skip
+
+PARAMETERS: Mapping[str, Mapping[str, Callable[[str], Any]]] = {
+    name: _ONEDNN if name.startswith("onednn")
+    else {**(_GPU if name == "gpu" else _TENSORRT), "tf32": one_of("on", "off")} if name in ("gpu", "tensorrt")
+    else _TENSORRT if name.startswith("tensorrt")
+    else _GPU if name.startswith(("gpu", "cinn"))
+    else _CPU
+    for name in VARIANTS
+}  # fmt: skip
+"""Parameters of each built-in variant with the reader of their values. threads: math threads. cache: shapes that oneDNN keeps primitives
+for. device: the GPU's number. memory: first size of its pool in MB. tf32: whether float32 products may be rounded to TF32."""
+
+
+# -- baselines ---------------------------------------------------------------------------------------------------------
+
+BASELINE = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""A baseline's name is that of a directory: it may not leave the one above, hide itself, or hold the colon before the percentage."""
+
+
+def baseline_name(text: str) -> str:
+    """Reads the name of a performance baseline, which is also that of a directory."""
+    if re.fullmatch(BASELINE, text) is None:
+        raise invalid(f"{text!r} is not a name; write up to 100 letters, digits, '.', '_' and '-', the first a letter or digit")
+    return text
+
+
+class Comparison(NamedTuple):
+    """A baseline, and by what share an engine may be slower than it: 0.15 for 15 %."""
+
+    name: str
+    threshold: float = 0.15
+
+    def __str__(self) -> str:
+        return f"{self.name}:{100 * self.threshold:.6g}%"
+
+
+def comparison(text: str) -> Comparison:
+    """Reads `NAME` or `NAME:15%`. Only percent are taken: `0.15` might mean either."""
+    match = re.fullmatch(rf"({BASELINE})(?::(\d{{1,4}}(?:\.\d{{1,2}})?)%)?", text)
+    if match is None:
+        raise invalid(f"{text!r} is not a baseline to compare with; write NAME or NAME:15%, with at most 100 letters, digits, "
+                      "'.', '_' and '-' in the name")  # fmt: skip
+    return Comparison(match[1]) if match[2] is None else Comparison(match[1], float(match[2]) / 100)
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -146,8 +222,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("model", "Add the conformance items of this model: a registered name, package.module:factory, "
            "path/to/file.py:factory, a factory of paddle.vision.models, or a glob over known names. May be repeated.",
            "NAME", default=(), many=True),
-    Option("variant", "Configuration of the inference engine: " + ", ".join(VARIANTS) + ". May be repeated.",
-           "NAME", one_of(*VARIANTS), default=("cpu",), shown="cpu", many=True),
+    Option("variant", "Configuration of the inference engine: " + ", ".join(VARIANTS) + ", one of the hook pytest_paddle_infer_variants, "
+           "all, or auto (gpu where this build and machine have one, else cpu); with parameters as in onednn:threads=4. May be repeated.",
+           "NAME", variant_label, default=("auto",), shown="auto", many=True),
+    Option("allow-missing", "Skip a variant that was named and cannot run here, instead of failing it.", read=boolean, default=False,
+           shown="off"),
+    Option("python", "Run the inference engine under this other Python, with the Paddle that is installed there.", "FILE"),
     Option("weights", "Weights of the model (.pdparams); without them the model gets seeded random weights.", "FILE"),
     Option("images", "Samples: a file, a directory or a glob; without it the plugin draws four pictures.", "PATH"),
     Option("image-size", "Side of the input in pixels, or HEIGHTxWIDTH; the default preprocessing resizes the short side "
@@ -178,13 +258,18 @@ OPTIONS: tuple[Option, ...] = (
            default=False, shown="off"),
     Option("teeth", "After parity, plant faults in the model (channels swapped, a layer's weights off, ...) and report which of them "
            "the comparison catches.", read=boolean, default=False, shown="off"),
+    Option("perf-save", "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.",
+           "NAME", baseline_name),
+    Option("perf-compare", "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, "
+           "noise is not.", "NAME[:PERCENT]", comparison),
+    Option("perf-dir", "Where performance baselines are kept.", "DIR", default=".paddle-perf", shown=".paddle-perf in the rootdir"),
 )  # fmt: skip
 
 BY_ATTRIBUTE: Mapping[str, Option] = {option.attribute: option for option in OPTIONS}
 
 MARKER_KEYS: Mapping[str, str] = {
     "model": "name of the model, as for --paddle-model; default: every --paddle-model, else the one registered model",
-    "variants": "list of engine variants",
+    "variants": "list of engine variants, as for --paddle-variant",
     "images": "file, directory, glob, or a list of paths or values",
     "input_spec": "list with one shape, (shape, dtype[, name]), TensorSpec or InputSpec an input",
     "batch_size": "samples that the engines are given at a time",
@@ -202,8 +287,9 @@ def add_options(parser: pytest.Parser) -> None:
     """Adds every option of the table and its ini twin."""
     group = parser.getgroup("paddle-infer", "PaddlePaddle: does the deployed model answer like the trained one?")
     for option in OPTIONS:
+        help = (option.help + (f" Default: {option.shown}." if option.shown and not option.is_switch else "")).replace("%", "%%")
         if option.is_switch:
-            group.addoption(option.flag, dest=option.key, action="store_true", default=None, help=option.help)
+            group.addoption(option.flag, dest=option.key, action="store_true", default=None, help=help)
         else:
             group.addoption(
                 option.flag,
@@ -212,7 +298,7 @@ def add_options(parser: pytest.Parser) -> None:
                 action="append" if option.many else "store",
                 type=_argparse_type(option.read),
                 default=None,
-                help=option.help + (f" Default: {option.shown}." if option.shown else ""),
+                help=help,
             )
         kind: Any = "args" if option.many else "string"
         parser.addini(option.key, option.help, type=kind, default=None)

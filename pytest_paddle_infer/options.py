@@ -7,19 +7,30 @@ the `ModelSpec`, that over the ini file, and that over the default.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 import pytest
 
 from pytest_paddle_infer.failures import ModelError, OptionError
 from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, softmax_choice
-from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER, MARKER_KEYS, OPTIONS, VARIANTS, Option, tolerance, whole
+from pytest_paddle_infer.option_table import (
+    CHECKPOINTS,
+    MARKER,
+    MARKER_KEYS,
+    OPTIONS,
+    Comparison,
+    Option,
+    tolerance,
+    variant_label,
+    whole,
+)
 
-if TYPE_CHECKING:
-    pass
+NOT_REPEATED = ("model", "variant", "perf_save")
+"""Options without a part in what another run sees, or that its command names itself. A failed run is no baseline either."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,11 @@ class Settings:
     cache_size: int
     no_cache: bool
     teeth: bool
+    allow_missing: bool
+    python: str | None
+    perf_save: str | None
+    perf_compare: Comparison | None
+    perf_dir: str
     base: Path
     given: frozenset[str]
     from_ini: frozenset[str]
@@ -61,9 +77,9 @@ class Settings:
         """The options that another run needs to see the same again."""
         words = []
         for option in OPTIONS:
-            if option.attribute in self.given and option.attribute not in ("model", "variant", "no_cache", "teeth"):
+            if option.attribute in self.given and option.attribute not in NOT_REPEATED and not option.is_switch:
                 value = getattr(self, option.attribute)
-                text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                text = "x".join(map(str, value)) if type(value) is tuple else str(value)
                 words.append(f"{option.flag}={text[:-2] if isinstance(value, float) and text.endswith('.0') else text}")
         return words
 
@@ -84,9 +100,9 @@ def read_settings(config: pytest.Config) -> Settings:
             else:
                 from_ini.add(option.attribute)
         values[option.attribute] = tuple(dict.fromkeys(value)) if option.many else value
-    for name in ("weights", "images", "exported", "export_dir", "output_dir", "cache_dir"):
-        if values[name] is not None:  # a path on the command line is the caller's, one in the ini file is the project's
-            root = config.rootpath if name in from_ini else config.invocation_params.dir
+    for name in ("weights", "images", "exported", "export_dir", "output_dir", "cache_dir", "perf_dir", "python"):
+        if values[name] is not None:  # a path on the command line is the caller's, any other is the project's
+            root = config.invocation_params.dir if name in given else config.rootpath
             values[name] = str(root / Path(values[name]).expanduser())
     if values["autolog"] == "auto_log" and "autolog" in given and importlib.util.find_spec("auto_log") is None:
         from pytest_paddle_infer.logs.autolog import INSTALL
@@ -110,12 +126,16 @@ def _ini_value(config: pytest.Config, option: Option) -> Any:
 
 @dataclass(frozen=True)
 class Request:
-    """What one test asks for, after the marker was merged: variants, checkpoints, and overrides of the `ModelSpec`."""
+    """What one test asks for, after the marker was merged: variants, checkpoints, and overrides of the `ModelSpec`.
+
+    named: the variants were named for this test, on the command line or in the marker, and not by the ini file or by default.
+    """
 
     model: str | None
     variants: tuple[str, ...]
     checkpoints: tuple[str, ...]
     overrides: Mapping[str, Any]
+    named: bool = True
 
 
 def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
@@ -128,11 +148,12 @@ def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
         raise OptionError(
             f"@pytest.mark.{MARKER}: unknown key {', '.join(map(repr, wrong))}; the keys are {', '.join(MARKER_KEYS)}."
         )
+    named = "variants" in values or "variant" not in settings.from_ini
     try:
         model = values.pop("model", None)
         if model is not None and not isinstance(model, str):
             raise OptionError(f"model={model!r} is not a name")
-        variants = _names("variants", values.pop("variants", settings.variant), VARIANTS)
+        variants = _labels(values.pop("variants")) if "variants" in values else settings.variant
         checkpoints = _names("checkpoints", values.pop("checkpoints", CHECKPOINTS), CHECKPOINTS)
         for name, read in (("rtol", tolerance), ("atol", tolerance), ("batch_size", whole(1))):
             if values.get(name) is not None:
@@ -145,8 +166,15 @@ def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
     except (OptionError, ModelError, TypeError) as error:
         raise OptionError(f"@pytest.mark.{MARKER}: {str(error).rstrip('.')}.") from None
     if "variant" in settings.given:
-        variants = settings.variant
-    return Request(model, variants, checkpoints, {k: v for k, v in values.items() if v is not None})
+        variants, named = settings.variant, True
+    return Request(model, variants, checkpoints, {k: v for k, v in values.items() if v is not None}, named)
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    labels = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
+    if not labels or not all(isinstance(label, str) for label in labels):
+        raise OptionError(f"variants={value!r} is not a list of names, as for --paddle-variant")
+    return tuple(dict.fromkeys(variant_label(label) for label in labels))
 
 
 def _value(key: str, value: Any, read: Callable[[str], Any]) -> Any:
@@ -182,7 +210,11 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
 
 
 def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
-    """Raises `OptionError` for paths on the command line that do not exist, or that cannot serve several models."""
+    """Raises `OptionError` for paths on the command line and baselines that do not exist, or paths that cannot serve several models."""
+    if settings.autolog == "auto_log" and (settings.perf_save or settings.perf_compare):
+        raise OptionError("--paddle-autolog=auto_log times on its own clock; leave it out where baselines are saved or compared.")
+    if settings.python is not None and not (Path(settings.python).is_file() and os.access(settings.python, os.X_OK)):
+        raise OptionError(f"--paddle-python: {settings.python} is not a program; give the python of another environment.")
     for name in ("weights", "exported"):
         path = getattr(settings, name)
         if path is None:
@@ -206,3 +238,13 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
             find_samples(settings.images)
         except SampleError as error:
             raise OptionError(f"--paddle-images: {error}") from None
+    if settings.perf_compare is not None:
+        from pytest_paddle_infer.perf import PerfError, known_names, unknown_name
+
+        directory = Path(settings.perf_dir)
+        try:
+            names = known_names(directory)
+        except PerfError as error:
+            raise OptionError(f"--paddle-perf-compare: {error}.") from None
+        if settings.perf_compare.name not in names:
+            raise OptionError(f"--paddle-perf-compare: {unknown_name(settings.perf_compare.name, names, directory)}")

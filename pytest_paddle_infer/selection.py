@@ -16,6 +16,7 @@ from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
 from pytest_paddle_infer.options import Request, check_paths, merge
 from pytest_paddle_infer.session import SessionState
+from pytest_paddle_infer.variants import ALL, AUTO, Choice
 
 INSTALL = "Paddle is not installed; pip install 'pytest-paddle-infer[cpu]' or 'pytest-paddle-infer[gpu]' (never both)."
 
@@ -30,24 +31,33 @@ def start(config: pytest.Config, state: SessionState) -> None:
         *settings.models_on_command_line,
         *(name for name in chosen if name not in settings.models_on_command_line),
     ]
+    choices = state.choices(
+        settings.variant,
+        named="variant" not in settings.from_ini,
+        origin="ini value paddle_variant" if "variant" in settings.from_ini else "--paddle-variant",
+    )
     if not names:
         check_paths(settings, [])
         return
     if not paddle_installed():
         raise OptionError(f"--paddle-model: {INSTALL}")
     everything = Chosen(None)
-    models: dict[str, tuple[ModelSpec, tuple[str, ...], Chosen]] = {}
+    models: dict[str, tuple[ModelSpec, tuple[Choice, ...], Chosen]] = {}
     for name in names:
         for spec in state.find(name, "--paddle-model"):
             # an id narrows --paddle-model, as a file's id narrows the file
             part = chosen.get(spec.name) or (
                 everything if name in settings.models_on_command_line else chosen.get(name, everything)
             )
-            variants = check_chosen(spec.name, part, settings.variant)
-            merged = merge(spec, Request(spec.name, variants, (), {}), settings)
+            variants = check_chosen(spec.name, part, choices, state.variants)
+            merged = merge(spec, Request(spec.name, (), (), {}), settings)
             models[spec.name] = (merged, variants, part)
     state.use_models([spec for spec, _, _ in models.values()])
-    shown = (f"{name} ({', '.join(variants)})" for name, (_, variants, _) in models.items())
+    how = {AUTO: "auto: ", ALL: "all: "}.get(" ".join(settings.variant), "")
+    shown = (
+        f"{name} ({how if part.names is None else ''}{', '.join(choice.label for choice in variants)})"
+        for name, (_, variants, part) in models.items()
+    )
     state.header = [f"paddle: {', '.join(shown)}"]
     config.pluginmanager.register(Collection(models), "paddle-infer-collection")
     config.pluginmanager.register(AgainstLastFailed(), "paddle-infer-lf")

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from pytest_paddle_infer.models import ModelSpec
     from pytest_paddle_infer.options import Request, Settings
+    from pytest_paddle_infer.variants import Choice, Variant
 
 
 class Selected(NamedTuple):
     """The model and variant of one collected checkpoint."""
 
     spec: ModelSpec
-    variant: str = ""
+    variant: Choice | None = None
 
 
 class SessionState:
@@ -38,6 +39,8 @@ class SessionState:
         self._settings: Settings | None = None
         self._registered: dict[str, ModelSpec] | None = None
         self._asked = 0
+        self._variants: dict[str, Variant] | None = None
+        self._variants_asked = 0
 
     @property
     def settings(self) -> Settings:
@@ -80,6 +83,42 @@ class SessionState:
                     found[spec.name] = spec
             self._registered = found
         return self._registered
+
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """Variants of the hook, by name. Raises `OptionError` when the hook returned something else."""
+        from pytest_paddle_infer.failures import OptionError
+        from pytest_paddle_infer.variants import read_own
+
+        name = "pytest_paddle_infer_variants"
+        hook = getattr(self.config.hook, name)
+        implementations = len(hook.get_hookimpls())
+        if self._variants is None or implementations != self._variants_asked:
+            self._variants_asked = implementations
+            try:
+                self._variants = read_own(reversed(hook(config=self.config)), name)
+            except TypeError as error:
+                if "Variant" not in str(error) and "__init__() got an unexpected keyword" not in str(error):
+                    raise
+                raise OptionError(f"{name}: {error}.") from None
+        return self._variants
+
+    def choices(self, labels: Iterable[str], *, named: bool, origin: str) -> tuple[Choice, ...]:
+        """The variants that labels stand for, `all` and `auto` included. Raises `OptionError` that begins with `origin`.
+
+        named: they were named for this run; one that cannot run here is a failure then, and skipped otherwise.
+        """
+        from pytest_paddle_infer.failures import OptionError
+        from pytest_paddle_infer.variants import ALL, Choice, expand
+
+        found: dict[str, bool] = {}
+        try:
+            for label in labels:
+                for one in expand(label, self.variants):
+                    found[one] = found.get(one, True) and (label == ALL or not named)
+        except OptionError as error:
+            raise OptionError(f"{origin}: {str(error).rstrip('.')}.") from None
+        return tuple(Choice(label, optional) for label, optional in found.items())
 
     def find(self, pattern: str, origin: str) -> list[ModelSpec]:
         """Resolves a name or glob. Raises `OptionError` that begins with `origin`."""

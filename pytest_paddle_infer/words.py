@@ -29,8 +29,11 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
         facts: list[tuple[str, str]] = [] if error.sentence else [("step", error.step)]
         if error.location:
             facts.append(("at", error.location))
-        if error.kind != "exception" and (tail := _last_lines(error.output)):
-            facts.append(("said", tail))
+        if error.kind != "exception":
+            if passes := re.findall(r"Running (?:IR|PIR) pass \[(.*?)\]", error.output):
+                facts.append(("pass", f"{passes[-1]} was the last optimisation pass that began"))
+            if tail := _last_lines(error.output):
+                facts.append(("said", tail))
         raise ConformanceFailure(
             failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
         ) from error
@@ -74,6 +77,8 @@ def _worker_title(error: WorkerFailure) -> str:
 def _worker_remedy(error: WorkerFailure) -> str:
     if error.kind == "timeout":
         return "look at the line above, or allow more time with --paddle-timeout."
+    if "SIGKILL" in error.detail:
+        return "see whether the machine ran out of memory (dmesg): a smaller --paddle-batch-size or fewer processes need less."
     if "ConvertPirAttribute2RuntimeAttribute" in error.detail:
         return "this Paddle's oneDNN cannot run one of the model's operators (F.interpolate is one): deploy with the variant cpu."
     if error.step.startswith("export") and not error.sentence:
@@ -84,7 +89,7 @@ def _worker_remedy(error: WorkerFailure) -> str:
 def _last_lines(output: str, count: int = 3) -> str:
     """The end of what a process wrote, without glog's info and warning lines and without the dump of faulthandler."""
     noise = re.compile(
-        r"[IW]\d{4} |Extension modules|Fatal Python error|(Current thread|Thread) 0x|\s+File \"|to_static made it of"
+        r"[IW]\d{4} |\x1b\[|--- |Extension modules|Fatal Python error|(Current thread|Thread) 0x|\s+File \"|to_static made it of"
     )
     lines = [line.strip() for line in output.splitlines() if line.strip() and not noise.match(line)]
     return " | ".join(lines[-count:])[:300]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_paddle_infer.option_table import MARKER_KEYS, OPTIONS
+from pytest_paddle_infer.option_table import BY_ATTRIBUTE, MARKER_KEYS, OPTIONS, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,7 +18,12 @@ CHINESE: Mapping[str, str] = {
     "a factory of paddle.vision.models, or a glob over known names. May be repeated.":
         "为该模型添加测试项：已注册的名字、package.module:factory、path/to/file.py:factory、paddle.vision.models 中的模型函数，"
         "或对已知名字的通配。可重复。",
-    "Configuration of the inference engine: cpu, onednn. May be repeated.": "预测引擎的配置：cpu、onednn。可重复。",
+    BY_ATTRIBUTE["variant"].help:
+        f"预测引擎的配置：{'、'.join(VARIANTS)}，钩子 pytest_paddle_infer_variants 提供的配置，all，"
+        "或 auto（本机与此 Paddle 有 GPU 时为 gpu，否则为 cpu）；参数写法如 onednn:threads=4。可重复。",
+    "Skip a variant that was named and cannot run here, instead of failing it.": "点名的配置在本机不能运行时，跳过而不是失败。",
+    "Run the inference engine under this other Python, with the Paddle that is installed there.":
+        "用另一个 Python（及其中安装的 Paddle）运行预测引擎。",
     "Weights of the model (.pdparams); without them the model gets seeded random weights.":
         "模型权重（.pdparams）；不给则使用固定种子的随机权重。",
     "Samples: a file, a directory or a glob; without it the plugin draws four pictures.":
@@ -50,9 +55,14 @@ CHINESE: Mapping[str, str] = {
         "重新导出到 pytest 的临时目录，不动已有的缓存。",
     "After parity, plant faults in the model (channels swapped, a layer's weights off, ...) and report which of them "
     "the comparison catches.": "parity 之后，往模型里植入错误（通道反序、某一层权重有偏差等），并报告比较能抓住其中哪些。",
+    "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.":
+        "把本次运行的耗时存为这台机器的性能基线；NAME 已存在时追加一次运行。",
+    "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, noise is not.":
+        "与这台机器的性能基线比较：比 PERCENT（15%）允许的更慢即为失败，噪声不算。",
+    "Where performance baselines are kept.": "性能基线的存放位置。",
     "name of the model, as for --paddle-model; default: every --paddle-model, else the one registered model":
         "模型名，写法同 --paddle-model；默认取所有 --paddle-model，否则取唯一注册的模型",
-    "list of engine variants": "预测引擎配置的列表",
+    "list of engine variants, as for --paddle-variant": "预测引擎配置的列表，写法同 --paddle-variant",
     "file, directory, glob, or a list of paths or values": "文件、目录、通配，或路径/取值的列表",
     "list with one shape, (shape, dtype[, name]), TensorSpec or InputSpec an input":
         "列表，每个输入一项：shape、(shape, dtype[, name])、TensorSpec 或 InputSpec",
@@ -66,6 +76,7 @@ CHINESE: Mapping[str, str] = {
     "list out of artifacts, parity, log": "列表，取自 artifacts、parity、log",
     "1 or more": "1 或更多",
     "off": "关",
+    ".paddle-perf in the rootdir": "rootdir 下的 .paddle-perf",
     "pytest's temporary directory": "pytest 的临时目录",
     "$XDG_CACHE_HOME/pytest-paddle-infer, or ~/.cache/pytest-paddle-infer":
         "$XDG_CACHE_HOME/pytest-paddle-infer，或 ~/.cache/pytest-paddle-infer",

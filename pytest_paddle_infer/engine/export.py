@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.engine.model import LoadedModel
-from pytest_paddle_infer.engine.runtime import load_paddle
+from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu
 from pytest_paddle_infer.exports import (
     STEM,
     ExportedModel,
@@ -36,7 +36,8 @@ class ExportService:
             paddle.static.InputSpec([-1 if dim is None else dim for dim in spec.shape], spec.dtype, name=spec.name)
             for spec in self._model.inputs
         ]
-        paddle.jit.save(self._model.layer, str(Path(directory) / STEM), input_spec=specs)
+        with on_cpu():
+            paddle.jit.save(self._model.layer, str(Path(directory) / STEM), input_spec=specs)
         exported = ExportedModel(Path(directory))
         problem = check_files(exported, paddle.__version__)
         if problem:

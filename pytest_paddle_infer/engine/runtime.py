@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import warnings
 import zlib  # noqa: F401 - before Paddle: 2.6.2 brings its own, and zlib.compress of a later import dies of SIGSEGV
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.failures import PaddleInferError
@@ -44,25 +41,37 @@ def load_paddle() -> Any:
     return paddle
 
 
-def paddle_major() -> int:
-    """2 or 3."""
-    return int(load_paddle().__version__.partition(".")[0])
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Runs dygraph on the CPU inside the block, also with a GPU build: it is the reference, and CUDA does not survive a fork."""
+    paddle = load_paddle()
+    if not paddle.is_compiled_with_cuda():
+        yield
+        return
+    place = paddle.get_device()
+    paddle.set_device("cpu")
+    try:
+        yield
+    finally:
+        if place != "cpu":
+            paddle.set_device(place)
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Puts environment variables and Paddle's flags back after the block."""
+    flags = load_paddle().base.core.globals()
+    before, known = dict(os.environ), {name: flags[name] for name in flags.keys()}  # noqa: SIM118 - it is no mapping
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        for name, value in known.items():
+            if flags[name] != value:
+                flags[name] = value
 
 
 def set_threads(count: int) -> None:
     """Math threads of dygraph; another number changes bits (matrix products are split differently)."""
     load_paddle().base.core.set_num_threads(count)
-
-
-def processor() -> str:
-    """SHA-256 of what the kernels are chosen by: the processor's model and instruction sets, and the libraries' variables."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0].splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    told = [line for line in lines if not line.startswith(("cpu MHz", "bogomips"))]
-    told += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(KERNEL_VARIABLES))
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-KERNEL_VARIABLES = ("FLAGS_", "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "GOMP_", "OPENBLAS_")

@@ -8,13 +8,19 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 import numpy as np
 
+from pytest_paddle_infer.deployed.builds import unavailable
+from pytest_paddle_infer.deployed.config import Effective
+from pytest_paddle_infer.deployed.predictor import Predictor
+from pytest_paddle_infer.deployed.predictor import versions as versions_here
+from pytest_paddle_infer.deployed.proof import Evidence
 from pytest_paddle_infer.engine.export import verify_parameters
-from pytest_paddle_infer.engine.inference import InferenceEngine
+from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
 from pytest_paddle_infer.engine.processing import (
     Array,
@@ -27,16 +33,20 @@ from pytest_paddle_infer.engine.processing import (
     split,
     stack,
 )
-from pytest_paddle_infer.engine.runtime import load_paddle
+from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.training import TrainingEngine
-from pytest_paddle_infer.engine.variants import Effective
 from pytest_paddle_infer.exports import ExportedModel, ParameterReport
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.logs.autolog import INSTALL
 from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.variants import Variant
 
 INSIDE_A_BATCH = "inside a batch"
 """What was varied when a sample was run together with another; a model may couple the two itself."""
+
+
+Pairs = dict[str, list[Union[tuple[Array, Array], None]]]
+"""What was varied -> for each output a pair of what should be alike, None for no pair."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,20 @@ class Observation:
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """What a predictor says of itself once it is there."""
+    """What a predictor says of itself once it is there.
+
+    versions: of the Paddle that runs it. pid: of the process that holds it. load_seconds: what making it took. gpu: what the driver
+    calls the GPU.
+    """
 
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     effective: Effective
+    evidence: Evidence
+    versions: dict[str, str]
+    pid: int
+    load_seconds: float
+    gpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,13 @@ class Timings:
     postprocess: tuple[float, ...]
     samples: int
     total: float
+
+
+def joined(parts: Sequence[Timings]) -> Timings:
+    """Several runs as one."""
+    columns = zip(*((part.preprocess, part.run, part.postprocess) for part in parts))
+    preprocess, run, postprocess = (tuple(chain.from_iterable(column)) for column in columns)
+    return Timings(preprocess, run, postprocess, sum(part.samples for part in parts), sum(part.total for part in parts))
 
 
 def digest_of(inputs: Arrays) -> str:
@@ -127,12 +153,12 @@ class EngineService:
         first = self._batch(0, 1)
         return {size: [output.shape for output in self._run([np.repeat(array, size, axis=0) for array in first])] for size in sizes}
 
-    def benchmark(self, batch_size: int, warmup: int, batches: int) -> Timings:
-        """Times preprocess, run and postprocess of `batches` batches after `warmup` others."""
+    def benchmark(self, batch_size: int, warmup: int, batches: int, first: int = 0) -> Timings:
+        """Times preprocess, run and postprocess of `batches` batches from number `first` on, after `warmup` others."""
         for number in range(warmup):
             self._timed(number, batch_size)
         begin = time.perf_counter()
-        stages = [self._timed(number, batch_size) for number in range(batches)]
+        stages = [self._timed(number, batch_size) for number in range(first, first + batches)]
         total = time.perf_counter() - begin
         preprocess, run, postprocess = zip(*stages)
         return Timings(preprocess, run, postprocess, batches * batch_size, total)
@@ -205,9 +231,32 @@ class TrainingService(EngineService):
 class InferenceService(EngineService):
     """The inference engine in a worker. The model that the fork inherited is dropped: the memory is the engine's alone."""
 
-    def __init__(self, exported: ExportedModel, model: LoadedModel, samples: Sequence[Sample], variant: str, threads: int) -> None:
+    engine: InferenceEngine
+
+    def __init__(
+        self, exported: ExportedModel, model: LoadedModel, samples: Sequence[Sample], variant: Variant, setup: EngineSetup
+    ) -> None:
         forget(model.layer)
-        super().__init__(make_inference_engine(exported, model, variant, threads), samples)
+        super().__init__(make_inference_engine(exported, model, variant, setup, samples, apart=True), samples)
+        self._alone: Arrays | None = None
+        self._heard = False
+
+    def observe(self, start: int, stop: int) -> Observation:
+        """As both engines do; the first run is listened to."""
+        if self._heard:
+            return super().observe(start, stop)
+        self._heard = True
+        inputs = self._batch(start, stop)
+        outputs = self.engine.run_heard(inputs if len(inputs) > 1 else inputs[0])
+        return Observation(digest_of(inputs), outputs, self.answers(outputs, stop - start))
+
+    def evidence(self) -> Evidence:
+        """What was executed so far."""
+        return self.engine.backend.evidence
+
+    def first_run(self) -> tuple[float, float]:
+        """Seconds of the first run, with everything that Paddle prepares in it, and MB of memory of its process alone after it."""
+        return self.engine.backend.first_seconds or 0.0, self.engine.backend.first_private_mb
 
     def autolog(self, batch_size: int, warmup: int, batches: int, model: str, path: str) -> Timings:
         """Times as `benchmark` does with AutoLog's own `AutoLogger`, which writes its log to `path`.
@@ -220,11 +269,12 @@ class InferenceService(EngineService):
             raise PaddleInferError(f"{INSTALL} ({error})") from error
 
         engine = self.engine
-        assert isinstance(engine, InferenceEngine)
+        if not isinstance(engine.backend, Predictor):
+            raise PaddleInferError("auto_log times an engine in its own process; leave --paddle-autolog out for this variant.")
         Path(path).unlink(missing_ok=True)
         logger = auto_log.AutoLogger(
             model_name=model,
-            model_precision=engine.variant.precision,
+            model_precision=logged_precision(engine.variant.computes_in),
             batch_size=batch_size,
             data_shape="dynamic",
             save_path=path,
@@ -247,36 +297,66 @@ class InferenceService(EngineService):
         preprocess, run, postprocess = zip(*stages[warmup:])
         return Timings(preprocess, run, postprocess, batches * batch_size, total)
 
-    def invariance(self, before: Arrays | None, everything: bool) -> dict[str, list[tuple[Array, Array] | None]]:
-        """Runs what must not matter; returns what was varied -> a pair of what should be alike for each output, None for no pair.
+    def asked_twice(self, before: Arrays | None) -> Pairs:
+        """Runs the first sample again. before: what this engine answered to it alone, if it did."""
+        one, _ = self.first_two()
+        before = before or self._run(one)
+        self._alone = self._run(one)
+        return {"asked twice": list(zip(before, self._alone))}
 
-        The same sample twice, alone and inside a batch of two, after a batch of another size, and on a cloned predictor.
-        before: what this engine answered to the first sample alone, if it did. everything: else it is only asked twice.
-        """
-        engine = self.engine
-        assert isinstance(engine, InferenceEngine)
-        one, two = self.first_two()
-        alone = self._run(one)
-        found: dict[str, list[tuple[Array, Array] | None]] = {"asked twice": list(zip(before or self._run(one), alone))}
-        if not everything:
-            return found
-        if all(spec.shape and spec.shape[0] is None for spec in engine.inputs) and [a.shape for a in one] == [a.shape for a in two]:
-            together = self.together(one, two)
-            inside: list[tuple[Array, Array] | None] = [
-                (single, double[: len(single)]) if single.ndim and len(double) == 2 * len(single) else None  # no batch axis
-                for single, double in zip(alone, together)
-            ]
-            found[INSIDE_A_BATCH] = inside
-            found["after another batch size"] = list(zip(alone, self._run(one)))
-        with engine.cloned():
-            found["on a cloned predictor"] = list(zip(alone, self._run(one)))
-        return found
+    def in_a_batch(self) -> Pairs:
+        """Runs the first sample inside a batch of two, and after that batch; nothing where the batch size is fixed."""
+        alone, (one, two) = self._first_alone(), self.first_two()
+        if not all(spec.shape and spec.shape[0] is None for spec in self.engine.inputs):
+            return {}
+        if [a.shape for a in one] != [a.shape for a in two]:
+            return {}
+        together = self.together(one, two)
+        inside: list[tuple[Array, Array] | None] = [
+            (single, double[: len(single)]) if single.ndim and len(double) == 2 * len(single) else None  # no batch axis
+            for single, double in zip(alone, together)
+        ]
+        return {INSIDE_A_BATCH: inside, "after another batch size": list(zip(alone, self._run(one)))}
+
+    def on_a_clone(self) -> Pairs:
+        """Runs the first sample on a cloned predictor, which also tells what operators are executed."""
+        alone, (one, _) = self._first_alone(), self.first_two()
+        return {"on a cloned predictor": list(zip(alone, self.engine.run_on_clone(one if len(one) > 1 else one[0])))}
+
+    def _first_alone(self) -> Arrays:
+        if self._alone is None:
+            self._alone = self._run(self.first_two()[0])
+        return self._alone
 
     def describe(self) -> LoadFacts:
         """Names of inputs and outputs, and the configuration as read back."""
-        engine = self.engine
-        assert isinstance(engine, InferenceEngine)
-        return LoadFacts(tuple(engine.input_names), tuple(engine.output_names), engine.effective)
+        engine, backend = self.engine, self.engine.backend
+        return LoadFacts(
+            tuple(engine.input_names),
+            tuple(engine.output_names),
+            backend.effective,
+            backend.evidence,
+            versions_here() if isinstance(backend, Predictor) else backend.versions,
+            os.getpid() if isinstance(backend, Predictor) else backend.pid,
+            backend.load_seconds,
+            str(backend.device),
+        )
+
+
+def logged_precision(precision: str) -> str:
+    """What AutoLog's format has for it: TF32 is how a GPU multiplies float32."""
+    return "fp32" if precision == "tf32" else precision
+
+
+class BuildService:
+    """Asks what a build can run, in a process that may die of the question."""
+
+    def unavailable(self, variant: Variant, model_file: str, setup: EngineSetup) -> str:
+        """Why the variant cannot run on this machine with the Paddle that is to run it; empty when it can."""
+        request = setup.request(variant)
+        if setup.python or variant.on_gpu:  # CUDA does not survive a fork, nor being asked in one
+            return RemotePredictor(setup.python, variant, setup.place).unavailable(request, model_file)
+        return unavailable(request, model_file)
 
 
 def make_training_engine(model: LoadedModel, threads: int) -> TrainingEngine:
@@ -285,26 +365,40 @@ def make_training_engine(model: LoadedModel, threads: int) -> TrainingEngine:
     return TrainingEngine(model.layer, model.inputs, preprocess, model.spec.postprocess, threads)
 
 
-def make_inference_engine(exported: ExportedModel, model: LoadedModel, variant: str, threads: int) -> InferenceEngine:
-    """The inference engine of an export."""
+def make_inference_engine(
+    exported: ExportedModel,
+    model: LoadedModel,
+    variant: Variant,
+    setup: EngineSetup,
+    samples: Sequence[Sample] = (),
+    apart: bool = False,
+) -> InferenceEngine:
+    """The inference engine of an export. samples: what it will run; TensorRT builds for their shapes."""
     preprocess = preprocess_of(model.spec)
-    files: tuple[Any | Any, Any] = exported.model_file, exported.params_file
-    return InferenceEngine(*files, model.inputs, preprocess, model.spec.postprocess, variant, threads)
+    files: tuple[Any, Any] = exported.model_file, exported.params_file
+    feeds = _feeds(model, samples) if variant.base.startswith("tensorrt") else []
+    return InferenceEngine(*files, model.inputs, preprocess, model.spec.postprocess, variant, setup, apart, feeds)
+
+
+SHAPED_SAMPLES = 16
+"""Samples whose shapes TensorRT is told; preprocessing them all would take as long as the run."""
+
+
+def _feeds(model: LoadedModel, samples: Sequence[Sample]) -> list[Arrays]:
+    """Tensors of every shape that the checkpoints run: of one sample, of a batch, and of the batch of two of the invariance."""
+    side = EngineService(Processing(model.inputs, preprocess_of(model.spec)), samples)
+    alone = [side.inputs(number, number + 1) for number in range(min(len(samples), SHAPED_SAMPLES))]
+    open_batch = all(spec.shape and spec.shape[0] is None for spec in model.inputs)
+    sizes = sorted({1, 2, model.spec.batch_size or 1}) if open_batch else [1]
+    feeds: dict[Any, Arrays] = {}
+    for tensors in alone:
+        for size in sizes:
+            batch = [np.repeat(array, size, axis=0) for array in tensors]
+            feeds.setdefault(tuple(array.shape for array in batch), batch)
+    return list(feeds.values())
 
 
 def forget(layer: Any) -> None:
     """Frees the parameters of a layer; only for a process that will not use it again."""
     for _, tensor in named_tensors(layer):
         tensor._clear_data()
-
-
-def versions() -> dict[str, str]:
-    """What the Env and Paddle sections of the benchmark log say of this build."""
-    paddle = load_paddle()
-    cuda, cudnn = paddle.version.cuda(), paddle.version.cudnn()
-    return {
-        "paddle_version": paddle.__version__,
-        "paddle_commit": str(paddle.version.commit),
-        "cuda": str(cuda) if cuda and str(cuda) != "False" else "None",
-        "cudnn": str(cudnn) if cudnn and str(cudnn) != "False" else "None",
-    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from pytest_paddle_infer.engine.processing import Arrays, Processing, Tensors, as_list
-from pytest_paddle_infer.engine.runtime import load_paddle, quiet, set_threads
+from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.models import TensorSpec
 
 
@@ -29,7 +29,7 @@ class TrainingEngine(Processing):
     def run(self, x: Any) -> Tensors:
         """Returns the outputs as numpy arrays: an array for one output, else a list in the order in which an export has them."""
         paddle = load_paddle()
-        with quiet(), paddle.no_grad():
+        with quiet(), on_cpu(), paddle.no_grad():
             named = flatten(self.layer(*(paddle.to_tensor(array) for array in as_list(x))))
         self.output_names = tuple(named)
         outputs = [tensor.numpy() for tensor in named.values()]

@@ -20,6 +20,7 @@ import time
 import traceback
 import warnings
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -48,8 +49,8 @@ class _Trouble:
 class Worker:
     """One forked child that holds a service and answers method calls one at a time."""
 
-    def __init__(self, name: str, make_service: Callable[[], Any]) -> None:
-        """Forks; `make_service` runs in the child at the first call and may be any closure.
+    def __init__(self, name: str, make_service: Callable[[], Any], cores: Sequence[int] = ()) -> None:
+        """Forks; `make_service` runs in the child at the first call and may be any closure. cores: those it may use; empty for all.
 
         Raises `PaddleInferError` where processes cannot fork (the plugin needs Linux or macOS).
         """
@@ -69,7 +70,7 @@ class Worker:
             warnings.simplefilter("ignore")  # Python 3.12 warns of threads; Paddle's survive a fork (measured)
             self.pid = os.fork()
         if self.pid == 0:  # pragma: no cover - another process
-            _become_worker(theirs, self._output.fileno(), make_service, parent, self._connection)
+            _become_worker(theirs, self._output.fileno(), make_service, parent, self._connection, cores)
         theirs.close()
         self._alive = True
         _open.add(self)
@@ -111,6 +112,8 @@ class Worker:
             while not self._connection.poll(_POLL if watch else min(1.0, _POLL * 4)):
                 if watch is not None:
                     watch(self.pid)
+                if _has_exited(self.pid) and not self._connection.poll():
+                    raise self._death()  # a process that it started holds the pipe open, so its end does not show there
                 if time.monotonic() > self._deadline:
                     raise self._hang()
             ok, value = self._connection.recv()
@@ -154,8 +157,8 @@ class Worker:
 
     def _death(self) -> WorkerFailure:
         self._alive = False
-        if not _exited(self.pid):  # it closed its pipe and lives on
-            self._kill()
+        _exited(self.pid)  # its status is settled then; if it closed its pipe and lives on, it is killed
+        self._kill()  # and what it started
         status = self._status()
         output = self._tail()
         self.close()
@@ -180,22 +183,31 @@ class Worker:
 def _exited(pid: int) -> bool:
     """True once the process is a zombie; it closed its pipe a moment before it exits, so wait for that moment."""
     for _ in range(200):
-        try:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                return True
-        except ChildProcessError:
+        if _has_exited(pid):
             return True
         time.sleep(0.01)
     return False
 
 
+def _has_exited(pid: int) -> bool:
+    """True when the process is a zombie, or somebody else has waited for it."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
 # -- in the child ------------------------------------------------------------------------------------------------------
 
 
-def _become_worker(connection: Connection, output: int, make_service: Callable[[], Any], parent: int, other: Connection) -> None:
+def _become_worker(
+    connection: Connection, output: int, make_service: Callable[[], Any], parent: int, other: Connection, cores: Sequence[int]
+) -> None:
     """Serves until the pipe closes; never returns into the session's code."""
     status = 1
     try:
+        if cores:
+            os.sched_setaffinity(0, cores)
         _detach(connection, output, parent, other)
         _serve(connection, make_service)
         status = 0

@@ -4,6 +4,7 @@ In this process `install(monkeypatch.setattr)`; in a subprocess and in xdist wor
 this directory on PYTHONPATH.
 
 STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`.
+STUB_MISSING: variants, with or without their parameters, that cannot run here.
 STUB_TRACE: a file that gets a line of JSON for each call.
 """
 
@@ -11,19 +12,23 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
 from pytest_paddle_infer import conformance, models, sampling, selection
-from pytest_paddle_infer.conformance import ArtifactsResult, LogResult, ParityResult, RunOptions
+from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, Failure
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError
 from pytest_paddle_infer.judge.answers import AnswersVerdict
 from pytest_paddle_infer.judge.closeness import OutputVerdict
+from pytest_paddle_infer.log_check import LogResult
 from pytest_paddle_infer.logs.autolog import AutoLog
 from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +46,12 @@ AUTOLOG = AutoLog(
     input_shape="[1, 3, 224, 224]", data_num=12, cpu_rss_mb=321.5, gpu_rss_mb=None, gpu_util=None, total_time_s=0.5,
     preprocess_time_ms=1.5, inference_time_ms=10.0, postprocess_time_ms=0.25,
 )  # fmt: skip
+
+TIMINGS = {
+    "cpu": Timing(10.0, 12.5, 0.4, 50, 1, 31.0, 0.25, 512.0, 20.0),
+    "onednn": Timing(5.0, 6.25, 0.2, 50, 1, 62.0, 0.5, 640.0, 20.0),
+}
+"""p50, p99 and spread in ms, batches, their size, first ms, load s, MB, the training engine's p50 in ms."""
 
 
 class Engine:
@@ -75,6 +86,9 @@ class Conformance:
         self._begin("inference_engine", spec, variant, samples, exported)
         return Engine(f"inference {variant}")
 
+    def settings_kept(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def artifacts(self, spec: ModelSpec, samples: Sequence[Sample], exported: Any = None) -> ArtifactsResult:
         self._begin("artifacts", spec, "", samples, exported)
         files = ("inference.json", "inference.pdiparams")
@@ -84,12 +98,16 @@ class Conformance:
         self._begin("parity", spec, variant, samples, exported)
         verdict = OutputVerdict("output", "", len(samples), 4000, 0, error=2.5e-7, excess=0.025, limit=1e-5)
         answers = AnswersVerdict(len(samples), len(samples))
-        directory = Path("/stub/output") / spec.name / variant
-        return ParityResult((), (verdict,), answers, len(samples), directory, WEIGHTS)
+        return ParityResult((), (verdict,), answers, len(samples), self._directory(spec, variant), WEIGHTS)
 
     def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
         self._begin("log", spec, variant, samples, exported)
-        return LogResult(Path("/stub/output") / spec.name / variant / "inference_benchmark.log", AUTOLOG, 20.0, WEIGHTS)
+        timing = replace(TIMINGS.get(variant, TIMINGS["cpu"]), batch_size=spec.batch_size or 1)
+        return LogResult(self._directory(spec, variant) / "inference_benchmark.log", AUTOLOG, 20.0, WEIGHTS, timing)
+
+    def _directory(self, spec: ModelSpec, variant: str) -> Path:
+        """Says where files would be; makes none."""
+        return (self.options.output_dir or Path("/stub/output")) / spec.name / variant
 
     def _begin(self, call: str, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any) -> None:
         if self.progress is not None:
@@ -101,6 +119,12 @@ class Conformance:
             softmax=spec.softmax, rtol=spec.rtol, atol=spec.atol, weights=None if spec.weights is None else str(spec.weights),
             size=spec.size, inputs=[item.shape for item in spec.inputs], options=vars(self.options),
         )  # fmt: skip
+        missing = os.environ.get("STUB_MISSING", "").split()
+        if variant in missing or variant.partition(":")[0] in missing:
+            reason = f"this machine has no {variant}"
+            remedy = "choose another variant, or skip those that are missing with --paddle-allow-missing."
+            title = f"{spec.name}, {variant}: the variant is not available here: {reason}."
+            raise UnavailableError(Failure(title, (("weights", WEIGHTS),), remedy), reason)
         words = os.environ.get("STUB_FAIL", "").split()
         if f"{spec.name}/{call}" in words or f"{spec.name}/{call}/{variant}" in words:
             who = f"{spec.name}, {variant}" if variant and call != "artifacts" else spec.name

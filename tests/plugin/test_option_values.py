@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_paddle_infer.option_table import OPTIONS
+from pytest_paddle_infer.option_table import OPTIONS, Comparison
 
 if TYPE_CHECKING:
     from conftest import Session
@@ -37,10 +38,15 @@ GOOD: dict[str, tuple[str, Any]] = {
     "cache-size": ("500M", 500 << 20),
     "no-cache": ("yes", True),
     "teeth": ("yes", True),
+    "allow-missing": ("yes", True),
+    "python": (sys.executable, sys.executable),
+    "perf-save": ("new", "new"),
+    "perf-compare": ("main:10%", Comparison("main", 0.1)),
+    "perf-dir": ("perf", "{here}/perf"),
 }
 DEFAULTS: dict[str, Any] = {
     "model": (),
-    "variant": ("cpu",),
+    "variant": ("auto",),
     "batch-size": 1,
     "softmax": "auto",
     "seed": 0,
@@ -51,6 +57,8 @@ DEFAULTS: dict[str, Any] = {
     "cache-size": 20 << 30,
     "no-cache": False,
     "teeth": False,
+    "allow-missing": False,
+    "perf-dir": "{here}/.paddle-perf",
 }
 SWITCHES = {option.name for option in OPTIONS if option.is_switch}
 # option, bad value, what the one sentence must say
@@ -65,7 +73,11 @@ BAD = [
     ("model", "none.py:make", "there is no file"),
     ("model", "nets.py:mak", "defines no 'mak' at its top level"),
     ("model", "nets.py:", "write package.module:factory or path/to/file.py:factory"),
-    ("variant", "onednm", "'onednm' is not one of cpu, onednn"),
+    ("variant", "onednm", "'onednm' is not a variant; choose from cpu, cpu-noopt, onednn,"),
+    ("variant", "onednn:", "'onednn:' is not a variant; write NAME or NAME:KEY=VALUE,KEY=VALUE"),
+    ("variant", "onednn:theads=2", "'onednn:theads=2': onednn has the parameters threads, cache, not 'theads'"),
+    ("variant", "onednn:threads=0", "'onednn:threads=0': threads: '0' is not a whole number from 1"),
+    ("python", "none/python", "--paddle-python: "),
     ("weights", "none.pdparams", "--paddle-weights: there is no file"),
     ("images", "none", "--paddle-images: "),
     ("image-size", "0", "'0' is not a size in pixels; write 224 or 480x640 (height x width)"),
@@ -83,6 +95,9 @@ BAD = [
     ("repeats", "0", "'0' is not a whole number from 1"),
     ("autolog", "AutoLog", "'AutoLog' is not one of builtin, auto_log"),
     ("exported", "none/none", "--paddle-exported: there is no directory"),
+    ("perf-save", "../main", "'../main' is not a name; write up to 100 letters, digits, '.', '_' and '-'"),
+    ("perf-compare", "main:0.15", "'main:0.15' is not a baseline to compare with; write NAME or NAME:15%"),
+    ("perf-compare", "none", "there is no baseline 'none' in"),
     ("cache-size", "20X", "'20X' is not a size; write 500M, 20G, or 0 for no limit"),
 ]
 
@@ -113,7 +128,7 @@ def expected(run: Session, value: Any) -> Any:
 @pytest.fixture
 def files(run: Session) -> Session:
     """A directory where every path of `GOOD` exists."""
-    for name in ("w.pdparams", "made/inference.json"):
+    for name in ("w.pdparams", "made/inference.json", ".paddle-perf/some-machine/main/net--cpu.json"):
         run.write(name, "")
     run.write("nets.py", "def make(): ...")
     import numpy as np
@@ -125,7 +140,7 @@ def files(run: Session) -> Session:
 
 def test_the_tables_here_know_every_option() -> None:
     assert set(GOOD) == {option.name for option in OPTIONS}
-    assert {name for name, _, _ in BAD} | SWITCHES | {"export-dir", "output-dir", "cache-dir"} == set(GOOD)
+    assert {name for name, _, _ in BAD} | SWITCHES | {"export-dir", "output-dir", "cache-dir", "perf-dir"} == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -155,7 +170,7 @@ def test_the_ini_file_sets_it_and_relative_paths_start_at_the_rootdir(
 
 @pytest.mark.parametrize("name", GOOD)
 def test_the_default_holds_without_either(run: Session, name: str) -> None:
-    assert getattr(settings_of(run), name.replace("-", "_")) == DEFAULTS.get(name)
+    assert getattr(settings_of(run), name.replace("-", "_")) == expected(run, DEFAULTS.get(name))
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name not in ("model", "variant", *SWITCHES)])
@@ -177,7 +192,7 @@ def test_a_bad_value_on_the_command_line_is_a_usage_error(files: Session, name: 
 
 @pytest.mark.parametrize(
     ("name", "bad", "sentence"),
-    [entry for entry in BAD if entry[0] not in ("model", "weights", "images", "exported")],
+    [entry for entry in BAD if entry[0] not in ("model", "weights", "images", "exported", "python") and entry[1] != "none"],
     ids=lambda value: None if " " in value else value,
 )
 def test_a_bad_value_in_the_ini_file_is_a_usage_error(run: Session, name: str, bad: str, sentence: str) -> None:

@@ -71,7 +71,7 @@ def test_an_id_narrows_the_option_as_a_files_id_narrows_the_file(run: Session) -
 def test_an_id_that_does_not_exist_is_a_usage_error_that_says_which_do(run: Session, tail: str) -> None:
     message = run.usage_error(f"paddle-model/alexnet::{tail}")
     assert f"not found: paddle-model/alexnet::{tail} (there are test_artifacts, test_parity[VARIANT]" in message
-    assert "variants are cpu, onednn" in message
+    assert "variants are cpu, cpu-noopt, onednn," in message
 
 
 def test_an_id_of_an_unknown_model_is_a_usage_error_with_near_matches(run: Session) -> None:

@@ -13,15 +13,18 @@ from pytest_paddle_infer.option_table import (
     CHECKPOINTS,
     MARKER_KEYS,
     OPTIONS,
+    Comparison,
+    baseline_name,
     boolean,
     byte_size,
+    comparison,
     image_size,
     one_of,
     positive,
     tolerance,
     whole,
 )
-from pytest_paddle_infer.options import Request, Settings, merge, read_marker, read_settings
+from pytest_paddle_infer.options import Request, Settings, check_paths, merge, read_marker, read_settings
 
 HERE = Path("/here")
 ROOT = Path("/root-dir")
@@ -56,7 +59,7 @@ def mark(*args: Any, **kwargs: Any) -> pytest.Mark:
     return pytest.mark.paddle_infer_parity.with_args(*args, **kwargs).mark if args or kwargs else pytest.mark.x.mark
 
 
-NOTHING = Request(None, ("cpu",), CHECKPOINTS, {})
+NOTHING = Request(None, ("auto",), CHECKPOINTS, {})
 SPEC = ModelSpec("mine", factory="nets:make")
 
 
@@ -82,6 +85,10 @@ SPEC = ModelSpec("mine", factory="nets:make")
         (byte_size, "1 TiB", 1 << 40),
         (boolean, "Yes", True),
         (boolean, "off", False),
+        (baseline_name, "v1.2_main-3", "v1.2_main-3"),
+        (comparison, "main", Comparison("main", 0.15)),
+        (comparison, "main:7.5%", Comparison("main", 0.075)),
+        (comparison, "1:0%", Comparison("1", 0.0)),
     ],
 )
 def test_a_good_value_is_read(read: Any, text: str, value: Any) -> None:
@@ -110,6 +117,11 @@ def test_a_good_value_is_read(read: Any, text: str, value: Any) -> None:
         (byte_size, "1.5G"),
         (byte_size, "1P"),
         (boolean, "maybe"),
+        *(
+            (baseline_name, name)
+            for name in ("", ".", "..", "../x", "/x", "a/b", "-x", ".x", "a:b", "a b", "\u00e9", "x" * 101, "a\n")
+        ),
+        *((comparison, text) for text in ("", "..:5%", "a/b", "main:", "main:15", "main:0.15", "main:%", "main:-5%", "main:nan%")),
     ],
 )
 def test_a_bad_value_is_an_option_error_that_repeats_it(read: Any, text: str) -> None:
@@ -138,15 +150,16 @@ def test_every_option_starts_with_paddle_and_has_its_ini_twin() -> None:
 def test_settings_have_a_field_for_every_option() -> None:
     made = settings()
     for option in OPTIONS:
-        assert getattr(made, option.attribute) == option.default
+        default = str(ROOT / option.default) if option.name == "perf-dir" else option.default
+        assert getattr(made, option.attribute) == default
 
 
 def test_variants_of_the_table_are_those_of_the_engine() -> None:
-    source = (Path(__file__).parents[2] / "pytest_paddle_infer/engine/variants.py").read_text(encoding="utf-8")
-    from pytest_paddle_infer.option_table import VARIANTS
+    from pytest_paddle_infer.deployed.builds import CHECKS
+    from pytest_paddle_infer.deployed.config import SETTERS
+    from pytest_paddle_infer.option_table import PARAMETERS, VARIANTS
 
-    for name in VARIANTS:
-        assert f'"{name}"' in source
+    assert tuple(CHECKS) == tuple(SETTERS) == tuple(PARAMETERS) == VARIANTS
 
 
 def test_checkpoint_names_are_those_of_the_checks() -> None:
@@ -165,7 +178,7 @@ def test_command_line_then_ini_then_default() -> None:
     assert made.from_ini == {"seed"}
 
 
-@pytest.mark.parametrize("name", ["weights", "images", "exported", "export_dir", "output_dir", "cache_dir"])
+@pytest.mark.parametrize("name", ["weights", "images", "exported", "export_dir", "output_dir", "cache_dir", "perf_dir"])
 def test_paths_start_where_they_were_written(name: str) -> None:
     assert getattr(settings({name: "a/b"}), name) == str(HERE / "a/b")
     assert getattr(settings(ini={name: "a/b"}), name) == str(ROOT / "a/b")
@@ -181,8 +194,10 @@ def test_only_the_command_line_adds_items() -> None:
 
 
 def test_a_bad_ini_value_names_its_key_and_the_valid_values() -> None:
-    with pytest.raises(OptionError, match=r"ini value paddle_variant: 'gpu9' is not one of cpu, onednn\.$"):
-        settings(ini={"variant": ["cpu", "gpu9"]})
+    with pytest.raises(
+        OptionError, match=r"ini value paddle_variant: 'gpu9:' is not a variant; write NAME or NAME:KEY=VALUE,KEY=VALUE\.$"
+    ):
+        settings(ini={"variant": ["cpu", "gpu9:"]})
 
 
 @pytest.mark.parametrize("empty", [None, "", []])
@@ -201,6 +216,8 @@ def test_an_empty_ini_value_is_none(empty: Any) -> None:
         ({"rtol": 1e-20, "atol": 0.0}, ["--paddle-rtol=1e-20", "--paddle-atol=0"]),
         ({"weights": "w.pdparams"}, ["--paddle-weights=/here/w.pdparams"]),
         ({"cache_size": 500 << 20}, [f"--paddle-cache-size={500 << 20}"]),
+        ({"perf_compare": Comparison("main", 0.075), "perf_save": "x"}, ["--paddle-perf-compare=main:7.5%"]),
+        ({"perf_compare": Comparison("main")}, ["--paddle-perf-compare=main:15%"]),
     ],
 )
 def test_the_command_line_of_a_run_reads_back_as_the_same_settings(given: dict[str, Any], words: list[str]) -> None:
@@ -215,6 +232,30 @@ def test_the_command_line_of_a_run_reads_back_as_the_same_settings(given: dict[s
 
 def test_the_ini_files_values_are_not_repeated_on_the_command_line() -> None:
     assert settings(ini={"threads": "2"}).command_line() == []
+
+
+# -- check_paths -------------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_that_nobody_saved_names_those_that_are_there(tmp_path: Path) -> None:
+    made = settings({"perf_compare": Comparison("mian"), "perf_dir": str(tmp_path)})
+    with pytest.raises(OptionError) as caught:
+        check_paths(made, [])
+    assert str(caught.value) == (
+        f"--paddle-perf-compare: there are no baselines in {tmp_path}; make one with --paddle-perf-save=mian."
+    )
+    for name in ("v1", "main"):
+        (tmp_path / "some-machine" / name).mkdir(parents=True)
+        (tmp_path / "some-machine" / name / "net--cpu.json").touch()
+    with pytest.raises(OptionError, match=r"there is no baseline 'mian' in .*; the baselines are main, v1\.$"):
+        check_paths(made, [])
+    check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path)}), [])
+
+
+def test_a_directory_of_baselines_that_is_a_file_is_an_option_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match=r"^--paddle-perf-compare: the baselines in .*choose another .* --paddle-perf-dir\.$"):
+        check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path / "file")}), [])
 
 
 # -- read_marker -------------------------------------------------------------------------------------------------------
@@ -242,7 +283,7 @@ def test_input_specs_are_read() -> None:
 @pytest.mark.parametrize("key", MARKER_KEYS)
 def test_none_means_not_given_for_every_key_but_the_lists(key: str) -> None:
     if key in ("variants", "checkpoints"):
-        with pytest.raises(OptionError, match=f"{key}=None: choose from"):
+        with pytest.raises(OptionError, match=f"{key}=None(: choose from| is not a list of names)"):
             read_marker(mark(**{key: None}), settings())
     else:
         assert read_marker(mark(**{key: None}), settings()) == NOTHING

@@ -101,7 +101,7 @@ def test_every_fixture_is_mentioned(language: str) -> None:
 
 
 RULE = {
-    "K": {"en": r"<= (\S+) \* floor \* u$", "zh": r"<= (\S+) \* floor \* u$"},
+    "K": {"en": r"<= (\S+) \* floor$", "zh": r"<= (\S+) \* floor$"},
     "FLOOR_ULPS": {"en": r"at least (\S+) ulp\b", "zh": r"的 (\S+) ulp（"},
     "VACUOUS": {"en": r"less than (\S+) times the limit", "zh": r"不到上限的 (\S+) 倍"},
 }
@@ -120,9 +120,6 @@ def test_the_figures_that_follow_from_the_rule_are_right(language: str) -> None:
     text = text_of(language)
     smallest = noise.FLOOR_ULPS * 2 * noise.UNIT_ROUNDOFF["fp32"]
     assert f"{smallest:.1e}" in text, "the smallest floor"
-    assert {noise.coarseness(precision) for precision in noise.UNIT_ROUNDOFF} == {1.0, 2.0**13, 2.0**16}
-    assert "2^13" in text
-    assert "2^16" in text
     assert re.search(rf"(first|前) {REFERENCE_SAMPLES} (samples|个样本)", text)
     assert f" {100 / noise.VACUOUS:g} %" in text, "where the column `sees from` becomes vacuous"
     assert f"`{closeness.PREPROCESSING.atol:.0e} + {closeness.PREPROCESSING.rtol:.0e} * |t|`".replace("e-0", "e-") in text
