@@ -66,7 +66,7 @@ def check(name: str, cache: Path, empty: Path, options: list[str]) -> tuple[list
             raised = [line for line in text.splitlines() if line.startswith("E  ")]  # a fault of ours comes with a traceback
             failures.append(f"{name} {test}: {os.linesep.join(raised or text.splitlines()[:8])}")
     if not outcome or (done.returncode and not failures):
-        failures.append(f"{name}: exit status {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
+        failures.append(f"{name}: exit status {done.returncode}: {(done.stderr or done.stdout)[:600]}")
     rows = []
     for number, variant in enumerate(VARIANTS):
         parity, log = figures.get(f"parity[{variant}]", {}), figures.get(f"log[{variant}]", {})

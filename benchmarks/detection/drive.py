@@ -21,9 +21,9 @@ from cases import Case, Place
 from pytest_paddle_infer import diagnosis, engine, judge, parity, reference  # noqa: F401
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.conformance import Conformance
+from pytest_paddle_infer.deployed.config import Request, make_config
 from pytest_paddle_infer.engine.model import load_model
 from pytest_paddle_infer.engine.processing import preprocess_of
-from pytest_paddle_infer.engine.variants import BUILTIN, make_config
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError
 from pytest_paddle_infer.sampling import as_samples
 
@@ -170,7 +170,7 @@ def by_hand(setup, variant, directory, threads):
         (p for p in (prefix.with_suffix(".json"), prefix.with_suffix(".pdmodel")) if p.is_file()), prefix.with_suffix(".json")
     )
     predictor = paddle.inference.create_predictor(
-        make_config(str(graph), str(prefix.with_suffix(".pdiparams")), BUILTIN[variant], threads)
+        make_config(str(graph), str(prefix.with_suffix(".pdiparams")), Request(variant, variant, threads=threads))
     )
     order = predictor.get_input_names()
     inference = []
