@@ -45,7 +45,7 @@ def measure(name, directory, norms, softmax):
     (directory / "work").mkdir(parents=True, exist_ok=True)
     conformance = Conformance(drive.options(directory, 300.0))
     bench = conformance._bench(spec, samples)
-    reference = conformance._reference(bench, spec)
+    reference = conformance._references.of(bench, spec)
     layer = bench.model.layer
     from pytest_paddle_infer.engine.model import named_tensors  # noqa: F401
     from pytest_paddle_infer.engine.services import make_training_engine

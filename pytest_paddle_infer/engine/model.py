@@ -284,8 +284,8 @@ def _weights_hint(own: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 def bring_to_life(layer: Any, tensors: Arrays) -> None:
     """Sets batch-norm statistics from one pass over `tensors` and scales the last layers so that their outputs spread by one.
 
-    Linear layers and convolutions on the way whose outputs spread by less than `FAINT` are scaled too, each as the pass comes to it:
-    a squeeze-and-excitation gate that is fed next to nothing answers the same whatever its weights are, and would hide their faults.
+    Convolutions of a single pixel whose outputs spread by less than `FAINT` are scaled too, each as the pass comes to it: a
+    squeeze-and-excitation gate that is fed next to nothing answers the same whatever its weights are, and would hide their faults.
     """
     paddle = load_paddle()
     layer.eval()
@@ -298,15 +298,16 @@ def bring_to_life(layer: Any, tensors: Arrays) -> None:
     woken: set[int] = set()
 
     def note(sub: Any, given: Any, output: Any) -> Any:
-        spread = float(np.std(output.numpy().astype(np.float64))) if isinstance(sub, scalable) and id(sub) not in woken else 1.0
+        gate = isinstance(sub, convolutions) and all(size == 1 for size in output.shape[2:]) and id(sub) not in woken
         woken.add(id(sub))
+        spread = float(np.std(output.numpy().astype(np.float64))) if gate else 1.0
         if 0 < spread < FAINT:
             _divide(sub, spread)
             output = output / spread
         outputs.append((sub, output))
         return output
 
-    scalable = (paddle.nn.Linear, paddle.nn.Conv1D, paddle.nn.Conv2D, paddle.nn.Conv3D)
+    convolutions = (paddle.nn.Conv1D, paddle.nn.Conv2D, paddle.nn.Conv3D)
     handles = [
         sub.register_forward_post_hook(note)
         for sub in layer.sublayers(include_self=True)

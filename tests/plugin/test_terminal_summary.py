@@ -23,9 +23,10 @@ def test_there_is_one_aligned_row_for_each_model_and_variant(run: Session) -> No
     header, *rows = section(result)
     assert [line.split()[:2] for line in rows[:4]] == [[m, v] for m in ("alexnet", "mobilenet_v1") for v in ("cpu", "onednn")]
     for line in rows[:4]:
+        times = {"cpu": "2.00", "onednn": "4.00"}[line.split()[1]]
         for column, cell in (
             ("artifacts", "ok"), ("parity", "ok"), ("log", "ok"), ("size", "1.5 MB"), ("worst / limit", "2.5e-07 / 1e-05"),
-            ("answers", "4/4"), ("pre / run / post ms", "1.5 / 10 / 0.25"), ("x training", {"cpu": "2.00", "onednn": "4.00"}[line.split()[1]]),
+            ("answers", "4/4"), ("pre / run / post ms", "1.5 / 10 / 0.25"), ("x training", times),
         ):  # fmt: skip
             assert line[header.index(column) :].split("  ")[0] == cell, column
     assert rows[4:6] == ["random weights, seed 0: alexnet, mobilenet_v1", "outputs and logs: /stub/output"]
