@@ -208,8 +208,7 @@ def test_a_missing_variant_may_be_allowed(variant_repo: Path, shared_directory: 
 def test_an_option_that_paddle_ignores_is_a_failed_test(everything: Session, name: str, paddle_version: str) -> None:
     other = IGNORED_2 if paddle_version.startswith("3") else IGNORED_3
     if name in other:
-        assert everything[parity(f"ignored_{name}")].outcome in ("failed", "passed")
-        return
+        pytest.skip(f"{name} is no option of Paddle {paddle_version}, or takes effect there")
     assert_red(everything, parity(f"ignored_{name}"), {**IGNORED, **IGNORED_3, **IGNORED_2}[name])
 
 
