@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ROUNDS = 4
 """Parts that the timed batches are cut into; after each the training engine runs a batch. Its speed is the yardstick of all variants."""
 
+LATER_ROUNDS = 2
+"""Parts for every variant after the first, with one batch of the training engine between them: its speed is known by then."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -39,13 +42,19 @@ class Timing:
 def run_in_turn(
     bench: Bench, worker: Worker, facts: LoadFacts, size: int, warmup: int, batches: int, memory: Memory, rounds: int = ROUNDS
 ) -> tuple[Timings, Timings]:
-    """Returns the times of `batches` batches of the inference engine, and those of the training engine after each of `rounds` parts."""
+    """Returns the times of `batches` batches of the inference engine, and those of the training engine after each of `rounds` parts.
+
+    With `LATER_ROUNDS` the training engine runs once, in the middle.
+    """
     from pytest_paddle_infer.engine.services import joined
 
     training = bench.training()
-    inferred, trained, done = [], [], 0
-    for number in range(min(rounds, batches)):
-        count = (batches * (number + 1)) // min(rounds, batches) - done
+    inferred: list[Timings] = []
+    trained: list[Timings] = []
+    done = 0
+    parts = min(rounds, batches)
+    for number in range(parts):
+        count = (batches * (number + 1)) // parts - done
         skip = warmup if number == 0 else 0
         inferred.append(
             bench.call(
@@ -54,6 +63,8 @@ def run_in_turn(
             )
         )  # fmt: skip
         done += count
+        if rounds == LATER_ROUNDS and trained:
+            break
         cold = int(not bench.training_is_warm)
         trained.append(bench.call(training, "time the training engine", "benchmark", size, cold, 1, number, parts=2))
         bench.training_is_warm = True
