@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
+
+from .calls import repeat, told
 
 Call = tuple[str, tuple[Any, ...]]
 """A method of `Config` that was called, and its positional and keyword arguments in one row."""
@@ -19,7 +22,9 @@ class Request:
     label: what reports call the variant. base: the built-in variant it starts from. precision: what is to be computed in, such as
     "fp32" or "bf16". parameters: those of `name:key=value`, checked before. configure: the user's own function, called with the
     `Config` after the rest. threads: math threads. place: of this process among those that share the machine's GPUs. engine_cache:
-    where TensorRT may keep built engines.
+    where TensorRT may keep built engines. recorded: calls of an earlier run (see `calls`), to be made again instead of `configure`, and
+    verbatim instead of everything else too. without: optimisation passes to delete, and calls: methods of `Config` to call, both after
+    the user's function: a diagnosis tries them, so they count as nobody's options.
     """
 
     label: str
@@ -30,6 +35,10 @@ class Request:
     threads: int = 1
     place: int = 0
     engine_cache: str | None = None
+    recorded: Sequence[str] = ()
+    verbatim: bool = False
+    without: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     @property
     def on_gpu(self) -> bool:
@@ -79,8 +88,8 @@ _RECORDERS: dict[type, type] = {}
 class _RecordedBuilder:
     """The list of passes that `Config.pass_builder()` edits; its calls are recorded as `pass_builder.append_pass` and so on."""
 
-    def __init__(self, builder: Any, calls: list[Call]) -> None:
-        self._builder, self._calls = builder, calls
+    def __init__(self, builder: Any, note: Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]) -> None:
+        self._builder, self._note = builder, note
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._builder, name)
@@ -88,7 +97,7 @@ class _RecordedBuilder:
             return value
 
         def called(*args: Any) -> Any:
-            self._calls.append((f"pass_builder.{name}", args))
+            self._note(f"pass_builder.{name}", args, {})
             return value(*args)
 
         return called
@@ -97,6 +106,7 @@ class _RecordedBuilder:
 def recorder() -> Any:
     """Returns a subclass of this Paddle's `Config` whose `calls` lists what was called on it; `own_calls`: by the user's function.
 
+    `told`: the calls that set it up, as `calls.told` has them. `left_out`: recorded calls that could not be made again.
     Paddle accepts many options and ignores them; what was asked for is held against what ran (see `proof`).
     """
     base = load_paddle().inference.Config
@@ -107,19 +117,25 @@ def recorder() -> Any:
                 super().__init__(*files)
                 self.calls: list[Call] = []
                 self.own_calls: tuple[Call, ...] = ()
+                self.told: tuple[str, ...] = ()
+                self.left_out: tuple[str, ...] = ()
+                self._made: list[tuple[str, tuple[Any, ...], Mapping[str, Any]]] = []
+
+            def _note(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+                self.calls.append((name, (*args, *named.values())))
+                self._made.append((name, args, named))
 
             def __getattribute__(self, name: str) -> Any:
                 value = super().__getattribute__(name)
                 if name.startswith("_") or not callable(value):
                     return value
-                calls = super().__getattribute__("__dict__").get("calls")
-                if calls is None:
+                if "_made" not in super().__getattribute__("__dict__"):
                     return value
 
                 def called(*args: Any, **named: Any) -> Any:
-                    calls.append((name, (*args, *named.values())))
+                    self._note(name, args, named)
                     made = value(*args, **named)
-                    return _RecordedBuilder(made, calls) if name == "pass_builder" else made
+                    return _RecordedBuilder(made, self._note) if name == "pass_builder" else made
 
                 return called
 
@@ -199,30 +215,65 @@ SETTERS: Mapping[str, Callable[[Any, Request], None]] = {
 def make_config(
     model_file: str, params_file: str, request: Request, glog: bool = False, also: Callable[[Any], None] | None = None
 ) -> Any:
-    """Returns the recorded `Config`: memory optimisation and IR passes on, then the base variant, then the user's own function.
+    """Returns the recorded `Config`: memory optimisation and IR passes on, the base variant, the user's own function, the diagnosis.
 
     glog: keep Paddle's log lines, which alone name the passes that ran. also: what the base variant needs beyond its setter.
     """
     config = recorder()(os.fspath(model_file), os.fspath(params_file))
-    if not request.on_gpu:
-        config.disable_gpu()
-    if not glog:
-        config.disable_glog_info()
-    config.set_cpu_math_library_num_threads(request.threads)
-    if paddle_major() >= 3:
-        # 3.x: memory optimisation without it is an error (Paddle issue 75496). 2.6: with it and disable_mkldnn, delete_pass
-        # has no effect.
-        config.enable_new_executor()
-    config.enable_memory_optim()
-    config.switch_ir_optim(True)
-    SETTERS[request.base](config, request)
-    if also is not None:
-        also(config)
+    if not request.verbatim:
+        if not request.on_gpu:
+            config.disable_gpu()
+        config.set_cpu_math_library_num_threads(request.threads)
+        if paddle_major() >= 3:
+            # 3.x: memory optimisation without it is an error (Paddle issue 75496). 2.6: with it and disable_mkldnn, delete_pass
+            # has no effect.
+            config.enable_new_executor()
+        config.enable_memory_optim()
+        config.switch_ir_optim(True)
+        SETTERS[request.base](config, request)
+        if also is not None:
+            also(config)
+    _repeat(config, [call for call in request.recorded if request.verbatim and not _is_own(call)])
+    before = len(config.calls)
     if request.configure is not None:
-        before = len(config.calls)
         request.configure(config)
-        config.own_calls = tuple(config.calls[before:])
+    _repeat(config, [call for call in request.recorded if _is_own(call)])
+    config.own_calls = tuple(config.calls[before:])
+    config.told = tuple(told(name, args, named, number >= before) for number, (name, args, named) in enumerate(config._made))
+    for name, args in request.calls:
+        getattr(config, name)(*args)
+    for name in request.without:  # last: disable_mkldnn() and others make the list of passes anew
+        config.delete_pass(name)
+    added = custom_passes(config)
+    if set(added) & set(request.without):  # 3.3.1 runs them whatever is deleted; asking again replaces the list
+        asked = [args for name, args in config.own_calls if name == "enable_custom_passes"][-1]
+        config.enable_custom_passes([name for name in added if name not in request.without], *asked[1:])
+    if not glog:  # no part of what is told: it sets nothing but what is printed
+        config.disable_glog_info()
     return config
+
+
+def custom_passes(config: Any) -> tuple[str, ...]:
+    """The passes that the user's own function added with `enable_custom_passes`."""
+    asked = [args for name, args in config.own_calls if name == "enable_custom_passes" and args]
+    return tuple(asked[-1][0]) if asked else ()
+
+
+def registered_name(heard: str, pir: bool) -> str:
+    """The name by which `delete_pass` knows a pass that Paddle's log names.
+
+    3.3.1 registers conv_activation_onednn_fuse_pass and conv_concat_activation_onednn_fuse_pass, and logs both with `mkldnn`.
+    """
+    return heard.replace("mkldnn", "onednn") if pir else heard
+
+
+def _repeat(config: Any, calls: Sequence[str]) -> None:
+    paddle = load_paddle()
+    config.left_out = (*config.left_out, *repeat(config, calls, paddle.inference, paddle.__version__))
+
+
+def _is_own(call: str) -> bool:
+    return bool(json.loads(call)["own"])
 
 
 # -- reading back ------------------------------------------------------------------------------------------------------

@@ -146,7 +146,8 @@ class Evidence:
     """What was asked for by the user's own function, what Paddle said, and what ran.
 
     calls: (method, arguments as text). unknown_passes: asked to be deleted, and not registered in this Paddle. operators, dtypes, places:
-    of one run; empty before it. primitives: of oneDNN; None where not told.
+    of one run; empty before it. primitives: of oneDNN; None where not told. configuration: every call that set the `Config` up, as `calls`
+    tells them. left_out: calls that were to be made again and could not be.
     """
 
     effective: Effective
@@ -160,6 +161,8 @@ class Evidence:
     places: tuple[str, ...] = ()
     primitives: Mapping[str, int] | None = None
     tf32: bool = False
+    configuration: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def program(self) -> tuple[Any, ...]:
@@ -203,6 +206,8 @@ def gather(config: Any, pir: bool, printed: str) -> Evidence:
         passes=passes_that_ran(printed),
         unknown_passes=tuple(name for name in deleted if not is_registered(name, pir)),
         tf32=config.use_gpu() and _tensor_cores_round_to_tf32(),
+        configuration=config.told,
+        left_out=config.left_out,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from pytest_paddle_infer.deployed.config import Request
+from pytest_paddle_infer.deployed.config import Call, Request
 from pytest_paddle_infer.deployed.predictor import Predictor
 from pytest_paddle_infer.deployed.tensorrt_shapes import check_shapes
 from pytest_paddle_infer.engine.processing import Array, Arrays, Processing, ProcessingError, Tensors, as_list
@@ -25,13 +25,16 @@ class EngineSetup:
     """How inference engines are made in this session.
 
     threads: math threads, unless a variant says otherwise. place: of this process among those that share the machine's GPUs. python:
-    another interpreter that holds the predictor, "" for this one. engine_cache: directory for what TensorRT built.
+    another interpreter that holds the predictor, "" for this one. engine_cache: directory for what TensorRT built. without, calls: the
+    passes to delete and the methods of `Config` to call after everything else, which a diagnosis tries.
     """
 
     threads: int = 1
     place: int = 0
     python: str = ""
     engine_cache: str = ""
+    without: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     def request(self, variant: Variant) -> Request:
         """The configuration that `deployed/` is asked for."""
@@ -45,6 +48,8 @@ class EngineSetup:
             threads=int(given.get("threads", self.threads)),
             place=self.place,
             engine_cache=self.engine_cache or None,
+            without=self.without,
+            calls=self.calls,
         )
 
 

@@ -120,7 +120,7 @@ class RemotePredictor:
         told = dict(self._now()["evidence"])
         told["effective"] = Effective(**told["effective"])
         told["calls"] = tuple((name, tuple(arguments)) for name, arguments in told["calls"])
-        for name in ("refused", "passes", "unknown_passes", "dtypes", "places"):
+        for name in ("refused", "passes", "unknown_passes", "dtypes", "places", "configuration", "left_out"):
             told[name] = tuple(told[name])
         return Evidence(**told)
 
