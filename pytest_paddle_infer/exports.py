@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.models import TensorSpec
+from pytest_paddle_infer.protobuf import message, signed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,7 @@ DTYPES: Mapping[int, str] = {
 }  # fmt: skip
 """framework.proto VarType.Type -> name."""
 
-_PIR_DTYPES: Mapping[str, str] = {
+PIR_DTYPES: Mapping[str, str] = {
     "t_bool": "bool", "t_i8": "int8", "t_ui8": "uint8", "t_i16": "int16", "t_i32": "int32", "t_i64": "int64",
     "t_f16": "float16", "t_bf16": "bfloat16", "t_f32": "float32", "t_f64": "float64", "t_c64": "complex64", "t_c128": "complex128",
 }  # fmt: skip
@@ -195,7 +196,7 @@ def read_graph(path: Path) -> Graph:
 
 def _pir_tensor(output: Any, name: str) -> TensorSpec:
     kind, shape = output["TT"]["D"][:2]
-    dtype = _PIR_DTYPES.get(kind["#"].rpartition(".")[2], kind["#"])
+    dtype = PIR_DTYPES.get(kind["#"].rpartition(".")[2], kind["#"])
     return TensorSpec(tuple(None if dim < 0 else dim for dim in shape), dtype, name)
 
 
@@ -219,67 +220,41 @@ def _read_pir(path: Path) -> Graph:
 
 
 def _read_program(path: Path) -> Graph:
-    program = _message(path.read_bytes())
-    block = _message(program[1][0])
+    program = message(path.read_bytes())
+    block = message(program[1][0])
     variables: dict[str, tuple[TensorSpec, bool]] = {}
     for raw in block[3]:
-        variable = _message(raw)
+        variable = message(raw)
         name = bytes(variable[1][0]).decode()
-        kind = _message(variable[2][0])
+        kind = message(variable[2][0])
         persistable = bool(variable.get(3, [0])[0])
         if kind[1][0] == 7 and 3 in kind:  # LOD_TENSOR
-            tensor = _message(_message(kind[3][0])[1][0])
-            dims = tuple(None if dim < 0 else dim for dim in map(_signed, tensor.get(2, [])))
+            tensor = message(message(kind[3][0])[1][0])
+            dims = tuple(None if dim < 0 else dim for dim in map(signed, tensor.get(2, [])))
             variables[name] = (TensorSpec(dims, DTYPES.get(tensor[1][0], str(tensor[1][0])), name), persistable)
     inputs: list[tuple[int, TensorSpec]] = []
     for raw in block.get(4, []):
-        operation = _message(raw)
+        operation = message(raw)
         if bytes(operation[3][0]) == b"feed":
-            column = next((_message(a)[3][0] for a in operation.get(4, []) if bytes(_message(a)[1][0]) == b"col"), len(inputs))
-            output = _message(operation[2][0])
+            column = next((message(a)[3][0] for a in operation.get(4, []) if bytes(message(a)[1][0]) == b"col"), len(inputs))
+            output = message(operation[2][0])
             inputs.append((column, variables[bytes(output[2][0]).decode()][0]))
     parameters = {name: spec for name, (spec, persistable) in variables.items() if persistable}
     return Graph(tuple(spec for _, spec in sorted(inputs, key=lambda pair: pair[0])), parameters)
 
 
-def _message(data: Any) -> dict[int, list[Any]]:
-    """Splits one protobuf message into field number -> values (varints as int, the rest as bytes)."""
-    view, position, fields = memoryview(data), 0, {}  # type: memoryview, int, dict[int, list[Any]]
-    while position < len(view):
-        tag, position = _varint(view, position)
-        number, wire = tag >> 3, tag & 7
-        value: Any
-        if wire == 0:
-            value, position = _varint(view, position)
-        elif wire in (1, 5):
-            width = 8 if wire == 1 else 4
-            value, position = view[position : position + width], position + width
-        elif wire == 2:
-            length, position = _varint(view, position)
-            value, position = view[position : position + length], position + length
-        else:
-            raise ValueError(f"wire type {wire}")
-        if position > len(view) or number == 0:
-            raise ValueError("a field runs past the end")
-        fields.setdefault(number, []).append(value)
-    return fields
+def read_operators(path: Path) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Returns type, names read and names made of each operator of a `.pdmodel`, in order. Raises `ExportError`."""
+    try:
+        operations = [message(raw) for raw in message(message(path.read_bytes())[1][0]).get(4, [])]
+        return [(bytes(item[3][0]).decode(), _arguments(item.get(1, [])), _arguments(item.get(2, []))) for item in operations]
+    except (KeyError, IndexError, ValueError, struct.error) as error:
+        raise ExportError(f"{path.name} is not a Paddle 2 program (ProgramDesc): it does not parse.") from error
 
 
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = view[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number longer than 64 bits")
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
+def _arguments(slots: Sequence[Any]) -> tuple[str, ...]:
+    """Names in the slots of an OpDesc, such as X and Y."""
+    return tuple(bytes(name).decode() for slot in slots for name in message(slot).get(2, []))
 
 
 # -- parameters --------------------------------------------------------------------------------------------------------
@@ -349,9 +324,9 @@ def _read_tensor_header(data: np.ndarray[Any, Any], start: int) -> tuple[tuple[s
     if tensor_version != 0 or not 0 <= size <= 1024:
         raise ValueError("not a tensor")
     offset += 8
-    description = _message(head[offset : offset + size])
+    description = message(head[offset : offset + size])
     dtype = DTYPES[description[1][0]]
-    shape = tuple(_signed(dim) for dim in description.get(2, []))
+    shape = tuple(signed(dim) for dim in description.get(2, []))
     width = 2 if dtype in ("bfloat16", "float16") else {"bool": 1, "complex64": 8, "complex128": 16}.get(
         dtype, int(re.sub(r"\D", "", dtype) or 8) // 8
     )  # fmt: skip
@@ -442,6 +417,23 @@ def compare_parameters(
         foreign=tuple(foreign),
         differences=tuple(sorted(differences, key=lambda d: order[d.name])),
     )
+
+
+def match_parameters(
+    exported: Mapping[str, npt.NDArray[Any]], model: Sequence[tuple[str, str, npt.NDArray[Any]]]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Returns (exported name, Paddle's own name in the model) for every parameter, and the exported names without a counterpart."""
+    return _match(exported, {unique: (structured, array) for structured, unique, array in model})
+
+
+def paired_parameters(
+    exported: Mapping[str, npt.NDArray[Any]],
+    model: Sequence[tuple[str, str, npt.NDArray[Any]]],
+) -> dict[str, npt.NDArray[Any]] | None:
+    """Returns structured name -> the export's array of each parameter; None when one has no counterpart in the model."""
+    own = {unique: (structured, array) for structured, unique, array in model}
+    pairs, foreign = _match(exported, own)
+    return None if foreign else {own[unique][0]: exported[name] for name, unique in pairs}
 
 
 def _difference(name: str, exported: npt.NDArray[Any], model: npt.NDArray[Any]) -> Difference | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Parameters = Mapping[str, np.ndarray[Any, Any]]
 
 CODES = {name: code for code, name in exports.DTYPES.items()}
-PIR = {name: f"0.{code}" for code, name in exports._PIR_DTYPES.items()}
+PIR = {name: f"0.{code}" for code, name in exports.PIR_DTYPES.items()}
 PADDLE3, PADDLE2 = "3.3.1", "2.6.2"
 
 PARAMETERS: Parameters = {

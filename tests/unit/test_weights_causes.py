@@ -1,0 +1,163 @@
+"""diagnosis.weights: the parameters of an export against the model's, one fault at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.diagnosis.weights import Pair, explain
+
+Weights = dict[str, Any]
+SHAPES = {
+    "features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "features.1.weight": (8,), "features.1.bias": (8,),
+    "features.1._mean": (8,), "features.1._variance": (8,), "mix.weight": (8, 8), "other.weight": (8, 8), "fc.weight": (8, 4),
+    "fc.bias": (4,),
+}  # fmt: skip
+
+
+def net(seed: int = 0) -> Weights:
+    random = np.random.RandomState(seed)
+    made: Weights = {name: random.randn(*shape).astype(np.float32) for name, shape in SHAPES.items()}
+    made["features.1._variance"] = np.abs(made["features.1._variance"]) + np.float32(0.1)
+    return made
+
+
+def changed(change: Callable[[Weights], None]) -> list[Pair]:
+    export = net()
+    change(export)
+    return [Pair(name, array, export[name]) for name, array in net().items()]
+
+
+def cause_of(pairs: list[Pair]) -> str:
+    finding = explain(pairs)
+    return "" if finding is None else finding.cause
+
+
+def scaled(name: str, factor: float) -> Callable[[Weights], None]:
+    return lambda export: export.update({name: export[name] * np.float32(factor)})
+
+
+def swapped(export: Weights) -> None:
+    export["mix.weight"], export["other.weight"] = export["other.weight"], export["mix.weight"]
+
+
+def bfloat16(export: Weights) -> None:
+    for name, array in export.items():
+        bits = array.view(np.uint32)
+        export[name] = ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
+
+
+def float16(export: Weights) -> None:
+    export.update({name: array.astype(np.float16).astype(np.float32) for name, array in export.items()})
+
+
+def int8(export: Weights) -> None:
+    for name, array in export.items():
+        step = np.abs(array).max() / 127
+        if array.ndim > 1:
+            export[name] = (np.round(array / step) * step).astype(np.float32)
+
+
+def one_bit(export: Weights) -> None:
+    export["fc.weight"].reshape(-1).view(np.uint32)[5] ^= np.uint32(1 << 12)
+
+
+def torn(export: Weights) -> None:
+    other, names = net(5), list(SHAPES)
+    for name in names[names.index("mix.weight") + 1 :]:
+        export[name] = other[name]
+    export["mix.weight"].reshape(-1)[20:] = other["mix.weight"].reshape(-1)[20:]
+
+
+def fresh(export: Weights) -> None:
+    export.update(net(5))
+    for name in export:
+        if name.endswith(("bias", "_mean")):
+            export[name] = np.zeros_like(export[name])
+        if name.endswith("_variance"):
+            export[name] = np.ones_like(export[name])
+
+
+def earlier(export: Weights) -> None:
+    random = np.random.RandomState(9)
+    for name, array in export.items():
+        export[name] = (array + 1e-4 * random.randn(*array.shape)).astype(np.float32)
+
+
+def statistics(export: Weights) -> None:
+    export["features.1._mean"] = export["features.1._mean"] * np.float32(0.9) + np.float32(0.1)
+
+
+def poisoned(export: Weights) -> None:
+    export["fc.bias"][:2] = np.nan
+
+
+def untrained(export: Weights) -> None:
+    for name, start in (("bias", 0), ("_mean", 0), ("_variance", 1)):
+        export.update({key: np.full_like(array, start) for key, array in export.items() if key.endswith(name)})
+    export.update({key: array * np.float32(0.7) + np.float32(0.1) for key, array in export.items() if key.endswith("weight")})
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted", "name"),
+    [
+        (scaled("features.0.weight", 1.001), "features.0.weight in the export is 1.001 times the model's", "features.0.weight"),
+        (scaled("features.0.weight", 1.000001), "features.0.weight in the export is 1.000001 times", "features.0.weight"),
+        (swapped, "the export has mix.weight and other.weight swapped", "mix.weight"),
+        (bfloat16, "rounded to bfloat16", ""),
+        (float16, "rounded to float16", ""),
+        (int8, "rounded to the steps of int8", ""),
+        (one_bit, "one bit of fc.weight[1, 1] is flipped", "fc.weight"),
+        (torn, "every value behind element 20 of mix.weight differs", ""),
+        (untrained, "the weights were never loaded before exporting", ""),
+        (fresh, "the weights were never loaded before exporting", ""),
+        (lambda export: export.update(net(5)), "the export holds another run's weights", ""),
+        (earlier, "the same training saved earlier or later, or an average of them (EMA)", ""),
+        (statistics, "only batch-norm statistics differ (1 of 10 parameters)", ""),
+        (poisoned, "fc.bias holds NaN or Inf in the export", "fc.bias"),
+        (
+            lambda export: export.update({"mix.weight": export["mix.weight"].T.copy()}),
+            "the model's values transposed",
+            "mix.weight",
+        ),
+        (lambda export: export.update({"fc.bias": net(5)["fc.bias"]}), "only the parameters of one layer differ", "fc.bias"),
+    ],
+)
+def test_each_way_to_differ_is_named(change: Callable[[Weights], None], wanted: str, name: str) -> None:
+    finding = explain(changed(change))
+    assert finding is not None
+    assert wanted in finding.cause
+    assert finding.cause.endswith(".")
+    assert (finding.stage, finding.kind, finding.name) == ("artifacts", "parameters", name)
+
+
+def test_equal_parameters_have_no_cause() -> None:
+    assert explain(changed(lambda _: None)) is None
+
+
+def test_values_that_are_nan_on_both_sides_disturb_no_hypothesis() -> None:
+    pairs = changed(earlier)
+    for pair in pairs:
+        if pair.name == "mix.weight":
+            pair.model[0, 0] = pair.export[0, 0] = np.nan
+        if pair.name == "other.weight":
+            pair.model[0, 0] = pair.export[0, 0] = np.inf
+    assert "the same training" in cause_of(pairs)
+
+
+def test_two_unrelated_changes_are_not_explained_as_one() -> None:
+    def both(export: Weights) -> None:
+        scaled("fc.weight", 1.5)(export)
+        scaled("mix.weight", 0.5)(export)
+
+    assert "times" not in cause_of(changed(both))
+
+
+def test_a_head_that_was_trained_on_is_no_torn_file() -> None:
+    def head(export: Weights) -> None:
+        export["fc.weight"], export["fc.bias"] = net(5)["fc.weight"], net(5)["fc.bias"]
+
+    assert cause_of(changed(head)) == "only the parameters of one layer differ from the model's: fc.weight, fc.bias."
