@@ -1,0 +1,212 @@
+"""Why the answers behind both postprocessing programs differ where the raw outputs agree. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.agreement import CLOSE
+from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.scores import softmax
+
+Named = tuple[str, str]
+
+_REMEDY = "make both postprocessing programs the same; compare the step that the cause names."
+
+
+def explain_answers(training: Sequence[Any], inference: Sequence[Any], scores: Array | None = None) -> Finding | None:
+    """Says what the inference postprocessing does otherwise; None where all answers agree or nothing fits all of them.
+
+    training, inference: the answers to the same samples: numbers, strings, arrays, dataclasses, named tuples, dicts or lists of such.
+    scores: the raw output that both started from, [N, ...] for N answers, where it is known.
+    """
+    if len(training) != len(inference) or not training:
+        return None
+    with np.errstate(all="ignore"):
+        for name, what in _hypotheses(training, inference, scores):
+            return Finding("postprocess", f"the inference postprocessing {what}.", "step", name, remedy=_REMEDY)
+    return None
+
+
+def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array | None) -> Iterator[Named]:
+    one, two = [_leaves(answer) for answer in training], [_leaves(answer) for answer in inference]
+    yield from _other_kind(training, inference)
+    if all(_same(left, right) for left, right in zip(one, two)):
+        return
+    if scores is not None and len(scores) == len(training):
+        yield from _other_choice(one, two, scores)
+    yield from _other_values(one, two)
+    yield from _other_order(training, inference)
+
+
+Leaves = dict[str, Any]
+
+
+def _leaves(value: Any, path: str = "") -> Leaves:
+    """Every number, string and array of an answer, by where it stands: "class_id", "boxes[0]"."""
+    children: dict[str, Any] = {}
+    if is_dataclass(value) and not isinstance(value, type):
+        children = {f"{path}.{field.name}" if path else field.name: getattr(value, field.name) for field in fields(value)}
+    elif isinstance(value, Mapping):
+        children = {f"{path}[{key!r}]": child for key, child in value.items()}
+    elif isinstance(value, (list, tuple)):
+        names = getattr(value, "_fields", None)
+        children = {
+            (f"{path}.{names[index]}".lstrip(".") if names else f"{path}[{index}]"): child for index, child in enumerate(value)
+        }
+    else:
+        return {path: value}
+    return {key: leaf for name, child in children.items() for key, leaf in _leaves(child, name).items()}
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    return isinstance(value, (int, float, np.integer, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and np.asarray(value).dtype.kind in "iu"
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if _is_number(left) and _is_number(right):
+        one, two = np.asarray(left), np.asarray(right)
+        if one.shape != two.shape:
+            return False
+        if one.dtype.kind in "iu" and two.dtype.kind in "iu":
+            return bool(np.array_equal(one, two))
+        return bool(np.allclose(one.astype(np.float64), two.astype(np.float64), rtol=CLOSE, atol=CLOSE * 1e-2, equal_nan=True))
+    return type(left) is type(right) and not isinstance(left, np.ndarray) and bool(left == right)
+
+
+def _same(left: Leaves, right: Leaves) -> bool:
+    return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
+
+
+def _other_kind(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
+    one, two = training[0], inference[0]
+    if isinstance(one, Mapping) and isinstance(two, Mapping) and list(one) != list(two) and set(one) == set(two):
+        yield "order", f"gives its keys in another order: {list(two)} for {list(one)}"
+    if type(one) is not type(two) and not (_is_number(one) and _is_number(two)):
+        yield "type", f"answers {type(two).__name__} where the training postprocessing answers {type(one).__name__}"
+    counted = (list, tuple)
+    if not isinstance(one, counted) or not isinstance(two, counted) or len(one) == len(two):
+        return
+    if all(_same(_leaves(list(a)[: len(b)]), _leaves(list(b)[: len(a)])) for a, b in zip(training, inference)):
+        yield "top-k", f"gives the best {len(two)} where the training postprocessing gives the best {len(one)}"
+
+
+def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -> Iterator[Named]:
+    """Another choice from the scores: another axis, the smallest, the second best."""
+    for path in one[0]:
+        if not all(path in leaves and _is_whole(leaves[path]) for leaves in (*one, *two)):
+            continue
+        left = [np.asarray(leaves[path]) for leaves in one]
+        right = [np.asarray(leaves[path]) for leaves in two]
+        if all(np.array_equal(a, b) for a, b in zip(left, right)):
+            continue
+        for axis in range(-1, -scores.ndim - 1, -1):
+            found = scores.argmax(axis=axis)
+            if _matches(found, right) and not _matches(found, left):
+                yield "argmax axis", f"takes argmax over the wrong axis ({axis} of scores {list(scores.shape)})"
+            found = scores.argmin(axis=axis)
+            if _matches(found, right) and not _matches(found, left):
+                yield "argmax", "takes the class with the smallest score (argmin for argmax)"
+    if scores.ndim == 2 and scores.dtype.kind == "f":
+        yield from _other_scores(one, two, scores)
+
+
+def _matches(found: Array, wanted: Sequence[Array]) -> bool:
+    """True where a choice for all samples is what the answers hold, whatever axes of length 1 they have."""
+    if np.ndim(found) == 0 or len(found) < len(wanted):
+        return False
+    return all(
+        found[index].size == item.size and np.array_equal(found[index].ravel(), item.ravel()) for index, item in enumerate(wanted)
+    )
+
+
+def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -> Iterator[Named]:
+    """Scores of the same classes, but before or behind a softmax."""
+    best = scores.max(axis=1), softmax(scores).max(axis=1)
+    for path in one[0]:
+        if not all(path in leaves and _is_number(leaves[path]) and np.ndim(leaves[path]) == 0 for leaves in (*one, *two)):
+            continue
+        left, right = (np.array([leaves[path] for leaves in side], np.float64) for side in (one, two))
+        if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, best[0], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
+            yield "softmax", f"leaves out softmax: {path or 'the answer'} is the score before it"
+        if np.allclose(left, best[0], rtol=CLOSE) and np.allclose(right, best[1], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
+            yield "softmax", f"applies softmax once more: {path or 'the answer'} is the score behind it"
+
+
+def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
+    """Numbers that are all moved or scaled alike, wherever they differ."""
+    if any(left.keys() != right.keys() for left, right in zip(one, two)):
+        return
+    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not _equal(a[path], b[path])]
+    if not all(_is_number(a) and _is_number(b) and np.shape(a) == np.shape(b) for _, a, b in pairs):
+        return
+    places = {path for path, _, _ in pairs}
+    every = [(a[path], b[path]) for a, b in zip(one, two) for path in a if path in places]
+    left = np.concatenate([np.ravel(a).astype(np.float64) for a, _ in every])
+    right = np.concatenate([np.ravel(b).astype(np.float64) for _, b in every])
+    shown = ", ".join(sorted(places)[:3]) or "the answer"
+    gap = right - left
+    whole = all(_is_whole(a) and _is_whole(b) for a, b in every)
+    if whole and gap.min() == gap.max():
+        yield "offset", f"shifts the labels by {int(gap[0]):+d} ({shown})"
+    if not whole and np.all(np.abs(gap - gap[0]) <= 1e-6 * np.abs(right).max()) and len(gap) > 1 and np.ptp(left) > 0:
+        yield "offset", f"adds {gap[0]:+.5g} to {shown}"
+    moving = left != 0
+    if not whole and moving.any() and np.all(right[~moving] == 0):
+        factor = right[moving] / left[moving]
+        if np.isfinite(factor).all() and np.ptp(factor) <= 1e-4 * abs(float(factor[0])):
+            number = float(factor.mean())
+            if abs(number / 100 - 1) < 1e-4:
+                yield "scale", f"gives percent where the training postprocessing gives shares of one ({shown})"
+            elif abs(number * 100 - 1) < 1e-4:
+                yield "scale", f"gives shares of one where the training postprocessing gives percent ({shown})"
+            elif len(factor) > 1:
+                yield "scale", f"multiplies {shown} by {number:.5g}"
+    if not whole and np.allclose(right, np.log(left), rtol=CLOSE):
+        yield "log", f"gives the logarithm of {shown}"
+    for digits in range(5):
+        if not whole and np.allclose(right, np.round(left, digits), rtol=0, atol=1e-9) and right.any():
+            yield "precision", f"rounds {shown} to {digits} digits"
+    if all(_is_number(a) and not _is_whole(a) and _is_whole(b) for a, b in every) and np.array_equal(right, np.trunc(left)):
+        yield "precision", f"cuts {shown} to whole numbers"
+
+
+def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
+    """The same items of a list in another order."""
+    lists = [(_items(a), _items(b)) for a, b in zip(training, inference)]
+    if not all(a is not None and b is not None and len(a) == len(b) and len(a) > 1 for a, b in lists):
+        return
+    pairs = [(a, b) for a, b in lists if a is not None and b is not None]
+    if all(_all_same(a, b[::-1]) for a, b in pairs):
+        yield "order", "gives its answers in reverse order"
+    if all(_permuted(a, b) for a, b in pairs):
+        yield "order", "gives the same answers in another order"
+
+
+def _items(value: Any) -> list[Any] | None:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return list(value)
+    return list(value) if isinstance(value, (list, tuple)) and not hasattr(value, "_fields") else None
+
+
+def _all_same(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    return all(_same(_leaves(a), _leaves(b)) for a, b in zip(left, right))
+
+
+def _permuted(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    rest = list(right)
+    for item in left:
+        at = next((index for index, other in enumerate(rest) if _same(_leaves(item), _leaves(other))), None)
+        if at is None:
+            return False
+        del rest[at]
+    return True

@@ -1,0 +1,290 @@
+"""Why two preprocessing programs make different tensors of the same samples: hypotheses, tried from the simple to the complex.
+
+Called by `parity` and the diagnosis after a failure. First what the tensors say alone (`layouts`, `normalisation`), then what they
+say with the pictures that they were made of (`pipelines`). numpy and Pillow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
+from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.layouts import explain_order, explain_precision, is_nchw, layouts, mixed_colours, side
+from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
+from pytest_paddle_infer.diagnosis.pictures import turned
+from pytest_paddle_infer.diagnosis.pipelines import SECONDS, Identified, identify
+from pytest_paddle_infer.diagnosis.programs import steps_apart
+from pytest_paddle_infer.diagnosis.steps import Facts, step_finding
+
+Pictures = Sequence[Any]
+
+
+def explain_input(training: Array, inference: Array, pictures: Pictures = (), seconds: float = 2 * SECONDS) -> Finding | None:
+    """Says what the inference preprocessing does otherwise; None where the tensors agree, or no hypothesis brings them together.
+
+    training, inference: what both made of the same samples, batch axis first. pictures: the samples as `PIL.Image` objects as they
+    were opened, one for each; anything else is not looked at. seconds: what looking for programs may take.
+    """
+    with np.errstate(all="ignore"):
+        return _explained(training, inference, pictures, seconds)
+
+
+def _explained(training: Array, inference: Array, pictures: Pictures, seconds: float) -> Finding | None:
+    if training.dtype != inference.dtype:
+        return _other_dtype(training, inference)
+    images = _images(pictures, training)
+    if training.dtype.kind not in "fiub" or not training.size:
+        return _other_shape(training, inference)
+    before = apart(inference, training)
+    if before <= ROUNDING:
+        return None
+    found = explain_order(training, inference, before) or explain_precision(training, inference, before)
+    if found is not None:
+        return step_finding(*found)
+    if not (np.isfinite(training).all() and np.isfinite(inference).all()):
+        return _other_shape(training, inference)
+    one = identify(training, images, seconds=seconds / 2) if images and is_nchw(training) else None
+    found = _other_values(training, inference, before, one)
+    if found is not None:
+        return step_finding(*found, facts=_shown(one, images))
+    found = mixed_colours(training, inference)
+    if found is not None:
+        return step_finding(*found, facts=_shown(one, images))
+    if one is not None:
+        program = _other_program(one, training, inference, images, seconds / 2)
+        if program is not None:
+            return program
+    return _other_shape(training, inference) or _drawn_line(training, inference)
+
+
+def describe_inputs(training: Array, inference: Array, pictures: Pictures = (), seconds: float = 2 * SECONDS) -> Facts:
+    """Label/value pairs of what is known about two tensors that no hypothesis brings together."""
+    images = _images(pictures, training)
+    facts = [("shapes", f"{list(inference.shape)} from the inference preprocessing, {list(training.shape)} from training")]
+    if training.shape == inference.shape and training.size and training.dtype.kind in "fiu":
+        with np.errstate(all="ignore"):
+            gap = np.abs(inference.astype(np.float64) - training.astype(np.float64))
+        if np.isfinite(gap).all() and gap.any():
+            where = [int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape)]
+            facts.append(("difference", f"mean {gap.mean():.3g}, largest {gap.max():.3g} at {where}"))
+            wrong = [index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
+            if 0 < len(wrong) < len(gap):
+                facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))
+    for name, tensor in (("training", training), ("inference", inference)):
+        found = identify(tensor, images, seconds=seconds / 2) if images and is_nchw(tensor) else None
+        if found is not None:
+            facts.append((name, found.describe(turned(images[0]))))
+        elif images:
+            facts.append((name, "no usual program makes this tensor of the picture"))
+    return tuple(facts)
+
+
+def explain_misfit(value: Any, training: Array, pictures: Pictures = ()) -> Finding | None:
+    """Says what is wrong with a return value of the inference preprocessing that the model cannot take.
+
+    value: as it was returned, for one sample, before a batch axis was added. training: the training side's tensor of that sample.
+    """
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, np.ndarray):
+        what = f"{len(value)} values" if isinstance(value, (list, tuple)) else f"{type(value).__name__}"
+        return step_finding("shape", f"returns {what} where the training preprocessing returns an array")
+    fed = value[np.newaxis] if value.ndim == training.ndim - 1 else value
+    return explain_input(training, fed, pictures)
+
+
+def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
+    """The pictures, where there is one for every sample."""
+    images = [picture for picture in pictures if isinstance(picture, Image.Image)]
+    return images if training.ndim and len(images) == len(training) == len(pictures) else []
+
+
+def _shown(one: Identified | None, images: Sequence[Image.Image]) -> Facts:
+    return (("training", one.describe(turned(images[0]))),) if one is not None else ()
+
+
+# -- dtype, shape ------------------------------------------------------------------------------------------------------
+
+
+def _other_dtype(training: Array, inference: Array) -> Finding:
+    facts: Facts = ()
+    if training.dtype.kind == "f" and inference.dtype.kind in "fiu":
+        rest = explain_input(training, inference.astype(training.dtype))
+        if rest is not None:
+            facts = (("values", f"{rest.cause[:-1]}, too."),)
+        elif inference.dtype.kind in "iu" and training.shape == inference.shape and np.array_equal(np.trunc(training), inference):
+            facts = (("values", "everything behind the point is lost."),)
+    return step_finding("dtype", f"makes {inference.dtype}, the training preprocessing {training.dtype}", facts)
+
+
+def _other_shape(training: Array, inference: Array) -> Finding | None:
+    if training.shape == inference.shape:
+        return None
+    if is_nchw(training) and is_nchw(inference) and training.shape[:2] == inference.shape[:2]:
+        fed = f"feeds {side(inference)} where the training preprocessing feeds {side(training)}"
+        shapes = (("shapes", f"{list(inference.shape)} from the inference preprocessing, {list(training.shape)} from training"),)
+        return step_finding("shape", fed, shapes)
+    if training.ndim == inference.ndim == 4 and training.shape[1] == inference.shape[3] and training.shape[1] in (1, 3):
+        return step_finding("layout", "feeds NHWC where the model takes NCHW (transpose missing)")
+    return step_finding("shape", f"makes shape {list(inference.shape)}, the training preprocessing {list(training.shape)}")
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+def _other_values(training: Array, inference: Array, before: float, one: Identified | None) -> tuple[str, str] | None:
+    """A scale or a normalisation that differs, alone or together with another order of the elements."""
+    if training.ndim < 2:
+        return None
+    if training.shape == inference.shape:
+        for factor, what in _FACTORS:
+            if restored(apart(inference / factor, training), before):
+                return "scaling", what
+        line = _line(training, inference)
+        if line is not None:
+            found = _named(training, line, tuple(range(training.shape[1])), one)
+            return found if found is not None and found[0] else _scaled(line)
+    for name, what, turned_back in layouts(inference, training):
+        line = _line(training, turned_back)
+        if line is None:
+            continue
+        channels = training.shape[1] if training.ndim > 1 else 0
+        backwards = "reverse order" in what
+        order = tuple(range(channels))[::-1] if backwards else tuple(range(channels))
+        found = _named(training, (line[0][list(order)], line[1][list(order)]), order, one)
+        if found is not None:
+            return name, f"{what} and {found[1]}" if found[0] else what
+        if one is None and name == "channel order":
+            return name, what
+    return None
+
+
+_FACTORS = (
+    (255.0, "leaves out the division by 255"),
+    (1 / 255, "divides by 255 twice"),
+    (255 / 256, "divides by 256 where the training preprocessing divides by 255"),
+)
+
+Line = tuple[Array, Array]
+
+
+def _scaled(line: Line) -> tuple[str, str] | None:
+    """Names the factor of pixels alone: the slopes are it, whatever mean and std both sides use."""
+    return next((("scaling", what) for factor, what in _FACTORS if np.abs(line[0] / factor - 1).max() < 1e-4), None)
+
+
+def _line(training: Array, inference: Array) -> Line | None:
+    """Slopes and offsets, float64[C], of `inference = slope * training + offset`; None where it is no line."""
+    if training.shape != inference.shape or training.ndim < 2:
+        return None
+    slopes, offsets, missed, moved = [], [], 0.0, 0.0
+    for channel in range(training.shape[1]):
+        x = training[:, channel].astype(np.float64).ravel()
+        y = inference[:, channel].astype(np.float64).ravel()
+        variance, spread = x.var(), float(np.ptp(y))
+        if not (variance > 0 and spread > 0):
+            return None
+        slope = float(((x - x.mean()) * (y - y.mean())).mean() / variance)
+        offset = float(y.mean() - slope * x.mean())
+        gap = float(np.abs(slope * x + offset - y).max())
+        if not gap <= CLOSE * max(spread, abs(offset) * 1e-2):
+            return None
+        missed, moved = max(missed, gap), max(moved, float(np.abs(y - x).max()))
+        slopes.append(slope)
+        offsets.append(offset)
+    if missed > 0.1 * moved:
+        return None
+    return np.array(slopes), np.array(offsets)
+
+
+def _named(training: Array, line: Line, order: tuple[int, ...], one: Identified | None) -> tuple[str, str] | None:
+    """Names the step that a line between the two tensors stands for, in the order of the channels that the inference side feeds."""
+    slopes, offsets = line
+    for own, sure in _normalisations(training, one):
+        own_slopes, own_offsets = (value[list(order)] for value in own.line())
+        with np.errstate(all="ignore"):
+            found = difference(own, slopes * own_slopes, offsets + slopes * own_offsets, solve=sure)
+        if found is not None:
+            return found
+    return None
+
+
+def _normalisations(training: Array, one: Identified | None) -> Iterator[tuple[Normalisation, bool]]:
+    """Yields (what the training side may do to its pixels, whether that is sure)."""
+    if one is not None:
+        yield one.normalisation, True
+        return
+    axes = (0, *range(2, training.ndim))
+    channels = training.shape[1]
+    if channels not in (1, 3):
+        return
+    values = np.moveaxis(training, 1, 0).reshape(channels, -1).astype(np.float64)
+    low, high = training.min(axis=axes), training.max(axis=axes)
+    counted = values[0][: 1 << 16]
+    levels = np.unique(counted)
+    stepped = len(counted) > 1024 and len(levels) <= 256
+    for own in known(channels):
+        slopes, offsets = own.line()
+        least, most = (low - offsets) / slopes, (high - offsets) / slopes
+        if least.min() < -1 or most.max() > 256 or most.max() < 16:
+            continue
+        if stepped:
+            pixels = (levels - offsets[0]) / slopes[0]
+            if np.abs(pixels - np.rint(pixels)).max() > 0.05:
+                continue
+        yield own, False
+
+
+def _drawn_line(training: Array, inference: Array) -> Finding | None:
+    """Says the line itself, where nothing is known about the steps behind it."""
+    if training.shape != inference.shape or training.dtype.kind != "f" or training.ndim < 2:
+        return None
+    line = _line(training, inference)
+    if line is None:
+        return None
+    offsets = np.where(np.abs(line[1]) < ROUNDING * np.abs(inference).max(), 0.0, line[1])
+    terms = "; ".join(f"channel {i}: {a:.4g} * x {b:+.4g}" for i, (a, b) in enumerate(zip(line[0][:3], offsets)))
+    return step_finding("normalisation", f"scales or normalises otherwise: its input is the training input x as {terms}")
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+def _other_program(
+    one: Identified, training: Array, inference: Array, images: Sequence[Image.Image], seconds: float
+) -> Finding | None:
+    """Finds out the inference side's program as well, and names the first step in which the two differ."""
+    for layout, tensor in _as_nchw(inference, len(images)):
+        two = identify(tensor, images, one.pipeline, seconds)
+        if two is None:
+            continue
+        apart_in = steps_apart(one, two, images[0])
+        if layout:
+            apart_in.insert(0, ("layout", layout))
+        if not apart_in:
+            return None
+        shown = (("training", one.describe(turned(images[0]))), ("inference", two.describe(turned(images[0]))))
+        name, what = apart_in[0]
+        if len(apart_in) == 2:
+            what = f"{what}, and {apart_in[1][1]}"
+        more = tuple(("also", f"it {other}.") for _, other in apart_in[2:])
+        return step_finding(name, what, (*shown, *more), certain=one.fit.near and two.fit.near)
+    return None
+
+
+def _as_nchw(inference: Array, samples: int) -> Iterator[tuple[str, Array]]:
+    """Yields (what is wrong with the layout, [N, C, H, W]) for the ways to see a tensor as pictures."""
+    if inference.ndim == 3 and samples == 1:
+        for layout, tensor in _as_nchw(inference[np.newaxis], samples):
+            yield f"leaves out the batch dimension{' and ' if layout else ''}{layout}", tensor
+    if inference.ndim != 4 or len(inference) != samples:
+        return
+    if inference.shape[1] in (1, 3):
+        yield "", inference
+    if inference.shape[3] in (1, 3):
+        yield "feeds NHWC where the model takes NCHW (transpose missing)", inference.transpose(0, 3, 1, 2)

@@ -1,0 +1,184 @@
+"""The order of a tensor's elements: what the inference side's channels, axes and rows came from. numpy only, no picture needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
+from pytest_paddle_infer.diagnosis.finding import Array
+
+PICTURE_CHANNELS = (1, 3, 4)
+SHIFT = 3
+"""Pixels by which a crop may be shifted."""
+
+Layout = tuple[str, str, Array]
+
+
+def is_nchw(tensor: Array) -> bool:
+    """True for [N, C, H, W] of a picture."""
+    return tensor.ndim == 4 and tensor.shape[1] in PICTURE_CHANNELS
+
+
+def layouts(inference: Array, training: Array) -> Iterator[Layout]:
+    """Yields (name, what the inference preprocessing does, its tensor with that undone), only where the shape then fits; simple first.
+
+    inference: any shape. training: [N, C, H, W], or any shape, where only a batch axis is looked for.
+    """
+    for found in _layouts(inference, training):
+        if found[2].shape == training.shape:
+            yield found
+
+
+def _layouts(inference: Array, training: Array) -> Iterator[Layout]:
+    if inference.ndim == training.ndim - 1 and inference.size == training.size:
+        yield "shape", "leaves out the batch dimension", inference[np.newaxis]
+    if inference.ndim == training.ndim + 1 and inference.size == training.size:
+        yield "shape", "adds a dimension too many", inference.reshape(training.shape)
+    if not is_nchw(training):
+        return
+    if inference.ndim == 3 and len(training) == 1:
+        for name, what, turned in _of_four(inference[np.newaxis], training):
+            yield name, f"leaves out the batch dimension and {what}", turned
+    if inference.ndim == 4:
+        yield from _of_four(inference, training)
+
+
+def _of_four(inference: Array, training: Array) -> Iterator[Layout]:
+    batch, channels, height, width = training.shape
+    bgr = "feeds the channels in reverse order (BGR for RGB)"
+    if channels > 1:
+        yield "channel order", bgr, inference[:, ::-1]
+    yield "layout", "feeds NHWC where the model takes NCHW (transpose missing)", inference.transpose(0, 3, 1, 2)
+    if channels > 1:
+        yield (
+            "layout",
+            f"feeds NHWC where the model takes NCHW (transpose missing) and {bgr}",
+            inference.transpose(0, 3, 1, 2)[:, ::-1],
+        )
+    yield "mirror", "mirrors the picture left to right", inference[..., ::-1]
+    yield "mirror", "turns the picture upside down", inference[:, :, ::-1]
+    yield "mirror", "turns the picture by 180 degrees", inference[:, :, ::-1, ::-1]
+    turned = inference.transpose(0, 1, 3, 2)
+    yield "layout", "swaps height and width (EXIF orientation or a transpose)", turned
+    yield "exif", "turns the picture by 90 degrees (EXIF orientation)", turned[..., ::-1]
+    yield "exif", "turns the picture by 90 degrees (EXIF orientation)", turned[:, :, ::-1]
+    if inference.size == training.size:
+        from_rows = inference.reshape(batch, height, width, channels).transpose(0, 3, 1, 2)
+        yield "layout", "reshapes HWC to CHW where it must transpose", from_rows
+        if channels > 1:
+            yield "layout", f"reshapes HWC to CHW where it must transpose and {bgr}", from_rows[:, ::-1]
+
+
+def explain_order(training: Array, inference: Array, before: float) -> tuple[str, str] | None:
+    """Returns (name, what the inference preprocessing does) where another order of elements alone restores the training tensor.
+
+    before: how far the two lie apart as they are.
+    """
+    for name, what, turned in layouts(inference, training):
+        if _restores(turned, training, before):
+            return name, what
+    return _shifted(training, inference, before) if is_nchw(training) and is_nchw(inference) else None
+
+
+def _restores(turned: Array, training: Array, before: float) -> bool:
+    """The same as `restored`, with a look at a part first, because most hypotheses fail there."""
+    if training.ndim == 4 and apart(turned[:1, :1], training[:1, :1]) > 10 * CLOSE:
+        return False
+    return restored(apart(turned, training), before)
+
+
+def _shifted(training: Array, inference: Array, before: float) -> tuple[str, str] | None:
+    """Finds one tensor within the other: a crop that was shifted, left out, or made where the other side makes none."""
+    if training.shape[:2] != inference.shape[:2]:
+        return None
+    if training.shape == inference.shape:
+        if min(training.shape[2:]) < 4 * SHIFT:
+            return None
+        moves = [(y, x) for y in range(-SHIFT, SHIFT + 1) for x in range(-SHIFT, SHIFT + 1) if (y, x) != (0, 0)]
+        for y, x in sorted(moves, key=lambda move: (abs(move[0]) + abs(move[1]), move)):
+            one, two = _overlap(training, y, x), _overlap(inference, -y, -x)
+            if np.ptp(one[:1, :1]) > 0 and _restores(two, one, before):
+                return "crop", f"shifts the crop by {_by(y, x)}"
+        return None
+    gaps = [large - small for large, small in zip(inference.shape[2:], training.shape[2:])]
+    if all(gap >= 0 for gap in gaps):
+        outer, inner, what = inference, training, "leaves out the crop to {0} or crops to {1}"
+    elif all(gap <= 0 for gap in gaps):
+        outer, inner, what = training, inference, "crops to {1} where the training preprocessing makes {0}"
+    else:
+        return None
+    height, width = inner.shape[2:]
+    rows, columns = (_starts(abs(gap)) for gap in gaps)
+    for top in rows:
+        for left in columns:
+            if apart(outer[:, :, top : top + height, left : left + width], inner) <= CLOSE:
+                return "crop", what.format(side(training), side(inference))
+    return None
+
+
+def _starts(gap: int) -> list[int]:
+    return sorted({0, gap // 2, -(-gap // 2), gap})
+
+
+def side(tensor: Array) -> str:
+    """Height x width of [N, C, H, W]."""
+    return f"{tensor.shape[2]}x{tensor.shape[3]}"
+
+
+def _overlap(tensor: Array, y: int, x: int) -> Array:
+    """What is left of a picture when it is moved by (y, x) and its old frame is kept."""
+    height, width = tensor.shape[2:]
+    return tensor[:, :, max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+
+
+def _by(y: int, x: int) -> str:
+    parts = []
+    for moved, ways in ((x, ("to the right", "to the left")), (y, ("down", "up"))):
+        if moved:
+            parts.append(f"{'a pixel' if abs(moved) == 1 else f'{abs(moved)} pixels'} {ways[moved < 0]}")
+    return " and ".join(parts)
+
+
+def explain_precision(training: Array, inference: Array, before: float) -> tuple[str, str] | None:
+    """Returns (name, what is done) where the inference tensor is the training tensor rounded to a narrower type."""
+    if training.shape != inference.shape or before <= ROUNDING:
+        return None
+    for kind, narrow in narrowed(training):
+        if apart(inference, narrow) <= 1e-7 < before:
+            return "precision", f"rounds its values to {kind} on the way"
+    return None
+
+
+def narrowed(tensor: Array) -> Iterator[tuple[str, Array]]:
+    """Yields (type, values rounded to it) for the types that values pass on their way."""
+    with np.errstate(over="ignore"):
+        yield "float16", tensor.astype(np.float16).astype(np.float64)
+    single = np.ascontiguousarray(tensor, dtype=np.float32)
+    bits = single.view(np.uint32).astype(np.uint64)
+    yield "bfloat16", _of_bits((bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000))
+    yield "bfloat16 by cutting off bits", _of_bits(bits & np.uint64(0xFFFF0000))
+
+
+def _of_bits(bits: Array) -> Array:
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+def mixed_colours(training: Array, inference: Array) -> tuple[str, str] | None:
+    """Returns (name, what is done) where each channel fed is a sum of the training side's channels, all the same: a grey picture."""
+    if training.shape != inference.shape or training.ndim != 4 or training.shape[1] != 3:
+        return None
+    one = np.moveaxis(training, 1, 0).reshape(3, -1).astype(np.float64)
+    two = np.moveaxis(inference, 1, 0).reshape(3, -1).astype(np.float64)
+    spread = two.std(axis=1)
+    if spread.min() == 0 or one.std(axis=1).min() == 0:
+        return None
+    if np.abs(np.corrcoef(two) - 1).max() > 1e-6 or np.abs(np.corrcoef(one) - 1).max() < 1e-4:
+        return None  # the inference side has colours, or the training side has none either
+    basis = np.vstack([one, np.ones(one.shape[1])]).T
+    found, *_ = np.linalg.lstsq(basis, two[0], rcond=None)
+    missed = two[0] - basis @ found
+    if missed.std() > 0.02 * spread[0]:
+        return None
+    return "mode", "turns the picture grey where the training preprocessing keeps its colours"

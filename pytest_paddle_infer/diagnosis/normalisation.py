@@ -1,0 +1,201 @@
+"""What a preprocessing program does to the values of pixels: its scale, mean and std, and how two such programs differ. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+Numbers = tuple[float, ...]
+
+STATISTICS: tuple[tuple[str, Numbers, Numbers], ...] = (
+    ("ImageNet's statistics", IMAGENET_MEAN, IMAGENET_STD),
+    ("no mean and std", (0.0,), (1.0,)),
+    ("mean and std of 0.5", (0.5,), (0.5,)),
+    ("CLIP's statistics", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    ("CIFAR-10's statistics", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    ("CIFAR-10's statistics", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    ("CIFAR-100's statistics", (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    ("ImageNet's means of 0 to 255 without std", tuple(v / 255 for v in (123.68, 116.779, 103.939)), (1 / 255,)),
+    ("MNIST's statistics", (0.1307,), (0.3081,)),
+)
+"""What people normalise with, for pixels of 0 to 1."""
+
+_SLOPE, _OFFSET = 5e-4, 1e-4
+"""What two equal normalisations may differ by: relative in the slope; in the offset, of what a pixel from 0 to 255 spans."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """`(x * scale - mean) / std` of pixels x of 0 to 255; one mean and one std for each channel that is fed."""
+
+    scale: float
+    mean: Numbers
+    std: Numbers
+
+    def line(self) -> tuple[Array, Array]:
+        """Slopes and offsets, float64[C], of the fed values over the pixels."""
+        std = np.asarray(self.std, np.float64)
+        return self.scale / std, -np.asarray(self.mean, np.float64) / std
+
+    def __str__(self) -> str:
+        return f"{self.scaling}, {self.statistics}"
+
+    @property
+    def scaling(self) -> str:
+        """What is done before mean and std: "x / 255"."""
+        return "x" if abs(self.scale - 1) < 1e-9 else f"x / {1 / self.scale:.5g}"
+
+    @property
+    def statistics(self) -> str:
+        """Mean and std by name where they are known, else by their figures."""
+        for name, mean, std in STATISTICS:
+            if _alike(self.mean, mean) and _alike(self.std, std):
+                return name
+        return f"mean {figures(self.mean)} and std {figures(self.std)}"
+
+
+def figures(values: Sequence[float] | Array) -> str:
+    """(0.485, 0.456, 0.406); one figure where all are the same."""
+    shown = [f"{value:.4g}" for value in values]
+    return shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"
+
+
+def _alike(left: Sequence[float], right: Sequence[float]) -> bool:
+    wanted = np.broadcast_to(right, len(left)) if len(right) in (1, len(left)) else None
+    return wanted is not None and bool(np.allclose(left, wanted, rtol=2e-4, atol=2e-5))
+
+
+def known(channels: int) -> Iterator[Normalisation]:
+    """Yields what programs usually do to `channels` channels, the most usual first."""
+    for scale in (1 / 255, 1.0):
+        for _, mean, std in STATISTICS:
+            if len(mean) in (1, channels) and len(std) in (1, channels) and (scale < 1 or len(set(mean)) == 1):
+                yield Normalisation(scale, _spread(mean, channels), _spread(std, channels))
+
+
+def _spread(values: Numbers, channels: int) -> Numbers:
+    return values * channels if len(values) == 1 else values
+
+
+def recognised(slopes: Array, offsets: Array, slack: float = 1.0) -> Normalisation:
+    """Returns the program that draws this line: a known one, else the mean and std that it has if pixels are divided by 255.
+
+    slopes, offsets: float64[C], no slope 0. slack: how many times the usual tolerance the line may miss a known one by.
+    """
+    fitting = [(_distance(each, slopes, offsets), at, each) for at, each in enumerate(known(len(slopes)))]
+    best = min(fitting, default=None)
+    if best is not None and best[0] <= slack:
+        return best[2]
+    scale = 1.0 if np.abs(slopes).min() > 0.3 else 1 / 255
+    return Normalisation(scale, tuple((-offsets * scale / slopes).tolist()), tuple((scale / slopes).tolist()))
+
+
+def _distance(program: Normalisation, slopes: Array, offsets: Array) -> float:
+    """How far a line lies from a program's: 1 is as far as rounding takes it."""
+    own, shift = program.line()
+    with np.errstate(all="ignore"):
+        found = max(
+            float(np.abs(slopes / own - 1).max()) / _SLOPE, float((np.abs(offsets - shift) / np.abs(255 * own)).max()) / _OFFSET
+        )
+    return found if np.isfinite(found) else float("inf")
+
+
+def difference(
+    training: Normalisation, slopes: Array, offsets: Array, *, solve: bool, slack: float = 1.0
+) -> tuple[str, str] | None:
+    """Says which step turns the training side's program into the line that the inference side draws.
+
+    Returns (name of the step, what the inference preprocessing does); ("", "") where both are the same, None where no usual step
+    explains it. solve: name mean and std by their figures where no usual step does.
+    """
+    if _distance(training, slopes, offsets) <= slack:
+        return "", ""
+    fitting = []
+    for at, (name, phrase, program) in enumerate(_slips(training)):
+        distance = _distance(program, slopes, offsets)
+        if distance <= slack:
+            fitting.append((distance > 0.05 * slack, at, name, phrase))
+    if fitting:
+        return min(fitting)[2:]
+    return _solved(training, slopes, offsets) if solve else None
+
+
+def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
+    """Yields (name, what is done, program) of what goes wrong in such a program, single steps first."""
+    channels = len(own.mean)
+    zero, one = (0.0,) * channels, (1.0,) * channels
+    plain = _alike(own.mean, zero) and _alike(own.std, one)
+    statistics = list(_other_statistics(own, plain))
+    scales = list(_other_scales(own))
+    yield from (("scaling", phrase, replace(own, scale=scale)) for phrase, scale in scales)
+    yield from (("normalisation", phrase, replace(own, mean=mean, std=std)) for phrase, mean, std in statistics)
+    for phrase, scale in scales:
+        if phrase.startswith("leaves out"):
+            yield "scaling", "subtracts the mean before it divides by 255", replace(own, mean=tuple(v / 255 for v in own.mean))
+        for other, mean, std in statistics:
+            yield "scaling", f"{phrase} and {other}", Normalisation(scale, mean, std)
+
+
+def _other_scales(own: Normalisation) -> Iterator[tuple[str, float]]:
+    if abs(own.scale * 255 - 1) < 1e-6:
+        yield "leaves out the division by 255", 1.0
+        yield "divides by 255 twice", 1 / 255**2
+        for number in (256, 127.5, 128):
+            yield f"divides by {number} where the training preprocessing divides by 255", 1 / number
+    else:
+        for number in (255, 256, 127.5):
+            yield f"divides by {number}, which the training preprocessing does not", 1 / number
+
+
+def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Numbers, Numbers]]:
+    channels = len(own.mean)
+    zero, one = (0.0,) * channels, (1.0,) * channels
+    mean, std = np.asarray(own.mean), np.asarray(own.std)
+    if not plain:
+        yield "leaves out the normalisation (mean and std)", zero, one
+        yield "leaves out the mean", zero, own.std
+        yield "leaves out the division by the standard deviation", own.mean, one
+        yield "uses mean and std in reverse order (BGR)", own.mean[::-1], own.std[::-1]
+        yield "uses the mean in reverse order (BGR)", own.mean[::-1], own.std
+        yield "uses the standard deviation in reverse order (BGR)", own.mean, own.std[::-1]
+        yield "normalises twice", tuple((mean + std * mean).tolist()), tuple((std * std).tolist())
+        yield "adds the mean where it must subtract it", tuple((-mean).tolist()), own.std
+        yield "multiplies by the standard deviation where it must divide", own.mean, tuple((1 / std).tolist())
+        for digits in (3, 2, 1):
+            rounded = tuple(round(value, digits) for value in own.mean), tuple(round(value, digits) for value in own.std)
+            if all(rounded[1]):
+                yield f"rounds the mean to {figures(rounded[0])}", rounded[0], own.std
+                yield f"rounds the standard deviation to {figures(rounded[1])}", own.mean, rounded[1]
+                yield f"rounds mean and std to {figures(rounded[0])} and {figures(rounded[1])}", rounded[0], rounded[1]
+    used = "does not normalise" if plain else f"uses {own.statistics}"
+    for name, other, spread in STATISTICS:
+        if len(other) in (1, channels) and len(spread) in (1, channels) and name != "no mean and std":
+            other, spread = _spread(other, channels), _spread(spread, channels)
+            if not (_alike(own.mean, other) and _alike(own.std, spread)):
+                yield f"normalises with {name} where the training preprocessing {used}", other, spread
+                if len(set(other)) > 1:
+                    phrase = f"normalises with {name} in reverse order (BGR) where the training preprocessing {used}"
+                    yield phrase, other[::-1], spread[::-1]
+
+
+def _solved(training: Normalisation, slopes: Array, offsets: Array) -> tuple[str, str]:
+    """Names the figures: those of the mean where only it differs, those of the standard deviation likewise, else both."""
+    with np.errstate(all="ignore"):
+        std = training.scale / slopes
+        mean = -offsets * std
+    if np.abs(std / np.asarray(training.std) - 1).max() <= _SLOPE:
+        return (
+            "normalisation",
+            f"subtracts the mean {figures(mean)} where the training preprocessing subtracts {figures(training.mean)}",
+        )
+    if np.abs(mean - np.asarray(training.mean)).max() <= 5 * _OFFSET:
+        return "normalisation", f"divides by std {figures(std)} where the training preprocessing divides by {figures(training.std)}"
+    return (
+        "normalisation",
+        f"normalises with mean {figures(mean)} and std {figures(std)} where the training preprocessing uses {training.statistics}",
+    )

@@ -1,0 +1,78 @@
+"""Pictures as preprocessing programs open them: orientation applied or not, and what becomes of modes that are not RGB. Pillow only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Callable
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pytest_paddle_infer.diagnosis.finding import Array
+
+Make = Callable[[Image.Image], Image.Image]
+
+DEFAULT = "converts to RGB"
+
+
+def turned(image: Image.Image) -> bool:
+    """True where the EXIF orientation says that the picture is not stored upright."""
+    try:
+        return image.getexif().get(0x0112, 1) not in (0, 1)
+    except Exception:  # broken metadata: every program takes the picture as it is stored
+        return False
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as EXIF says; as it is stored where EXIF says nothing that can be read."""
+    try:
+        found: Image.Image | None = ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+    return found or image
+
+
+def conversions(mode: str, channels: int) -> dict[str, Make]:
+    """What programs do to a picture of this mode to feed 1, 3 or 4 channels: sentence -> how. The most usual comes first."""
+    return dict(_conversions(mode, channels))
+
+
+def _conversions(mode: str, channels: int) -> Iterator[tuple[str, Make]]:
+    if channels == 1:
+        yield "converts to grey", lambda image: image.convert("L")
+        if mode == "RGB":
+            yield "takes the red channel", lambda image: image.getchannel(0)
+            yield "takes the green channel", lambda image: image.getchannel(1)
+            yield "takes the blue channel", lambda image: image.getchannel(2)
+        return
+    if mode.startswith("I"):
+        yield "takes the high byte", lambda image: _repeated(np.asarray(image) >> 8)
+        yield "cuts off at 255", lambda image: _repeated(np.clip(np.asarray(image), 0, 255))
+        return
+    alpha = mode in ("RGBA", "LA", "PA", "La", "RGBa")
+    yield ("drops the alpha channel" if alpha else "repeats the grey channel" if mode in ("L", "1") else DEFAULT), _rgb
+    if alpha or mode == "P":
+        yield "blends the alpha channel with white", lambda image: _blended(image, (255, 255, 255))
+        yield "blends the alpha channel with black", lambda image: _blended(image, (0, 0, 0))
+    if mode == "RGBA":
+        yield "drops the alpha channel after the resize", lambda image: image
+    if mode == "P":
+        yield "takes the indices of the palette for colours", lambda image: _repeated(np.asarray(image))
+    if mode == "CMYK":
+        yield "takes three of the CMYK channels for RGB", lambda image: Image.merge("RGB", image.split()[:3])
+    if mode not in ("L", "1", "LA"):
+        yield "turns it grey", lambda image: image.convert("L").convert("RGB")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image.convert("RGB")
+
+
+def _repeated(values: Array) -> Image.Image:
+    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+
+
+def _blended(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    over = image.convert("RGBA")
+    ground = Image.new("RGBA", over.size, (*colour, 255))
+    return Image.alpha_composite(ground, over).convert("RGB")

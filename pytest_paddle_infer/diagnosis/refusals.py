@@ -1,0 +1,72 @@
+"""A preprocessing program that failed, or whose tensor the model cannot take: the cause, from the text of the error alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from PIL import Image
+
+from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.diagnosis.steps import step_finding
+
+_INPUT = r"input (?P<input>'[^']*'), which is (?P<want>\[.*?\]|\w+)"
+
+_REFUSALS = (
+    (rf"returned (?P<had>\w+) for {_INPUT}", "dtype", "makes {had} for input {input}, where the model takes {want}"),
+    (
+        rf"returned shape (?P<had>\[.*?\]) for {_INPUT}: it looks like NHWC",
+        "layout",
+        "feeds NHWC where the model takes NCHW (transpose missing): {had} for input {input}, which is {want}",
+    ),
+    (
+        rf"returned shape (?P<had>\[.*?\]) for {_INPUT}",
+        "shape",
+        "makes shape {had} for input {input}, where the model takes {want}",
+    ),
+    (
+        r"returned (?P<had>\d+) arrays; the model has (?P<want>\d+) inputs",
+        "shape",
+        "returns {had} arrays where the model has {want} inputs",
+    ),
+    (r"returned a dict without (?P<input>'[^']*')", "shape", "returns a dict without the input {input}"),
+    (
+        r"returned (?P<had>\w+) for input (?P<input>'[^']*'); it must return a numpy array",
+        "dtype",
+        "returns {had} for input {input}, where a numpy array is needed",
+    ),
+)
+"""What `engine.processing.fit` says, the step that is at fault, and the same as a cause."""
+
+_SHAPES = re.compile(r"shapes \((?P<pixels>[\d,]+)\) \((?P<other>[\d,]+)\)")
+
+
+def explain_refusal(message: str, picture: Any = None) -> Finding | None:
+    """Says why the inference preprocessing failed, from the text of its error alone; None where the text tells nothing.
+
+    picture: the sample, where it is a `PIL.Image` as it was opened: its mode explains arithmetic that fails on 1 or 4 channels.
+    """
+    text = " ".join(message.split())
+    for pattern, name, what in _REFUSALS:
+        found = re.search(pattern, text)
+        if found is not None:
+            if name == "shape" and isinstance(picture, Image.Image) and picture.mode != "RGB":
+                shape = [int(number) for number in re.findall(r"\d+", found.groupdict().get("had") or "")]
+                if len(picture.getbands()) != 3 and len(picture.getbands()) in shape:
+                    return _unconverted(picture)
+            return step_finding(name, what.format(**found.groupdict()))
+    if isinstance(picture, Image.Image) and picture.mode != "RGB" and "raised" in text:
+        found = _SHAPES.search(text)
+        bands = len(picture.getbands())
+        if found is not None:
+            axes = [int(number) for number in found["pixels"].split(",") if number]
+            if (bands == 1 and len(axes) == 2) or (bands != 3 and len(axes) > 2 and bands in (axes[0], axes[-1])):
+                return _unconverted(picture).with_facts(("error", text))
+    return None
+
+
+def _unconverted(picture: Image.Image) -> Finding:
+    bands = len(picture.getbands())
+    return step_finding(
+        "mode", f"does not convert the picture to RGB: its mode is {picture.mode}, {bands} channel{'s' * (bands != 1)} for three"
+    )

@@ -1,0 +1,34 @@
+"""The steps of preprocessing that a finding can name, and what to do about each."""
+
+from __future__ import annotations
+
+from pytest_paddle_infer.diagnosis.finding import Finding
+
+Facts = tuple[tuple[str, str], ...]
+
+STEPS = (
+    "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
+    "mirror", "precision",
+)  # fmt: skip
+"""The names that a finding about preprocessing can have."""
+
+_REMEDIES = {
+    "channel order": "convert BGR to RGB (or back) in the inference preprocessing, as the training preprocessing has it.",
+    "layout": "bring HWC to CHW with transpose(2, 0, 1), as the training preprocessing does.",
+    "scaling": "scale pixels in both preprocessing programs alike.",
+    "normalisation": "use the same mean and std, in the same channel order, in both preprocessing programs.",
+    "interpolation": "resize with the same interpolation in both preprocessing programs.",
+    "resize": "resize to the same size by the same rule in both preprocessing programs.",
+    "crop": "crop the same part at the same point of both preprocessing programs.",
+    "exif": "treat the EXIF orientation alike: PIL.ImageOps.exif_transpose in both preprocessing programs.",
+    "mode": "convert the picture to RGB in the same way in both preprocessing programs.",
+    "dtype": "cast the tensor to the model's dtype at the end of the inference preprocessing.",
+    "shape": "make the inference preprocessing return the shape that the training preprocessing returns.",
+    "mirror": "take the flip out of the inference preprocessing.",
+    "precision": "keep float32 throughout the inference preprocessing.",
+}
+
+
+def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) -> Finding:
+    """A finding about the inference preprocessing. name: one of `STEPS`. what: what it does otherwise, without a full stop."""
+    return Finding("preprocess", f"the inference preprocessing {what}.", "step", name, facts, _REMEDIES[name], certain)

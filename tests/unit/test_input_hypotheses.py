@@ -1,0 +1,485 @@
+"""diagnosis/inputs.py and its rooms: each planted step is named, and nothing is named where none was planted."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from pytest_paddle_infer.diagnosis.agreement import apart, close, restored
+from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Placement, render
+from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input, explain_misfit
+from pytest_paddle_infer.diagnosis.normalisation import Normalisation, known, recognised
+from pytest_paddle_infer.diagnosis.pictures import upright
+from pytest_paddle_infer.diagnosis.pipelines import identify
+from pytest_paddle_infer.diagnosis.refusals import explain_refusal
+from pytest_paddle_infer.diagnosis.steps import STEPS
+
+RANDOM = np.random.default_rng(0)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BGR = "feeds the channels in reverse order (BGR for RGB)"
+NHWC = "feeds NHWC where the model takes NCHW (transpose missing)"
+
+
+def said(found: Finding | None) -> str:
+    """The cause without its beginning; "" for no finding."""
+    if found is None:
+        return ""
+    assert (found.stage, found.kind) == ("preprocess", "step")
+    assert found.name in STEPS
+    assert found.remedy
+    assert found.cause.startswith("the inference preprocessing ")
+    assert found.cause.endswith(".")
+    return found.cause[len("the inference preprocessing ") : -1]
+
+
+# -- arrays alone ------------------------------------------------------------------------------------------------------
+
+
+def tensor(height: int = 16, width: int = 16, channels: int = 3) -> Array:
+    """float32[1, C, H, W] in 0..1 with nothing symmetrical in it."""
+    return RANDOM.random((1, channels, height, width), dtype=np.float32)
+
+
+def normalised(x: Array, mean: Any = MEAN, std: Any = STD) -> Array:
+    return ((x - np.reshape(mean, (-1, 1, 1))) / np.reshape(std, (-1, 1, 1))).astype(np.float32)
+
+
+RAW = tensor()
+RIGHT = normalised(RAW)
+
+
+@pytest.mark.parametrize(
+    ("inference", "name", "sentence"),
+    [
+        (RIGHT[:, ::-1], "channel order", BGR),
+        (normalised(RAW[:, ::-1]), "channel order", BGR),
+        (RIGHT.transpose(0, 2, 3, 1), "layout", NHWC),
+        (RIGHT[:, ::-1].transpose(0, 2, 3, 1), "layout", f"{NHWC} and {BGR}"),
+        (RIGHT[..., ::-1], "mirror", "mirrors the picture left to right"),
+        (RIGHT.transpose(0, 1, 3, 2), "layout", "swaps height and width (EXIF orientation or a transpose)"),
+        (np.rot90(RIGHT, axes=(2, 3)), "exif", "turns the picture by 90 degrees (EXIF orientation)"),
+        (RIGHT.transpose(0, 2, 3, 1).reshape(RIGHT.shape), "layout", "reshapes HWC to CHW where it must transpose"),
+        (RIGHT.astype(np.float64), "dtype", "makes float64, the training preprocessing float32"),
+        (RIGHT.astype(np.int64), "dtype", "makes int64, the training preprocessing float32"),
+        (RIGHT[0], "shape", "leaves out the batch dimension"),
+        (RIGHT[None], "shape", "adds a dimension too many"),
+        (RIGHT[0].transpose(1, 2, 0), "layout", f"leaves out the batch dimension and {NHWC}"),
+        (RIGHT[..., 1:15, 1:15], "crop", "crops to 14x14 where the training preprocessing makes 16x16"),
+        (tensor(12, 16), "shape", "feeds 12x16 where the training preprocessing feeds 16x16"),
+        (RIGHT * 255, "scaling", "leaves out the division by 255"),
+        (normalised(RAW * 255), "scaling", "leaves out the division by 255"),
+        (RIGHT / 255, "scaling", "divides by 255 twice"),
+        (normalised(RAW / 255), "scaling", "divides by 255 twice"),
+        (
+            normalised(RAW * 255 / 256),
+            "scaling",
+            "divides by 256 where the training preprocessing divides by 255",
+        ),
+        (RAW * 255, "scaling", "leaves out the division by 255 and leaves out the normalisation (mean and std)"),
+        (RAW, "normalisation", "leaves out the normalisation (mean and std)"),
+        (normalised(RAW, MEAN, (1, 1, 1)), "normalisation", "leaves out the division by the standard deviation"),
+        (normalised(RAW, (0, 0, 0)), "normalisation", "leaves out the mean"),
+        (normalised(RAW, MEAN[::-1], STD[::-1]), "normalisation", "uses mean and std in reverse order (BGR)"),
+        (normalised(RAW, MEAN[::-1]), "normalisation", "uses the mean in reverse order (BGR)"),
+        (normalised(RIGHT), "normalisation", "normalises twice"),
+        (normalised(RAW, (0.48, 0.46, 0.41)), "normalisation", "rounds the mean to (0.48, 0.46, 0.41)"),
+        (
+            normalised(RAW, 0.5, 0.5),
+            "normalisation",
+            "normalises with mean and std of 0.5 where the training preprocessing uses ImageNet's statistics",
+        ),
+        (RAW[:, ::-1], "channel order", f"{BGR} and leaves out the normalisation (mean and std)"),
+        (normalised(RAW[:, ::-1] * 255), "channel order", f"{BGR} and leaves out the division by 255"),
+        (RIGHT.astype(np.float16).astype(np.float32), "precision", "rounds its values to float16 on the way"),
+        (np.repeat(RIGHT.mean(axis=1, keepdims=True), 3, axis=1), "mode", "turns the picture grey where the training "
+         "preprocessing keeps its colours"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_step_that_the_tensors_alone_tell_is_named(inference: Array, name: str, sentence: str) -> None:
+    keep = inference.dtype.kind == "i" or (inference.dtype == np.float64 and np.array_equal(inference, RIGHT))
+    found = explain_input(RIGHT, inference if keep else inference.astype(np.float32))
+    assert said(found) == sentence
+    assert found is not None
+    assert found.name == name
+
+
+def test_a_shifted_crop_is_named_with_its_direction() -> None:
+    whole = normalised(tensor(20, 20))
+    assert said(explain_input(whole[..., 2:18, 2:18], whole[..., 2:18, 3:19])) == "shifts the crop by a pixel to the right"
+    two = explain_input(whole[..., 2:18, 2:18], whole[..., 0:16, 2:18])
+    assert said(two) == "shifts the crop by 2 pixels up"
+
+
+def test_a_crop_that_is_left_out_is_named() -> None:
+    whole = normalised(tensor(20, 20))
+    assert said(explain_input(whole[..., 2:18, 2:18], whole)) == "leaves out the crop to 16x16 or crops to 20x20"
+
+
+def test_swapped_sides_of_an_oblong_picture_are_named() -> None:
+    oblong = normalised(tensor(8, 12))
+    assert "swaps height and width" in said(explain_input(oblong, oblong.transpose(0, 1, 3, 2)))
+
+
+def test_a_line_of_no_known_meaning_is_shown_as_it_is() -> None:
+    text = said(explain_input(RIGHT, (1.3 * RIGHT + 0.5).astype(np.float32)))
+    assert text.startswith("scales or normalises otherwise: its input is the training input x as channel 0: 1.3 * x +0.5; ")
+
+
+@pytest.mark.parametrize(
+    "inference",
+    [
+        RIGHT,
+        RIGHT + np.float32(3e-6),
+        np.where(np.arange(16) == 3, RIGHT + 1, RIGHT).astype(np.float32),
+        RIGHT + RANDOM.normal(0, 0.1, RIGHT.shape).astype(np.float32),
+        RANDOM.normal(0, 1, RIGHT.shape).astype(np.float32),
+        np.full_like(RIGHT, np.nan),
+        np.zeros_like(RIGHT),
+    ],
+    ids=["equal", "nearly equal", "one column", "noisy", "other", "NaN", "zeros"],
+)
+def test_nothing_is_named_where_no_hypothesis_fits(inference: Array) -> None:
+    assert explain_input(RIGHT, inference) is None
+
+
+def test_every_sample_given_must_agree_with_a_hypothesis() -> None:
+    two = np.concatenate([RIGHT, normalised(tensor())])
+    assert said(explain_input(two, two[:, ::-1])) == BGR
+    assert explain_input(two, np.concatenate([RIGHT[:, ::-1], two[1:]])) is None
+
+
+def test_inputs_that_are_no_pictures_are_compared_by_shape_dtype_and_line() -> None:
+    flat = RANDOM.random((2, 5), dtype=np.float32)
+    assert said(explain_input(flat, flat[:, :4])) == "makes shape [2, 4], the training preprocessing [2, 5]"
+    assert "int64" in said(explain_input(flat, flat.astype(np.int64)))
+    tokens = np.array([[1, 2, 3]])
+    assert explain_input(tokens, tokens + 1) is None
+    assert explain_input(np.float32(1) * np.ones(()), np.float32(2) * np.ones(())) is None
+
+
+EXTREMES = [np.nan, np.inf, -np.inf, 1e38, 0.0]
+
+
+@pytest.mark.parametrize("one", EXTREMES)
+@pytest.mark.parametrize("two", EXTREMES)
+def test_extreme_values_are_no_cause_and_no_warning(one: float, two: float) -> None:
+    for shape in ((2, 3), (1, 3, 4, 4)):
+        assert explain_input(np.full(shape, one, np.float32), np.full(shape, two, np.float32)) is None
+
+
+def test_empty_and_constant_tensors_have_no_cause() -> None:
+    for shape in ((2, 0), (0, 3), (0, 3, 4, 4)):
+        empty = np.zeros(shape, np.float32)
+        assert explain_input(empty, empty) is None
+    grey = np.full((1, 3, 4, 4), 0.5, np.float32)
+    assert explain_input(grey, grey) is None
+
+
+# -- programs on pictures ----------------------------------------------------------------------------------------------
+
+
+def photograph(width: int = 60, height: int = 47, seed: int = 0, mode: str = "RGB") -> Image.Image:
+    """Colours, edges and grain, as a photograph has them."""
+    random = np.random.default_rng([seed, 3])
+    coarse = random.integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    pixels = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), np.float64)
+    pixels += random.normal(0, 14, pixels.shape)
+    y, x = np.mgrid[0:height, 0:width]
+    pixels[(x - width / 3) ** 2 + (y - height / 2) ** 2 < (height / 5) ** 2] -= (60, 10, -40)
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray(random.integers(0, 256, (height, width)).astype(np.uint8)))
+    return image.convert(mode)
+
+
+def prepared(
+    image: Image.Image, *, side: int = 24, short: int = 28, how: Any = Image.Resampling.BILINEAR, rounded: Any = int,
+    order: str = "resize, crop", square: bool = False, shift: int = 0, exif: bool = True, ground: Any = None, mean: Any = MEAN,
+    std: Any = STD, scale: float = 1 / 255, channels: str = "RGB", mirror: bool = False,
+) -> Array:  # fmt: skip
+    """float32[1, 3, side, side]: a program with each slip of the vocabulary."""
+    image = ImageOps.exif_transpose(image) if exif else image
+    if image.mode == "RGBA" and ground is not None:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
+    image = image.convert("RGB")
+    for step in order.split(", "):
+        if step == "resize":
+            sizes = [short, short] if square else [rounded(n * short / min(image.size)) for n in image.size]
+            image = image.resize((sizes[0], sizes[1]), how)
+        else:
+            left, top = (image.width - side) // 2 + shift, (image.height - side) // 2
+            image = image.crop((left, top, left + side, top + side))
+    pixels = np.asarray(image)[:, ::-1] if mirror else np.asarray(image)
+    pixels = pixels[..., ::-1] if channels == "BGR" else pixels
+    values = (pixels.astype(np.float32) * np.float32(scale) - np.float32(mean)) / np.float32(std)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+def compared(images: list[Image.Image], **slip: Any) -> Finding | None:
+    training, inference = (np.concatenate([prepared(image, **how) for image in images]) for how in ({}, slip))
+    return explain_input(training, inference, images)
+
+
+def pair(seed: int = 0) -> list[Image.Image]:
+    return [photograph(60, 47, seed), photograph(45, 66, seed + 100)]
+
+
+FILTERS = Image.Resampling
+SLIPS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "nearest": ({"how": FILTERS.NEAREST}, "interpolation", "resizes with nearest where the training preprocessing resizes with bilinear"),
+    "bicubic": ({"how": FILTERS.BICUBIC}, "interpolation", "resizes with bicubic where"),
+    "lanczos": ({"how": FILTERS.LANCZOS}, "interpolation", "resizes with lanczos where"),
+    "box": ({"how": FILTERS.BOX}, "interpolation", "resizes with box where"),
+    "hamming": ({"how": FILTERS.HAMMING}, "interpolation", "resizes with hamming where"),
+    "square": ({"square": True}, "resize", "resizes to a square of 28x28 whatever the picture's shape where the training pre"),
+    "crop first": ({"order": "crop, resize, crop"}, "crop", "crops before resizing (crop 24x24, resize to 28x28, crop 24x24) where"),
+    "crop alone": ({"order": "crop"}, "resize", "crops without resizing where"),
+    "short side": ({"short": 24}, "resize", "resizes the short side to 24 where the training preprocessing resizes the short side to 28"),
+    "odd size": ({"short": 33}, "resize", "resizes the short side to 33 where the training preprocessing resizes the short side to 28"),
+    "long side": ({"rounded": round}, "resize", "finds the long side of the resized picture by rounding"),
+    "std": ({"std": [1.05 * v for v in STD]}, "normalisation", "divides by std (0.24"),
+    "own mean": ({"mean": (0.5, 0.456, 0.406)}, "normalisation", "subtracts the mean (0.5, 0.456, 0.406) where"),
+    "BGR": ({"channels": "BGR"}, "channel order", BGR),
+    "BGR, no scale": ({"channels": "BGR", "scale": 1.0}, "channel order", f"{BGR} and leaves out the division by 255"),
+    "mirror": ({"mirror": True}, "mirror", "mirrors the picture left to right"),
+    "shift": ({"shift": 1}, "crop", "shifts the crop by a pixel to the right"),
+    "other size": ({"side": 32, "short": 36}, "shape", "feeds 32x32 where the training preprocessing feeds 24x24"),
+    "nearest and no mean": ({"how": FILTERS.NEAREST, "mean": (0, 0, 0), "std": (1, 1, 1)}, "interpolation",
+                            "resizes with nearest where the training preprocessing resizes with bilinear, and leaves out the normal"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_step_planted_in_a_program_is_named(slip: str, seed: int) -> None:
+    how, name, sentence = SLIPS[slip]
+    found = compared(pair(seed), **how)
+    assert said(found).startswith(sentence)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_programs_and_other_arithmetic_of_the_same_steps_have_no_cause(seed: int) -> None:
+    images = pair(seed)
+    assert compared(images) is None
+    one = np.concatenate([prepared(image) for image in images])
+    assert explain_input(one, one + np.float32(4e-6) * RANDOM.standard_normal(one.shape).astype(np.float32), images) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_and_other_pictures_accuse_nobody(seed: int) -> None:
+    images = pair(seed)
+    one = np.concatenate([prepared(image) for image in images])
+    noise = np.random.default_rng(seed).normal(0, 1, one.shape).astype(np.float32)
+    other = np.concatenate([prepared(image) for image in pair(seed + 50)])
+    for wrong in (noise, other, one + 0.3 * noise):
+        assert explain_input(one, wrong, images) is None
+        assert explain_input(one, wrong) is None
+    facts = dict(describe_inputs(one, noise, images))
+    assert facts["training"].startswith("resize the short side to 28, crop 24x24 (bilinear), x / 255, ImageNet's statistics")
+    assert facts["inference"] == "no usual program makes this tensor of the picture"
+
+
+def test_both_programs_are_shown_as_they_were_found() -> None:
+    found = compared(pair(), how=FILTERS.NEAREST)
+    assert found is not None
+    assert found.facts == (
+        ("training", "resize the short side to 28, crop 24x24 (bilinear), x / 255, ImageNet's statistics"),
+        ("inference", "resize the short side to 28, crop 24x24 (nearest), x / 255, ImageNet's statistics"),
+    )
+
+
+def test_an_ignored_exif_orientation_is_named() -> None:
+    stored = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph().save(stored, "png", exif=exif)
+    found = compared([Image.open(stored)], exif=False)
+    assert said(found) == "ignores the EXIF orientation"
+    assert found is not None
+    assert found.facts[0][1].startswith("apply the EXIF orientation, resize")
+
+
+def test_alpha_that_is_blended_is_named() -> None:
+    found = compared([photograph(mode="RGBA")], ground=(255, 255, 255, 255))
+    assert found is not None
+    assert found.name == "mode"
+    assert said(found) == (
+        "blends the alpha channel with white where the training preprocessing drops the alpha channel (a picture of mode RGBA)"
+    )
+
+
+def test_a_bilinear_resize_without_antialias_is_named() -> None:
+    image = photograph(150, 120)
+    training = prepared(image)
+    placement = Placement(None, (35, 28), 5, 2, 24, 24)
+    pixels = np.rint(render(image, placement, "bilinear without antialias"))
+    inference = normalised(pixels.transpose(2, 0, 1)[None] / 255)
+    assert said(explain_input(training, inference, [image])) == (
+        "resizes with bilinear without antialias as OpenCV does where the training preprocessing resizes with bilinear"
+    )
+
+
+def test_a_slip_of_grey_pictures_is_found_in_their_one_channel() -> None:
+    image = photograph().convert("L")
+    one, two = (
+        (np.asarray(image.resize((32, 32), how), np.float32) / 255 - mean)[None, None] / np.float32(0.32)
+        for how, mean in ((FILTERS.BILINEAR, 0.31), (FILTERS.BILINEAR, 0.32))
+    )
+    assert said(explain_input(one, two, [image])) == "subtracts the mean 0.32 where the training preprocessing subtracts 0.31"
+
+
+def test_black_pictures_tell_nothing() -> None:
+    image = Image.new("RGB", (60, 47))
+    assert compared([image]) is None
+    assert identify(prepared(image), [image]) is None
+
+
+def test_a_photo_of_twelve_megapixels_is_searched_through_a_part_of_it() -> None:
+    image = photograph(400, 300).resize((4000, 3000), FILTERS.NEAREST)
+    slip = {"side": 224, "short": 256}
+    one, two = prepared(image, **slip), prepared(image, **slip, how=FILTERS.BICUBIC)
+    assert said(explain_input(one, two, [image], seconds=60)).startswith("resizes with bicubic where")
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_a_part_of_a_rendering_is_the_rendering_of_the_part(interpolation: str) -> None:
+    image = photograph(90, 70)
+    for geometry in (Geometry((24, 20), short=28), Geometry((24, 24), first=-1, short=26), Geometry((24, 24))):
+        placement = geometry.place(image.size)
+        assert placement is not None
+        whole, part = render(image, placement, interpolation), render(image, placement, interpolation, (3, 5, 17, 19))
+        gap = np.abs(whole[5:19, 3:17].astype(np.float64) - part)
+        assert gap.max() <= 1.001
+        assert (gap > 0.01).mean() < 0.02
+
+
+def test_a_cubic_without_antialias_has_the_weights_of_opencv() -> None:
+    row = np.zeros((4, 6), np.uint8)
+    row[:, 3] = 160
+    placement = Placement(None, (12, 4), 0, 0, 12, 4)
+    made = render(Image.fromarray(row), placement, "bicubic without antialias")
+    # OpenCV's coefficient is -0.75: its kernel is 0.87890625 at a quarter of a pixel, where Pillow's (-0.5) is 0.8671875
+    assert made[0, 6, 0] == 160 * 0.87890625
+
+
+def test_area_averages_count_the_pixels_that_are_cut_by_their_share() -> None:
+    row = np.array([[0, 100, 200]], np.uint8)
+    made = render(Image.fromarray(row), Placement(None, (2, 1), 0, 0, 2, 1), "area averages")
+    np.testing.assert_allclose(made[0, :, 0], [100 / 3, 500 / 3], rtol=1e-6)
+
+
+def test_a_missing_division_is_named_whatever_mean_and_std_are_used() -> None:
+    own = normalised(RAW, 0.45, 0.225)
+    assert said(explain_input(own, normalised(RAW * 255, 0.45, 0.225))) == "leaves out the division by 255"
+    assert said(explain_input(own, normalised(RAW / 255, 0.45, 0.225))) == "divides by 255 twice"
+
+
+def test_a_picture_too_small_for_a_crop_has_no_place() -> None:
+    assert Geometry((24, 24)).place((20, 40)) is None
+    assert Geometry((24, 24), first=30, short=24).place((28, 40)) is None
+
+
+@pytest.mark.parametrize("program", list(known(3)), ids=str)
+def test_every_known_normalisation_is_recognised_by_its_line(program: Normalisation) -> None:
+    assert str(recognised(*program.line())).split(", ")[1:] == str(program).split(", ")[1:]
+
+
+def test_an_unknown_normalisation_is_solved() -> None:
+    own = Normalisation(1 / 255, (0.31,), (0.32,))
+    found = recognised(*own.line())
+    assert str(found) == "x / 255, mean 0.31 and std 0.32"
+
+
+def test_broken_metadata_leave_a_picture_as_it_is_stored() -> None:
+    class Broken(Image.Image):
+        def getexif(self) -> Any:
+            raise SyntaxError("no EXIF")
+
+    image = Broken()
+    assert upright(image) is image
+
+
+# -- tensors that the model cannot take --------------------------------------------------------------------------------
+
+
+def test_a_return_value_that_does_not_fit_is_explained_with_the_training_tensor_beside_it() -> None:
+    assert said(explain_misfit(RIGHT[0].transpose(1, 2, 0), RIGHT)) == NHWC
+    assert said(explain_misfit(RIGHT[0].astype(np.float64), RIGHT)) == "makes float64, the training preprocessing float32"
+    assert said(explain_misfit([RIGHT[0], RIGHT[0]], RIGHT)) == "returns 2 values where the training preprocessing returns an array"
+    assert said(explain_misfit("text", RIGHT)) == "returns str where the training preprocessing returns an array"
+    assert said(explain_misfit([RIGHT[0][::-1]], RIGHT)) == BGR
+
+
+BROADCAST = "preprocess raised ValueError for sample a: operands could not be broadcast together with shapes {} (3,) "
+
+
+@pytest.mark.parametrize(
+    ("message", "mode", "name", "sentence"),
+    [
+        ("sample a: preprocess returned float64 for input 'x', which is float32: cast it with .astype('float32').", "RGB", "dtype",
+         "makes float64 for input 'x', where the model takes float32"),
+        ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC, where", "RGB", "layout",
+         f"{NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32]"),
+        ("preprocess returned shape [3, 48, 48] for input 'x', which is [None, 3, 32, 32].", "RGB", "shape",
+         "makes shape [3, 48, 48] for input 'x', where the model takes [None, 3, 32, 32]"),
+        ("preprocess returned shape [4, 32, 32] for input 'x', which is [None, 3, 32, 32].", "RGBA", "mode",
+         "does not convert the picture to RGB: its mode is RGBA, 4 channels for three"),
+        ("preprocess returned 2 arrays; the model has 1 inputs: x.", "RGB", "shape", "returns 2 arrays where the model has 1 inputs"),
+        ("preprocess returned list for input 'x'; it must return a numpy array", "RGB", "dtype",
+         "returns list for input 'x', where a numpy array is needed"),
+        (BROADCAST.format("(32,32,4)"), "RGBA", "mode", "does not convert the picture to RGB: its mode is RGBA, 4 channels for three"),
+        (BROADCAST.format("(32,32)"), "L", "mode", "does not convert the picture to RGB: its mode is L, 1 channel for three"),
+        (BROADCAST.format("(32,32,5)"), "RGBA", "", ""),
+        (BROADCAST.format("(32,32,4)"), "RGB", "", ""),
+        ("preprocess raised FileNotFoundError for sample a: no such file", "L", "", ""),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_explained_by_its_text(message: str, mode: str, name: str, sentence: str) -> None:
+    found = explain_refusal(message, Image.new(mode, (4, 4)))
+    assert said(found) == sentence
+    assert found is None or found.name == name
+
+
+# -- agreement ---------------------------------------------------------------------------------------------------------
+
+
+def test_close_is_relative_to_the_largest_value_and_never_true_of_nan_or_other_shapes() -> None:
+    right = np.array([1000.0, 0.0], np.float32)
+    assert close(right + np.float32(0.05), right)
+    assert not close(right + np.float32(0.2), right)
+    assert not close(np.array([np.nan, 0.0], np.float32), right)
+    assert not close(right[:1], right)
+    assert not close(np.zeros(0), np.zeros(0))
+    assert close(np.zeros(2), np.zeros(2))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_close_is_never_true_where_either_side_has_nan_or_inf(value: float) -> None:
+    assert not close(np.array([1.0]), np.array([value]))
+    assert not close(np.array([value]), np.array([value]))
+
+
+def test_close_takes_complex_numbers_and_the_end_of_the_range() -> None:
+    number = np.array([1 + 1j], np.complex64)
+    assert close(number, number)
+    assert not close(number, number.conj())
+    assert not close(np.array([1e308]), np.array([-1e308]))
+    assert apart(np.array([1e308]), np.array([-1e308])) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "explained"),
+    [(0.0, 1e-5, True), (1e-6, 1.0, True), (1e-3, 1.0, False), (3e-6, 1e-5, False), (0.0, 1e-7, False), (np.inf, np.inf, False)],
+)
+def test_a_difference_counts_as_explained_only_where_rounding_is_all_that_is_left(
+    after: float, before: float, explained: bool
+) -> None:
+    assert restored(after, before) is explained

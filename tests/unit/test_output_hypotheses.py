@@ -1,0 +1,251 @@
+"""diagnosis/outputs.py, scores.py and answers.py: each planted fault is named, and nothing is named where none was planted."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.diagnosis.answers import explain_answers
+from pytest_paddle_infer.diagnosis.finding import STAGES, Array, Finding
+from pytest_paddle_infer.diagnosis.outputs import explain_outputs, where
+from pytest_paddle_infer.transforms import Prediction
+
+RANDOM = np.random.default_rng(0)
+
+
+def said(found: Finding | None) -> tuple[str, str]:
+    """Name and cause; ("", "") for no finding."""
+    if found is None:
+        return "", ""
+    assert found.stage in STAGES
+    assert found.cause.endswith(".")
+    assert found.remedy
+    return found.name, found.cause
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    raised = np.exp(x.astype(np.float64) - x.max(axis=axis, keepdims=True))
+    return np.asarray((raised / raised.sum(axis=axis, keepdims=True)).astype(np.float32))
+
+
+def sigmoid(x: Array) -> Array:
+    return np.asarray((1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32))
+
+
+LOGITS = RANDOM.normal(0, 2, (4, 10)).astype(np.float32)
+PROB = softmax(LOGITS)
+IDS = RANDOM.integers(0, 9, (2, 6, 6))
+MAP = RANDOM.normal(0, 1, (2, 3, 8, 8)).astype(np.float32)
+A, B, C = (RANDOM.random((2, 3), dtype=np.float32) for _ in range(3))
+
+
+def bfloat16(x: Array) -> Array:
+    bits = x.view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000)
+    return rounded.astype(np.uint32).view(np.float32)
+
+
+def test_swapped_outputs_are_named() -> None:
+    assert said(explain_outputs([A, B], [B, A])) == (
+        "order",
+        "the outputs are in another order: of the inference engine output 0 holds output 1, output 1 holds output 0.",
+    )
+    assert said(explain_outputs([A, B, C], [A, C, B]))[1] == (
+        "the outputs are in another order: of the inference engine output 1 holds output 2, output 2 holds output 1."
+    )
+    found = explain_outputs([A, LOGITS], [LOGITS, A], names=("boxes", "scores"))
+    assert said(found)[0] == "order"
+    assert found is not None
+    assert found.facts == (("names", "0: 'boxes', 1: 'scores'"),)
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "name", "part"),
+    [
+        (PROB, LOGITS, "softmax", "softmax is missing from the exported model"),
+        (PROB, softmax(PROB), "softmax", "softmax is applied once more in the exported model"),
+        (LOGITS, PROB, "softmax", "softmax is applied once more in the exported model"),
+        (PROB, softmax(LOGITS, 0), "softmax", "applies softmax over axis 0 where the training engine applies it over axis 1"),
+        (MAP, softmax(MAP, 1), "softmax", "softmax over axis 1 is applied in the exported model"),
+        (PROB, np.log(PROB), "log_softmax", "ends in log_softmax where the training engine ends in softmax"),
+        (np.log(PROB), PROB, "log_softmax", "ends in softmax where the training engine ends in log_softmax"),
+        (LOGITS, np.log(PROB), "log_softmax", "log_softmax is applied in the exported model"),
+        (PROB, sigmoid(LOGITS), "sigmoid", "ends in sigmoid where the training engine ends in softmax"),
+        (sigmoid(LOGITS), PROB, "softmax", "ends in softmax where the training engine ends in sigmoid"),
+        (sigmoid(LOGITS), LOGITS, "sigmoid", "sigmoid is missing from the exported model"),
+        (LOGITS, sigmoid(LOGITS), "sigmoid", "sigmoid is applied once more in the exported model"),
+        (PROB, softmax(LOGITS * 1.01), "temperature", "multiplies the logits by 1.01 before softmax"),
+        (PROB, softmax(LOGITS * 2), "temperature", "multiplies the logits by 2 before softmax"),
+        (np.maximum(LOGITS, 0), LOGITS, "relu", "relu is missing"),
+        (LOGITS * 4, np.clip(LOGITS * 4, 0, 6), "relu6", "relu6 is applied once more"),
+        (LOGITS, np.clip(LOGITS, -1.5, 1.5), "clip", "cut off below at -1.5 and above at 1.5"),
+        (np.tanh(LOGITS), LOGITS, "tanh", "tanh is missing"),
+        (LOGITS, LOGITS * np.float32(1.01), "scale", "is the training engine's times 1.01."),
+        (LOGITS, LOGITS * np.float32(1.00001), "scale", "is the training engine's times 1.00001"),
+        (LOGITS, LOGITS + np.float32(0.25), "offset", "is the training engine's +0.25: a constant is added."),
+        (LOGITS, (LOGITS * 2 + 1).astype(np.float32), "scale", "is 2 * x +1 of the training engine's x."),
+        (LOGITS, LOGITS + np.eye(10, dtype=np.float32)[3], "offset", "adds constants to 1 of 10 channels of the output: 3."),
+        (LOGITS, LOGITS.astype(np.float16).astype(np.float32), "precision", "rounded to float16"),
+        (LOGITS, bfloat16(LOGITS), "precision", "rounded to bfloat16."),
+        (LOGITS, np.rint(LOGITS), "precision", "rounded to whole numbers"),
+        (LOGITS, LOGITS.astype(np.float64), "dtype", "answers float64 where the training engine answers float32; the values agree"),
+        (IDS, IDS.astype(np.int32), "dtype", "answers int32 where the training engine answers int64; the values agree"),
+        (IDS, IDS + 1, "offset", "are the training engine's +1: an offset of labels"),
+        (IDS, IDS.transpose(0, 2, 1), "transpose", "transposes the output: transpose(0, 2, 1) of it"),
+        (MAP, MAP.transpose(0, 1, 3, 2), "transpose", "transpose(0, 1, 3, 2)"),
+        (MAP, MAP.transpose(0, 2, 3, 1), "transpose", "transpose(0, 3, 1, 2)"),
+        (MAP, MAP[..., ::-1], "order", "in reverse order along axis 3"),
+        (LOGITS, LOGITS[..., None], "shape", "[4, 10, 1], the training engine's [4, 10]: the export adds an axis"),
+        (LOGITS[..., None], LOGITS, "shape", "the export squeezes it"),
+        (LOGITS, LOGITS[[1, 0, 3, 2]], "samples", "belong to other samples of the batch: 0 has that of 1"),
+        (LOGITS, np.repeat(LOGITS[:1], 4, axis=0), "constant", "gives the same answer to every sample of the batch"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)  # fmt: skip
+def test_what_was_done_to_an_output_is_named(training: Array, inference: Array, name: str, part: str) -> None:
+    if inference.dtype == np.float64 and name != "dtype":
+        inference = inference.astype(np.float32)
+    found = said(explain_outputs([training], [inference]))
+    assert part in found[1]
+    assert found[0] == name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hypothesis_holds_although_both_engines_round(seed: int) -> None:
+    random = np.random.default_rng(seed)
+
+    def rounded(x: Array) -> Array:
+        return np.asarray((x + 1e-6 * np.abs(x).max() * random.uniform(-1, 1, x.shape)).astype(np.float32))
+
+    logits = random.normal(0, 3, (5, 100)).astype(np.float32)
+    prob = softmax(logits)
+    for one, two, name in (
+        (prob, logits, "softmax"),
+        (logits, 1.001 * logits, "scale"),
+        (prob, softmax(1.001 * logits), "temperature"),
+        (logits, logits + 0.01, "offset"),
+    ):
+        assert said(explain_outputs([rounded(one)], [rounded(two)], rounding=4e-6))[0] == name
+
+
+def test_nan_on_one_side_only_is_named_with_its_place() -> None:
+    broken = LOGITS.copy()
+    broken[2, 3:5] = np.nan
+    found = explain_outputs([A[:2], LOGITS], [A[:2], broken], names=("", "scores"))
+    assert said(found) == (
+        "not finite",
+        "output 1 (scores) of the inference engine is nan at [2, 3], where the training engine's is finite.",
+    )
+    assert found is not None
+    assert found.facts == (("elements", "2 of 40 are NaN or Inf"),)
+    assert explain_outputs([broken], [broken]) is None
+    assert explain_outputs([broken], [LOGITS]) is None
+
+
+def test_only_one_wrong_sample_is_shown_by_its_number() -> None:
+    long = RANDOM.normal(0, 1, (20, 6)).astype(np.float32)
+    wrong = long.copy()
+    wrong[19] += np.float32(1e-3)
+    assert ("samples", "only 1 of 20 samples differs: number 19") in where(long, wrong)
+    assert where(long, long + 1) == ()
+    assert where(long[:1], wrong[:1]) == ()
+
+
+def test_answers_that_agree_alone_depend_on_their_neighbours() -> None:
+    mixed = LOGITS + LOGITS.mean(axis=0)
+    found = explain_outputs([LOGITS], [mixed], alone=[LOGITS])
+    assert said(found)[0] == "batch"
+    assert said(explain_outputs([LOGITS], [mixed + 1], alone=[mixed]))[0] != "batch"
+
+
+@pytest.mark.parametrize(
+    ("training", "inference"),
+    [
+        ([LOGITS], [LOGITS]),
+        ([LOGITS], [LOGITS * np.float32(1.0000001)]),
+        ([LOGITS], [LOGITS + RANDOM.normal(0, 1, LOGITS.shape).astype(np.float32)]),
+        ([PROB], [softmax(RANDOM.normal(0, 2, LOGITS.shape).astype(np.float32))]),
+        ([PROB], [softmax(LOGITS + RANDOM.normal(0, 0.01, LOGITS.shape).astype(np.float32))]),
+        ([LOGITS], [LOGITS[:2]]),
+        ([LOGITS], []),
+        ([A, B], [A]),
+        ([], []),
+        ([LOGITS[:1]], [LOGITS[1:2]]),
+        ([IDS], [RANDOM.integers(0, 9, IDS.shape)]),
+        ([np.array(["a"])], [np.array(["b"])]),
+        ([A, A], [A, A]),
+    ],
+)
+def test_no_cause_is_named_where_none_fits(training: list[Array], inference: list[Array]) -> None:
+    assert explain_outputs(training, inference) is None
+
+
+EXTREMES = [np.nan, np.inf, -np.inf, 1e38, 0.0]
+
+
+@pytest.mark.parametrize("one", EXTREMES)
+@pytest.mark.parametrize("two", EXTREMES)
+def test_extreme_values_make_no_warning(one: float, two: float) -> None:
+    for shape in ((2, 3), (1, 3, 4, 4), (2,), ()):
+        training, inference = np.full(shape, one, np.float32), np.full(shape, two, np.float32)
+        name = said(explain_outputs([training], [inference]))[0]
+        assert name == ("not finite" if np.isfinite(one) and not np.isfinite(two) else "")
+        explain_outputs([training, training], [inference, inference])
+
+
+def test_outputs_without_elements_have_no_cause() -> None:
+    for shape in ((2, 0), (0, 3), (0, 3, 4, 4)):
+        empty = np.zeros(shape, np.float32)
+        assert explain_outputs([empty], [empty]) is None
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+class Box(NamedTuple):
+    label: int
+    score: float
+
+
+SCORES = RANDOM.normal(0, 2, (4, 6)).astype(np.float32)
+BEST = SCORES.argmax(axis=1)
+ANSWERS = [Prediction(int(best), float(row[best])) for best, row in zip(BEST, SCORES)]
+TOPPED = [Prediction(int(best), float(softmax(row[None])[0, best])) for best, row in zip(BEST, SCORES)]
+SQUARE = RANDOM.normal(0, 1, (3, 5, 5)).astype(np.float32)
+
+
+def moved(by: int) -> list[Prediction]:
+    return [Prediction(answer.class_id + by, answer.prob) for answer in ANSWERS]
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "scores", "name", "part"),
+    [
+        (ANSWERS, moved(1), None, "offset", "shifts the labels by +1 (class_id)"),
+        ([3, 4, 5], [2, 3, 4], None, "offset", "shifts the labels by -1 (the answer)"),
+        ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "shifts the labels by +1 (label)"),
+        ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "gives percent where"),
+        ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
+        ([[(1, 0.9), (2, 0.5), (3, 0.1)]], [[(2, 0.5), (1, 0.9), (3, 0.1)]], None, "order", "the same answers in another order"),
+        ([[1, 2, 3]], [[1, 2]], None, "top-k", "gives the best 2 where the training postprocessing gives the best 3"),
+        ([{"a": 1, "b": 2}], [{"b": 2, "a": 1}], None, "order", "gives its keys in another order"),
+        ([1, 2], ["1", "2"], None, "type", "answers str where the training postprocessing answers int"),
+        (ANSWERS, TOPPED, SCORES, "softmax", "applies softmax once more: prob is the score behind it"),
+        (TOPPED, ANSWERS, SCORES, "softmax", "leaves out softmax: prob is the score before it"),
+        ([int(row.argmax()) for row in SCORES], [int(row.argmin()) for row in SCORES], SCORES, "argmax", "argmin for argmax"),
+        (list(SQUARE.argmax(axis=1)), list(SQUARE.argmax(axis=2)), SQUARE, "argmax axis", "takes argmax over the wrong axis"),
+        ([0.123456, 0.654321], [0.12, 0.65], None, "precision", "rounds the answer to 2 digits"),
+        (ANSWERS, ANSWERS, SCORES, "", ""),
+        ([1, 5, 9], [2, 7, 3], None, "", ""),
+        ([0.3, 0.8, 0.1], [0.9, 0.2, 0.5], None, "", ""),
+        ([1], [1, 2], None, "", ""),
+        ([], [], None, "", ""),
+    ],
+)
+def test_what_was_done_to_the_answers_is_named(training: Any, inference: Any, scores: Any, name: str, part: str) -> None:
+    found = explain_answers(training, inference, scores)
+    assert said(found)[0] == name
+    assert part in said(found)[1]
+    assert found is None or (found.stage, found.kind) == ("postprocess", "step")
