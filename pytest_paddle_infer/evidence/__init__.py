@@ -1,0 +1,17 @@
+"""A failed parity on disk, and back. Arrays and JSON only, no pickles; no paddle, no pytest.
+
+Layout of a folder, `MODEL-VARIANT` or `MODEL-VARIANT-2` and so on::
+
+    verdict.json          what was found: cause, rule and figures of each output, versions, and SHA-256 of the other files (`record`)
+    configuration.json    what was asked for, the calls on `paddle.inference.Config` in their order, and what it said of itself
+    inputs.npz            input_K: what both engines were compared on, in the order of verdict.json's "inputs";
+                          training_input_K: what the training side's preprocessing made, where that differs in a bit
+    training.npz          output_K of the training engine
+    inference.npz         output_K of the inference engine, where it came to an answer
+    reference.npz         output_K of the training engine in float64, where that is known
+    model/                inference.json or inference.pdmodel, and inference.pdiparams
+    reproduce.py          shows the difference again with numpy and paddle alone
+    README.txt            what is what
+
+An array of bfloat16, which numpy does not have, is kept as its bits: uint16 named `output_K.bfloat16`.
+"""

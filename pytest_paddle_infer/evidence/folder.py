@@ -1,0 +1,138 @@
+"""Writes the folder of one failed parity: whole or not at all, and never into another's."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pytest_paddle_infer.evidence.arrays import EvidenceError, write_arrays
+from pytest_paddle_infer.evidence.record import FailedParity, as_text, configuration_json, verdict_json
+from pytest_paddle_infer.exports import STEM, ExportedModel
+from pytest_paddle_infer.perf import as_filename
+
+MOST = 1000
+"""Folders of one model and variant; whoever has as many does not look into the next."""
+
+GUIDE = """{cause}
+
+Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on samples {first} to {last}.
+
+python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs)
+pytest --paddle-replay .    repeats the verdict with pytest-paddle-infer
+
+To see whether another export cures it, remove the files in model/ and put its own there, named inference.json or inference.pdmodel,
+and inference.pdiparams. Remove them first: they may share their content with the kept exports.
+verdict.json: cause, rule and figures. configuration.json: the calls on paddle.inference.Config. Arrays are in the .npz files:
+input_K of inputs.npz went into both engines; output_K of training.npz, inference.npz and reference.npz (float64) came out.
+"""
+
+
+def keep(failed: FailedParity, export: ExportedModel | None, directory: Path, ours: bool = False) -> Path:
+    """Writes everything that is known into a new folder below `directory`, and returns it.
+
+    ours: the export is one of our store, whose files nobody changes in place: they are linked where the file system allows it, and
+    copied otherwise. Raises `EvidenceError` in one sentence where the disk is full or forbids it; nothing is left there then.
+    """
+    name = f"{as_filename(failed.model)}-{as_filename(failed.variant)}"
+    part = directory / f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    try:
+        try:
+            part.mkdir(parents=True)
+            _fill(part, failed, export, ours)
+            return _claim(part, directory, name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        reason = "the disk is full" if full else (error.strerror or str(error)).lower()
+        raise EvidenceError(f"the evidence was not kept in {directory}: {reason}.") from error
+
+
+def _fill(part: Path, failed: FailedParity, export: ExportedModel | None, ours: bool) -> None:
+    sides = {"training": failed.training, "inference": failed.inference, "reference": failed.reference}
+    inputs = {"input": failed.inputs, **({"training_input": failed.training_inputs} if failed.training_inputs is not None else {})}
+    if failed.inputs:
+        write_arrays(part / "inputs.npz", inputs)
+    for name, arrays in sides.items():
+        if arrays is not None:
+            write_arrays(part / f"{name}.npz", {"output": arrays})
+    (part / "model").mkdir()
+    for source in (export.model_file, export.params_file) if export is not None else ():
+        if source.is_file():
+            _bring(source, part / "model" / (STEM + source.suffix), ours)
+    _write(part / "configuration.json", as_text(configuration_json(failed)))
+    shutil.copyfile(Path(__file__).with_name("reproduce.py"), part / "reproduce.py")
+    last = failed.first + max(0, len(failed.samples) - 1)
+    facts = {"cause": failed.failure.title, "model": failed.model, "variant": failed.variant, "first": failed.first, "last": last}
+    _write(part / "README.txt", GUIDE.format(**facts))
+    files = sorted(path for path in part.rglob("*") if path.is_file() and path.name not in ("README.txt", "reproduce.py"))
+    digests = {path.relative_to(part).as_posix(): digest_of(path) for path in files}
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    _write(part / "verdict.json", as_text(verdict_json(failed, digests, now, _own_version())))
+    for path in (*part.rglob("*"), part):
+        if path.is_file() and path.stat().st_nlink > 1:
+            continue  # the store's own
+        if path.is_file():
+            _sync(path)
+            continue
+        with suppress(OSError):  # some file systems sync no directories
+            _sync(path)
+
+
+def _claim(part: Path, directory: Path, name: str) -> Path:
+    """Renames to the first free name: a rename onto a folder that holds something fails, whoever was quicker."""
+    for number in range(1, MOST + 1):
+        target = directory / (name if number == 1 else f"{name}-{number}")
+        if os.path.lexists(target):
+            continue
+        try:
+            part.rename(target)
+            return target
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+                raise
+    raise EvidenceError(f"the evidence was not kept: {directory} holds {MOST} folders of {name} already; remove some.")
+
+
+def _bring(source: Path, target: Path, link: bool) -> None:
+    if link:
+        with suppress(OSError):  # another file system, or one without links
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # a quota or a network disk may only now say that it is full
+    finally:
+        os.close(handle)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _own_version() -> str:
+    try:
+        return version("pytest-paddle-infer")
+    except PackageNotFoundError:
+        return "from source"

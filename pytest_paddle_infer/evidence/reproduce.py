@@ -1,0 +1,60 @@
+"""Shows what pytest-paddle-infer kept here, with numpy and paddle alone: `python reproduce.py`. Exit status 1: it differs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle.inference
+
+HERE = Path(__file__).resolve().parent
+KEPT, TOLD = (json.loads((HERE / name).read_text("utf-8")) for name in ("verdict.json", "configuration.json"))
+MODEL = next((path for path in (HERE / "model/inference.json", HERE / "model/inference.pdmodel") if path.is_file()), HERE / "model")
+
+
+def arrays(name: str, kind: str = "output") -> dict[int, Any]:
+    kept = np.load(HERE / name) if (HERE / name).is_file() else {}  # never a pickle
+    return {int(key.partition(".")[0].rpartition("_")[2]): kept[key] for key in kept if key.rpartition("_")[0] == kind}
+
+
+def compare(ours: Any, trained: Any, exact: Any, told: Any) -> tuple[float, float, float]:  # how many limits, difference, its limit
+    worst, count = (0.0, 0.0, 0.0), len(told["limits"])
+    if ours.shape != trained.shape or ours.dtype != trained.dtype or not (np.isfinite(ours).all() and np.isfinite(trained).all()):
+        return np.inf, np.nan, 0.0
+    if ours.dtype.kind not in "fc":
+        return np.inf if (ours != trained).any() else 0.0, float((ours != trained).sum()), 0.0
+    for row, limit in enumerate(told["limits"] if ours.size else []):  # each sample has its own scale
+        mine, base = (s if count < 2 else np.split(s, count)[row] for s in (ours, exact if limit["float64"] else trained))
+        apart = np.abs(np.subtract(mine, base, dtype=complex if ours.dtype.kind == "c" else float)).ravel()
+        allowed = float(limit["maximum"]) + float(told["rule"].get("rtol", 0)) * np.abs(base).ravel()
+        far = np.divide(apart, allowed, out=np.where(apart == 0, 0, np.inf), where=allowed > 0)
+        at, rms = int(far.argmax()), np.sqrt(np.mean(apart**2)) / float(limit["rms"]) if apart.any() else 0.0
+        worst = max(worst, (max(float(far[at]), float(rms)), float(apart[at]), float(allowed[at])))
+    return worst
+
+
+then, now = KEPT["versions"].get("paddle_version") or "?", paddle.__version__
+print(KEPT["cause"], f"Paddle then {then}, now {now}", *[f"not repeated: {line}" for line in TOLD["not_repeatable"]], sep="\n")
+if MODEL.suffix == ".json" and now[0] == "2":
+    print("a .json graph is Paddle 3's, and Paddle 2 dies of SIGSEGV when it loads one.")
+    raise SystemExit(2)
+config = paddle.inference.Config(str(MODEL), str(MODEL.with_suffix(".pdiparams")))
+for call in TOLD["calls"]:
+    if call["line"] and (then[0] == now[0] or call["call"] not in ("enable_memory_optim", "enable_new_executor")):
+        try:
+            print((eval(call["line"], {**vars(paddle.inference), "config": config}), call["line"])[1])
+        except (AttributeError, TypeError) as error:
+            print(call["line"], " # left out:", error)
+config.disable_glog_info()
+trained, exact, fed = arrays("training.npz"), arrays("reference.npz"), arrays("inputs.npz", "input")
+predictor, names = paddle.inference.create_predictor(config), [item["name"] for item in KEPT["inputs"]]
+for number, name in enumerate(predictor.get_input_names()):
+    predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(fed[names.index(name) if name in names else number]))
+predictor.run()
+differs = bool(trained) and len(predictor.get_output_names()) != len(trained)
+print(f"{'output':<20}{'in limits':>12}{'difference':>12}{'limit':>12}" if trained else "it ran; there is nothing to compare with.")
+for (number, left), told, name in zip(trained.items(), KEPT["outputs"], predictor.get_output_names()):
+    far, apart, most = compare(predictor.get_output_handle(name).copy_to_cpu(), left, exact.get(number), told)
+    print(f"output {told['name'] or str(number):<13}{far:>12.3g}{apart:>12.3g}{most:>12.3g}{'  DIFFERS' * (far > 1)}")
+    differs |= far > 1
+raise SystemExit(int(differs))

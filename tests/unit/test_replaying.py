@@ -1,0 +1,142 @@
+"""What a replay says: red with the recorded cause, green when the difference is gone, undecided where nothing can be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+from failed_parity import EVIDENCE, EXACT, OFF, TRAINED, failed
+
+from pytest_paddle_infer.engine.inference import EngineSetup
+from pytest_paddle_infer.engine.replay import Reloaded, Rerun
+from pytest_paddle_infer.evidence.arrays import EvidenceError
+from pytest_paddle_infer.evidence.folder import keep
+from pytest_paddle_infer.evidence.record import Death
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
+from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, _Replay, replay
+
+NOW = {"paddle_version": "9.9.9"}
+LOAD = "inference engine (onednn): load the model"
+DEAD = WorkerFailure(LOAD, "signal", "the process died of SIGSEGV (signal 11)")
+RAN = replace(EVIDENCE, primitives={"convolution f32": 1})
+Answer = Callable[..., Any]
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """`answers(outputs, **changes)`: replays a folder whose engine now gives these outputs, or raises this failure."""
+
+    def ask(outputs: Any, left_out: tuple[str, ...] = (), evidence: Any = RAN, **changes: Any) -> str:
+        def again(self: _Replay) -> Rerun:
+            if isinstance(outputs, WorkerFailure):
+                raise outputs
+            self._loaded = Reloaded(NOW, ("out",) * len(outputs), False, left_out)
+            return Rerun(list(outputs), replace(evidence, left_out=left_out))
+
+        monkeypatch.setattr(_Replay, "_again", again)
+        monkeypatch.setattr(_Replay, "_check_files", lambda self: None)
+        monkeypatch.setattr(_Replay, "_paddle", lambda self: "9.9.9")
+        return replay(keep(failed(**changes), None, tmp_path), ReplayOptions(EngineSetup()))
+
+    return ask
+
+
+def red(answers: Answer, outputs: Any, **changes: Any) -> Failure:
+    with pytest.raises(ConformanceFailure) as caught:
+        answers(outputs, **changes)
+    return caught.value.failure
+
+
+def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_then_and_now(answers: Answer) -> None:
+    failure = red(answers, [TRAINED + np.float32(0.5)])
+    facts = dict(failure.facts)
+    assert failure.title == "tiny, onednn:threads=2: a cause."
+    assert facts["output"] == "largest difference 0.5 of the largest value, limit 4e-06; then 0.001"
+    assert facts["Paddle"] == "3.3.1 then, 9.9.9 now"
+    assert facts["weights"] == "tiny.pdparams", "the recorded facts stand below"
+    assert failure.remedy == "do this."
+
+
+def test_outputs_within_the_limit_are_green_and_say_the_figures(answers: Answer) -> None:
+    told = answers([EXACT.astype(np.float32)])
+    assert told.startswith("tiny, onednn:threads=2 no longer differs: largest difference")
+    assert "then 0.001" in told
+    assert "3.3.1 then, 9.9.9 now" in told
+
+
+def test_a_difference_just_beyond_the_recorded_limit_is_red_and_just_within_is_green(answers: Answer) -> None:
+    for apart, red_now in ((3e-6, False), (6e-6, True)):
+        moved = TRAINED.astype(np.float64)
+        moved[0, 4] = EXACT[0, 4] + apart  # of 4e-6 of the largest value, which is 1
+        if red_now:
+            red(answers, [moved.astype(np.float32)])
+        else:
+            answers([moved.astype(np.float32)])
+
+
+def test_another_shape_another_number_and_nan_are_red(answers: Answer) -> None:
+    assert "shape" in dict(red(answers, [TRAINED[:, :4]]).facts)["output"]
+    assert "has 2 outputs, the training engine 1" in dict(red(answers, [TRAINED, TRAINED]).facts)["outputs"]
+    assert "nan" in dict(red(answers, [np.full_like(TRAINED, np.nan)]).facts)["output"]
+
+
+def test_a_death_that_is_still_there_is_red_with_the_recorded_cause(answers: Answer) -> None:
+    death = Death(LOAD, "signal", DEAD.detail)
+    failure = red(answers, DEAD, inference=None, death=death)
+    assert failure.title == "tiny, onednn:threads=2: a cause."
+    assert "then" not in dict(failure.facts)
+
+
+def test_a_death_that_is_gone_is_green(answers: Answer) -> None:
+    told = answers([TRAINED], inference=None, death=Death(LOAD, "signal", DEAD.detail))
+    assert told.startswith("tiny, onednn:threads=2 no longer dies")
+
+
+def test_an_engine_that_now_dies_instead_says_so_first_and_what_failed_then(answers: Answer) -> None:
+    failure = red(answers, DEAD)
+    assert failure.title == (
+        "tiny, onednn:threads=2: the inference engine (onednn) died in 'load the model': the process died of SIGSEGV (signal 11)."
+    )
+    assert dict(failure.facts)["then"] == "tiny, onednn:threads=2: a cause."
+
+
+def test_an_engine_that_died_and_now_differs_says_the_difference_first(answers: Answer) -> None:
+    failure = red(answers, [OFF], inference=None, death=Death(LOAD, "signal", DEAD.detail))
+    assert failure.title.startswith("tiny, onednn:threads=2: output: 1 of 10 elements differ")
+    assert failure.facts[0] == ("then", "tiny, onednn:threads=2: a cause.")
+
+
+def test_agreement_with_something_left_out_is_undecided(answers: Answer) -> None:
+    with pytest.raises(UndecidedError, match=r"something was left out, so nothing is told: config\.set_x\(1\)"):
+        answers([TRAINED], left_out=("config.set_x(1): Paddle 9.9.9 has no such method",))
+
+
+def test_a_difference_with_something_left_out_is_red_and_says_what(answers: Answer) -> None:
+    failure = red(answers, [OFF], left_out=("config.set_x(1): Paddle 9.9.9 has no such method",))
+    assert dict(failure.facts)["left out"] == "config.set_x(1): Paddle 9.9.9 has no such method"
+
+
+def test_a_failure_that_is_not_in_the_outputs_is_undecided_while_they_agree(answers: Answer) -> None:
+    with pytest.raises(UndecidedError, match="what failed is not in the outputs of one batch"):
+        answers([TRAINED], inference=[TRAINED])
+
+
+def test_an_engine_that_is_not_the_one_asked_for_is_red(answers: Answer) -> None:
+    ignored = replace(RAN, refused=("Please compile with onnxruntime",))
+    assert "Paddle went on without an option" in red(answers, [TRAINED], evidence=ignored).title
+
+
+def test_a_folder_without_inputs_is_undecided(answers: Answer) -> None:
+    with pytest.raises(UndecidedError, match="no inputs were kept"):
+        answers([TRAINED], inputs=())
+
+
+def test_a_request_that_was_edited_to_nonsense_is_damage(tmp_path: Path) -> None:
+    path = keep(failed(), None, tmp_path)
+    text = (path / "configuration.json").read_text()
+    (path / "configuration.json").write_text(text.replace('"threads": 2', '"threads": "two"'))
+    with pytest.raises(EvidenceError, match=r"the request in configuration\.json is not what it should be"):
+        replay(path, ReplayOptions(EngineSetup()))
