@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.store_place import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FORMAT = 1
-RECORD = "record.json"
 IN_USE_SECONDS = 3600.0
 FOREIGN_SECONDS = 86400.0
 

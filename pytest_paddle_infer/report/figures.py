@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult
+    from pytest_paddle_infer.failures import Failure
     from pytest_paddle_infer.log_check import LogResult
     from pytest_paddle_infer.teeth import Tooth
     from pytest_paddle_infer.timing import Timing
@@ -17,6 +18,15 @@ PREFIX = "paddle_infer."
 
 CHECKPOINT_SIGNS = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
 """A figure that is there whenever the checkpoint got as far as measuring."""
+
+REPEATED = ("note", "tooth", "fact")
+"""Names that one report may carry several times."""
+
+WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
+"""What is said of a failure; a test that fails two checkpoints by hand says it twice."""
+
+LONGEST = 1000
+"""Characters of a fact; what an engine said before it died may be long."""
 
 
 class Figures:
@@ -42,12 +52,20 @@ class Figures:
         for note in result.notes:
             self._put("note", note)
 
-    def failed(self, checkpoint: str, figures: Iterable[tuple[str, str]], cause: str = "") -> None:
-        """Which checkpoint does not hold, the first line of why, and what was measured all the same."""
+    def failed(self, checkpoint: str, failure: Failure | None = None) -> None:
+        """Which checkpoint does not hold, the first line of why with what it names and what supports it, and what was measured."""
         self._put("failed", checkpoint)
-        if cause.strip():
-            self._put("cause", cause.strip().splitlines()[0])
-        for name, value in figures:
+        if failure is None:
+            return
+        if failure.title.strip():
+            self._put("cause", failure.title.strip().splitlines()[0])
+        told = {"stage": failure.stage, "cause_kind": failure.kind, "cause_name": failure.name, "remedy": failure.remedy}
+        for name, value in told.items():
+            if value:
+                self._put(name, _short(value))
+        for label, value in failure.facts:
+            self._put("fact", f"{label}: {_short(value)}")
+        for name, value in failure.figures:
             self._put(name, value)
 
     def unavailable(self, reason: str) -> None:
@@ -94,3 +112,8 @@ class Figures:
             value = getattr(timing, field.name)
             if value is not None:
                 self._put(field.name, value if isinstance(value, int) else f"{value:.5g}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 4]} ..."

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Callable
 
-from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX
+from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, REPEATED, WHY
 from pytest_paddle_infer.report.pareto import best_of, dominates
 
 ERROR_FACTOR = 2.0
@@ -162,7 +162,7 @@ def _facts(properties: Properties) -> tuple[dict[str, str], list[str]]:
         name, value = name[len(PREFIX) :], str(value)
         if name == "failed":
             failed.append(value)
-        elif name not in ("note", "tooth") and facts.setdefault(name, value) != value and name != "cause":
+        elif name not in REPEATED and facts.setdefault(name, value) != value and name not in WHY:
             return {}, []
     return facts, failed
 

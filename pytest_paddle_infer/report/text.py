@@ -34,7 +34,9 @@ def format_failure(failure: Failure) -> str:
 def reproduce_command(nodeid: str, settings: Settings) -> str:
     """Returns the command that runs one test again with the options of this run."""
     words = settings.command_line()
-    if not nodeid.startswith("paddle-model/"):  # whose ids name model and variant; others exist with these options only
+    if not nodeid.startswith(
+        ("paddle-model/", "paddle-replay/")
+    ):  # whose ids name model and variant; others exist with these options only
         for name in ("variant", "model"):
             if name in settings.given:
                 words = [*(f"--paddle-{name}={value}" for value in getattr(settings, name)), *words]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_paddle_infer.failures import Failure
 from pytest_paddle_infer.report.figures import PREFIX, Figures
 from pytest_paddle_infer.report.terminal import COLUMNS, summary_lines
 
@@ -109,7 +110,7 @@ def test_figures_are_short_texts_and_the_same_figure_is_written_once() -> None:
     properties: list[tuple[str, object]] = [("users", 1)]
     for variant in ("", "cpu"):
         Figures(properties, "alexnet", variant)
-    Figures(properties, "alexnet", "cpu").failed("parity", [("output_error", "0.5")])
+    Figures(properties, "alexnet", "cpu").failed("parity", Failure("", figures=(("output_error", "0.5"),)))
     assert properties == [
         ("users", 1),
         ("paddle_infer.model", "alexnet"),

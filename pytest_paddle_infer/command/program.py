@@ -1,0 +1,131 @@
+"""Reads the command line, prints what the subcommands return, and gives the exit code: 0, 1, or 2 for a command line that is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pytest_paddle_infer import __version__
+from pytest_paddle_infer.failures import ModelError
+
+COMMANDS = {
+    "doctor": "what is installed, which variants can run and why not the others, traps of this Paddle, the export store",
+    "models": "the names that --paddle-model knows by itself",
+    "variants": "the variants of the inference engine: what each sets, its parameters, whether it can run here",
+    "explain": "what a checkpoint asserts, or what is tried at a stage of the diagnosis",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one subcommand. Returns the exit code; raises `SystemExit` for what argparse says itself."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    _check_command(parser, given)
+    options = parser.parse_args(given)
+    try:
+        code, lines = _run(options, parser)
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_paddle_infer", description="Says what is here, and what the checkpoints mean. `pytest` runs them."
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-paddle-infer {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    made = {
+        name: commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".") for name, text in COMMANDS.items()
+    }
+    for name in ("doctor", "variants"):
+        made[name].add_argument("--json", action="store_true", help="print JSON instead, for programs")
+    made["doctor"].add_argument(
+        "--cache-dir", metavar="DIR", type=Path, help="the export store, where --paddle-cache-dir names another"
+    )
+    made["models"].add_argument("pattern", metavar="NAME", nargs="?", help="a name or a glob over them; without it all")
+    made["explain"].add_argument(
+        "subject", metavar="CHECK", help="artifacts, parity or log; `stages`, or one of them; a variant's name"
+    )
+    return parser
+
+
+def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    """argparse says which commands there are; this says which was meant."""
+    first = next((word for word in given if not word.startswith("-")), None)
+    if first is not None and first not in COMMANDS:
+        parser.error(f"there is no command {first!r}{nearest(first, COMMANDS)}; the commands are {', '.join(COMMANDS)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """As `: did you mean 'doctor'?`; empty when nothing is near."""
+    near = difflib.get_close_matches(name, list(known), 3)
+    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
+    if options.command == "doctor":
+        return _doctor(options)
+    if options.command == "variants":
+        return _variants(options)
+    if options.command == "models":
+        return _models(options, parser)
+    return _explain(options, parser)
+
+
+def _doctor(options: argparse.Namespace) -> tuple[int, list[str]]:
+    from pytest_paddle_infer.command import doctor
+    from pytest_paddle_infer.store_place import default_root
+
+    seen = doctor.examine(options.cache_dir or default_root())
+    code = 1 if doctor.problems(seen) else 0
+    return code, [json.dumps(doctor.as_data(seen), indent=1)] if options.json else doctor.lines(seen)
+
+
+def _variants(options: argparse.Namespace) -> tuple[int, list[str]]:
+    from pytest_paddle_infer.command import variants
+    from pytest_paddle_infer.command.ask import BUILD
+    from pytest_paddle_infer.command.asking import ask_all
+    from pytest_paddle_infer.models import paddle_installed
+
+    answers = ask_all() if paddle_installed() else {}
+    missing = "" if answers else "Paddle is not installed; `doctor` says what to do."
+    if answers and answers[BUILD].trouble:
+        missing = f"importing Paddle fails ({answers[BUILD].trouble}); `doctor` says what to do."
+        answers = {}
+    code = 1 if missing else 0
+    return code, [json.dumps(variants.as_data(answers, missing), indent=1)] if options.json else variants.lines(answers, missing)
+
+
+def _models(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
+    from pytest_paddle_infer.command import models
+
+    if not models.known_here():
+        return 1, ["The names are the factories of paddle.vision.models, and Paddle is not installed; `doctor` says what to do."]
+    try:
+        return 0, models.lines(models.chosen(options.pattern))
+    except ModelError as error:
+        parser.error(str(error))
+
+
+def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
+    from pytest_paddle_infer.command import explain
+
+    if options.subject not in explain.subjects():
+        known = ", ".join(explain.subjects())
+        parser.error(
+            f"there is nothing to explain of {options.subject!r}{nearest(options.subject, explain.subjects())}; known: {known}"
+        )
+    try:
+        return 0, explain.lines(options.subject)
+    except ModuleNotFoundError as error:  # the limits stand in code that needs numpy
+        return 1, [f"{error.name} is not installed, and the limits cannot be read without it; `doctor` says what to do."]

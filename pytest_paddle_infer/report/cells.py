@@ -1,0 +1,97 @@
+"""The comparison of a model's variants as cells of text, for the page and for the summary. Pure functions over report.json's content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+NONE = "–"
+
+CHECKPOINTS = ("artifacts", "parity", "log")
+
+MEANING = {
+    "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it",
+    "answers": "samples on which the answers agree",
+    "p50 ms": "median time of a batch",
+    "spread ms": "interquartile range of the timed batches",
+    "p99 ms": "99th percentile",
+    "samples/s": "samples of a batch over its median time",
+    "x training": "how many times as fast as the training engine",
+    "x cpu": "how many times as fast as the variant cpu",
+    "first ms": "first run after loading",
+    "load s": "time to make the predictor",
+    "MB": "memory of the engine's process",
+    "GPU MB": "memory on the GPU",
+}
+"""Column -> what it shows."""
+
+
+def table(model: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of one model; columns that nothing was measured for are left out, the checkpoints' never."""
+    variants = model["variants"] or [{"variant": NONE, "passed": model["passed"], "failed": model["failed"]}]
+    rows = [[_name(row), *_states(row), *_figures(row)] for row in variants]
+    head = ["variant", *CHECKPOINTS, *MEANING]
+    fixed = 1 + len(CHECKPOINTS)
+    kept = [index for index in range(len(head)) if index < fixed or any(row[index] != NONE for row in rows)]
+    return [head[index] for index in kept], [[row[index] for index in kept] for row in rows]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['variant']} *" if row.get("pareto_best") else str(row["variant"])
+
+
+def _states(row: Mapping[str, Any]) -> Iterator[str]:
+    failed = [entry["checkpoint"] for entry in row["failed"]]
+    for name in CHECKPOINTS:
+        yield "FAILED" if name in failed else "ok" if name in row["passed"] else NONE
+
+
+def _figures(row: Mapping[str, Any]) -> Iterator[str]:
+    error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
+    yield NONE if error is None else f"{error:.3g} / {NONE if limit is None else f'{limit:.2g}'}"
+    agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
+    yield NONE if agreed is None or compared is None else f"{agreed}/{compared}"
+    names = ("p50_ms", "spread_ms", "p99_ms", "throughput_samples_per_s", "speedup_over_training", "speedup_over_cpu", "first_ms")
+    for name in (*names, "load_s", "memory_mb", "gpu_memory_mb"):
+        yield figure(row.get(name))
+
+
+def figure(value: float | None) -> str:
+    """A number with three digits, never in powers of ten where people read it as a time or a size."""
+    if value is None:
+        return NONE
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def title_of(model: Mapping[str, Any]) -> str:
+    """The model's name, and what one timed batch was."""
+    size = model["batch_size"]
+    return f"{model['model']}, batches of {size}" if size is not None and size > 1 else str(model["model"])
+
+
+def counts(outcomes: Mapping[str, int]) -> str:
+    """Returns `3 passed, 1 failed`; `no tests` where there is nothing to count."""
+    return ", ".join(f"{count} {name}" for name, count in outcomes.items() if count) or "no tests"
+
+
+def unavailable(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Returns (model and variant, reason) of each variant that cannot run here."""
+    found = {
+        f"{model['model']}, {row['variant']}": row["unavailable"]
+        for model in models
+        for row in model["variants"]
+        if row["unavailable"]
+    }
+    return list(found.items())
+
+
+def failures(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns the tests that failed."""
+    return [test for test in content["tests"] if test["failure"] is not None]
+
+
+def heading(test: Mapping[str, Any]) -> str:
+    """Who failed at what: `alexnet, onednn: parity`; the id where that is not known."""
+    who = ", ".join(part for part in (test["model"], test["variant"]) if part)
+    what = ", ".join(test["failed"])
+    return f"{who}: {what}" if who and what else test["id"]

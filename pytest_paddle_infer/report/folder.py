@@ -1,0 +1,92 @@
+"""The directory of a report: whose it is, and how a new report gets there whole. `report/recorder.py` calls it.
+
+A report is three files. Its report.json goes first and comes last, so that a directory with a report.json holds one run's report: a run
+that is killed in between leaves none, never a mixture.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.report.content import GENERATOR
+
+INDEX = "report.json"
+NAMES = (INDEX, "report.html", "summary.md")
+
+_PART = re.compile(r"\.(?:report\.json|report\.html|summary\.md)\.\d+\.[0-9a-f]{8}\.part")
+
+
+def check(directory: Path) -> None:
+    """Raises `OptionError` in one sentence where no report can go: a file is in the way, or a report's file that is not ours.
+
+    Other files in the directory are left alone, and are no obstacle.
+    """
+    there = directory
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise OptionError(f"{there} is not a directory.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OptionError(f"{there} cannot be written to.")
+    for name in NAMES:
+        path = directory / name
+        if os.path.lexists(path) and not _is_ours(path):
+            raise OptionError(f"{path} is not a file of an earlier report; give another directory, or move it away.")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return path.is_file() and GENERATOR.encode() in stream.read(512)
+    except OSError:
+        return False
+
+
+def write(directory: Path, texts: Mapping[str, str]) -> None:
+    """Puts the files there in the place of those of an earlier report. Raises `OSError`, or `OptionError` as `check` does.
+
+    texts: by name, out of `NAMES`; a name that is not given is removed, if it is an earlier report's.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, Path] = {}
+    with _alone(directory):
+        check(directory)
+        try:
+            for name, text in texts.items():
+                parts[name] = directory / f".{name}.{os.getpid()}.{os.urandom(4).hex()}.part"
+                _write(parts[name], text)
+            for name in NAMES:
+                if name == INDEX or name not in texts:
+                    (directory / name).unlink(missing_ok=True)
+            for name in (*(name for name in texts if name != INDEX), INDEX):
+                parts[name].replace(directory / name)
+        finally:
+            for path in directory.iterdir():
+                if _PART.fullmatch(path.name):  # ours, or of a run that was killed: nobody else is here
+                    with suppress(OSError):
+                        path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())  # a quota or a network disk may only now say that it is full
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keeps two runs that end together from mixing; a lock on the directory itself leaves no file in it."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,83 @@
+"""summary.md: the report in a few lines, for a step summary of CI or a comment. Pure functions over report.json's content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_paddle_infer.report import cells
+
+MOST_FAILURES = 50
+"""Failures that are told in full: GitHub refuses a step summary above 1 MiB."""
+
+MOST_FACTS = 12
+
+MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️", "nothing ran": "⚠️"}
+
+
+def to_markdown(content: Mapping[str, Any]) -> str:
+    """Returns the summary, which ends in a newline."""
+    return "\n".join((f"<!-- {content['generator']}, run {content['run']} -->", *_lines(content))) + "\n"
+
+
+def _lines(content: Mapping[str, Any]) -> Iterator[str]:
+    session, environment = content["session"], content["environment"]
+    yield f"## {MARKS[content['verdict']]} Paddle inference: {content['verdict']}"
+    yield ""
+    paddle = f"Paddle {environment['paddle']}" if environment["paddle"] else "no Paddle"
+    yield escape(f"{cells.counts(session['outcomes'])}; {paddle}, Python {environment['python']}, {environment['processor']}.")
+    others = session["outcomes_of_other_tests"]
+    if others["failed"] or others["error"]:
+        yield ""
+        yield f"Of the session's other tests, which are no part of this report: {cells.counts(others)}."
+    for model in content["models"]:
+        head, rows = cells.table(model)
+        yield from ("", f"### {escape(cells.title_of(model))}", "", *_table(head, rows))
+    if any(row["pareto_best"] for model in content["models"] for row in model["variants"]):
+        yield from ("", "\\* Pareto-best: no other variant that passed is as good in everything and better in something.")
+    for who, reason in cells.unavailable(content["models"]):
+        yield from ("", escape(f"{who}: not available: {reason}"))
+    failed = cells.failures(content)
+    for test in failed[:MOST_FAILURES]:
+        yield from ("", *_failure(test))
+    if len(failed) > MOST_FAILURES:
+        yield from ("", f"{len(failed) - MOST_FAILURES} more failures are in report.json.")
+    for problem in session["not_collected"]:
+        yield from ("", f"Not collected: {_code(problem['id'])}")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "| " + " | ".join("---" if index < 1 + len(cells.CHECKPOINTS) else "---:" for index in range(len(head))) + " |"
+    for row in rows:
+        yield "| " + " | ".join(f"**{cell}**" if cell == "FAILED" else escape(cell) for cell in row) + " |"
+
+
+def _failure(test: Mapping[str, Any]) -> Iterator[str]:
+    failure = test["failure"]
+    yield f"### {escape(cells.heading(test))}"
+    yield ""
+    yield escape(failure["cause"])
+    yield ""
+    for fact in failure["facts"][:MOST_FACTS]:
+        yield f"- {escape(fact['label'])}: {escape(fact['value'])}"
+    if failure["remedy"]:
+        yield f"- to do: {escape(failure['remedy'])}"
+    if failure["again"]:
+        yield f"- again: {_code(failure['again'])}"
+
+
+def escape(text: str) -> str:
+    """Text of models, engines and users as Markdown that says just that: no markup, no table cell's end, no mention of a person."""
+    line = " ".join(text.split())
+    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return line.replace("@", "@<!-- -->")
+
+
+def _code(text: str) -> str:
+    """As code, in more backticks than it holds."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{' '.join(text.split())}{pad}{fence}"

@@ -1,0 +1,147 @@
+"""Collects what the tests report and leaves the report at the end: a plugin object of the process that prints, never of an xdist worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.report import folder
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_paddle_infer.options import Settings
+    from pytest_paddle_infer.report.results import Phase, Result
+
+
+def start(config: pytest.Config, settings: Settings) -> None:
+    """Registers the recorder where a report is asked for. Raises `OptionError` for a directory that no report can go to."""
+    if settings.report is None or hasattr(config, "workerinput") or config.getoption("collectonly"):
+        return
+    directory = Path(settings.report)
+    try:
+        folder.check(directory)
+    except OptionError as error:
+        raise OptionError(f"{'--paddle-report' if 'report' in settings.given else 'ini value paddle_report'}: {error}") from None
+    config.pluginmanager.register(Recorder(config, settings, directory), "paddle-infer-report")
+
+
+class Recorder:
+    """Keeps the reports of this plugin's tests, and writes once all tests are done."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, directory: Path) -> None:
+        self._config = config
+        self._settings = settings
+        self._directory = directory
+        self._began, self._clock = datetime.now(timezone.utc), time.monotonic()
+        self._phases: dict[tuple[str, str], list[Phase]] = {}
+        self._problems: dict[str, str] = {}
+        self._workers: set[str] = set()
+        self._lines: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notes one phase of one test."""
+        from pytest_paddle_infer.report.results import read_phase
+
+        worker = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
+        key = (worker, report.nodeid)
+        self._workers.add(worker)
+        if report.when == "setup" or report.outcome == "rerun":  # type: ignore[comparison-overlap]  # a retry begins anew
+            self._phases[key] = []
+        if report.outcome != "rerun":  # type: ignore[comparison-overlap]
+            self._phases.setdefault(key, []).append(read_phase(report))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Notes what could not be collected."""
+        if report.failed:
+            self._problems[report.nodeid] = str(report.longreprtext)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Writes the report, whatever became of the session. What goes wrong costs a line, and no test."""
+        results, others = self._results()
+        if not results and "report" not in self._settings.given:
+            return  # the ini file of a project asks for a report of its models, not for an empty one after every other run
+        content = self._content(results, others, int(getattr(session, "exitstatus", exitstatus)))
+        texts = self._texts(content)
+        try:
+            folder.write(self._directory, texts)
+            self._lines.append(f"report: {self._directory / 'report.html'}")
+        except (OSError, OptionError) as error:
+            self._lines.append(f"the report was not written: {error}")
+        self._tell_github(content, texts["summary.md"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Says where the report is."""
+        for line in self._lines:
+            terminalreporter.write_line(line)
+
+    def _results(self) -> tuple[list[Result], Counter[str]]:
+        from pytest_paddle_infer.report.results import joined
+        from pytest_paddle_infer.report.text import reproduce_command
+
+        results, others = [], Counter[str]()
+        for (_, nodeid), phases in self._phases.items():
+            if not phases:
+                continue
+            result = joined(nodeid, phases)
+            if any(phase.ours for phase in phases):
+                results.append(replace(result, again=reproduce_command(nodeid, self._settings)))
+            else:
+                others[result.outcome] += 1
+        return results, others
+
+    def _content(self, results: list[Result], others: Counter[str], status: int) -> dict[str, Any]:
+        from pytest_paddle_infer.report.content import Session, content_of
+        from pytest_paddle_infer.report.facts import environment, options_given, own_version
+
+        return content_of(
+            Session(
+                run=secrets.token_hex(8),
+                version=own_version(),
+                started=self._began,
+                seconds=time.monotonic() - self._clock,
+                exit_status=status,
+                processes=max(1, len(self._workers)),
+                directory=self._directory,
+                results=tuple(results),
+                others=others,
+                problems=tuple(sorted(self._problems.items())),
+                options=options_given(self._settings),
+                environment=environment(self._settings),
+            )
+        )
+
+    def _texts(self, content: dict[str, Any]) -> dict[str, str]:
+        from pytest_paddle_infer.report.markdown import to_markdown
+        from pytest_paddle_infer.report.page import to_html
+
+        return {
+            "report.json": json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+            "report.html": to_html(content),
+            "summary.md": to_markdown(content),
+        }
+
+    def _tell_github(self, content: dict[str, Any], summary: str) -> None:
+        from pytest_paddle_infer.report import github
+
+        place = os.environ.get("GITHUB_STEP_SUMMARY")
+        if place:
+            try:
+                github.append_summary(Path(place), summary)
+            except OSError as error:
+                self._lines.append(f"the step summary was not written: {error}")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            workspace = Path(os.environ.get("GITHUB_WORKSPACE") or self._config.rootpath)
+            self._lines.extend(github.error_lines(content, self._config.rootpath, workspace))

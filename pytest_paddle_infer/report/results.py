@@ -1,0 +1,127 @@
+"""What became of one test, from pytest's reports of it. `report/recorder.py` collects, `report/content.py` makes JSON of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_paddle_infer.option_table import MARKER
+from pytest_paddle_infer.report.figures import PREFIX
+
+OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+"""error: setup or teardown failed, or the process died. xfailed, xpassed: of tests that are expected to fail."""
+
+LONGEST = 20_000
+"""Characters of a failure's text; one with a traceback through the user's code may be longer."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Setup, call or teardown of one test.
+
+    ours: the test belongs into the report; of others only the outcome is kept. summary: the first line of what was raised, or the reason
+    of a skip. text: all of what was raised. file: as pytest names it, from the root directory; line: from 1.
+    """
+
+    when: str
+    outcome: str
+    seconds: float
+    ours: bool
+    expected: bool = False
+    properties: tuple[tuple[str, str], ...] = ()
+    summary: str = ""
+    text: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One test. compared: its figures belong into the comparison of the variants, as in the terminal. again: the command for it alone."""
+
+    id: str
+    outcome: str
+    seconds: float
+    properties: tuple[tuple[str, str], ...] = ()
+    compared: bool = False
+    summary: str = ""
+    text: str = ""
+    file: str = ""
+    line: int = 0
+    again: str = ""
+
+
+def read_phase(report: Any) -> Phase:
+    """Returns what is needed of a `pytest.TestReport`, which may come from a process of xdist."""
+    given = [(name, str(value)) for name, value in getattr(report, "user_properties", ()) if isinstance(name, str)]
+    when, outcome, seconds = str(report.when), str(report.outcome), float(getattr(report, "duration", 0.0))
+    expected = hasattr(report, "wasxfail")
+    if not _is_ours(report, given):
+        return Phase(when, outcome, seconds, False, expected)
+    file, line, _ = report.location
+    summary, text = _told(report)
+    return Phase(when, outcome, seconds, True, expected, tuple(given), summary, text, str(file), (line or 0) + 1)
+
+
+def _is_ours(report: Any, properties: Sequence[tuple[str, str]]) -> bool:
+    """True for an item of `--paddle-model` or `--paddle-replay`, a marked test, and any test that ran a checkpoint by hand."""
+    return (
+        report.nodeid.startswith(("paddle-model/", "paddle-replay/"))
+        or MARKER in report.keywords
+        or any(name.startswith(PREFIX) for name, _ in properties)
+    )
+
+
+def _told(report: Any) -> tuple[str, str]:
+    raised = report.longrepr
+    if report.outcome == "skipped":
+        reason = str(raised[2]) if isinstance(raised, tuple) else str(getattr(report, "wasxfail", "") or raised or "")
+        return _first_line(reason, "Skipped: "), ""
+    if report.outcome != "failed":
+        return "", ""
+    text = str(report.longreprtext)
+    if hasattr(report, "node"):  # pytest begins it with a line about the process of xdist
+        text = text.partition("\n")[2]
+    crash = getattr(raised, "reprcrash", None)
+    summary = _first_line(str(crash.message) if crash is not None else text, "Failed: ")
+    return summary, text if len(text) <= LONGEST else f"{text[:LONGEST]}\n[cut: {len(text) - LONGEST} more characters]"
+
+
+def _first_line(text: str, label: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line[len(label) :] if line.startswith(label) else line
+
+
+def joined(nodeid: str, phases: Sequence[Phase]) -> Result:
+    """Returns the test that these phases, at least one and in their order, are of."""
+    outcome, telling = _outcome(phases)
+    unavailable = any(name == PREFIX + "unavailable" for name, _ in telling.properties)
+    called = telling.when == "call" and outcome in ("passed", "failed")
+    return Result(
+        nodeid,
+        outcome,
+        sum(phase.seconds for phase in phases),
+        phases[-1].properties,
+        called or (outcome == "error" and any(phase.when == "call" for phase in phases)) or (outcome == "skipped" and unavailable),
+        telling.summary,
+        telling.text,
+        telling.file,
+        telling.line,
+    )
+
+
+def _outcome(phases: Sequence[Phase]) -> tuple[str, Phase]:
+    """The outcome, and the phase that says why: a call that failed counts more than a teardown that failed after it."""
+    call = next((phase for phase in phases if phase.when == "call"), None)
+    if call is not None and call.outcome == "failed":
+        return "failed", call
+    for phase in phases:
+        if phase.outcome == "failed":
+            return "error", phase
+    if call is not None and call.expected:
+        return ("xpassed" if call.outcome == "passed" else "xfailed"), call
+    skipped = next((phase for phase in phases if phase.outcome == "skipped"), None)
+    if skipped is not None:
+        return ("xfailed" if skipped.expected else "skipped"), skipped
+    return "passed", call or phases[-1]

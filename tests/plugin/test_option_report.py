@@ -1,0 +1,435 @@
+"""--paddle-report: what a run leaves in the directory, whose files it replaces, and what GitHub is told."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+from report_check import read_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Session
+
+MODEL = "--paddle-model=alexnet"
+BOTH = ("--paddle-variant=cpu", "--paddle-variant=onednn")
+REPORT = "--paddle-report=rep"
+FILES = ["report.html", "report.json", "summary.md"]
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def content(run: Session, name: str = "rep") -> Any:
+    return read_report(run.path / name)
+
+
+def by_id(found: Any) -> dict[str, Any]:
+    return {test["id"].partition("/")[2]: test for test in found["tests"]}
+
+
+# -- what is in it -----------------------------------------------------------------------------------------------------
+
+
+def test_a_green_run_leaves_three_files_and_says_where(run: Session) -> None:
+    result = run(MODEL, *BOTH, REPORT)
+    result.assert_outcomes(passed=5)
+    assert f"report: {run.path / 'rep' / 'report.html'}" in result.outlines
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+    found = content(run)
+    assert (found["verdict"], found["session"]["exit_status"], found["session"]["exit_reason"]) == ("passed", 0, "ok")
+    assert {name: test["outcome"] for name, test in by_id(found).items()} == dict.fromkeys(
+        [f"alexnet::{name}" for name in ("test_artifacts", "test_log[cpu]", "test_log[onednn]", "test_parity[cpu]", "test_parity[onednn]")],
+        "passed",
+    )  # fmt: skip
+    assert {(row["variant"], row["p50_ms"], row["speedup_over_cpu"]) for row in found["models"][0]["variants"]} == {
+        ("cpu", 10, 1),
+        ("onednn", 5, 2),
+    }
+
+
+def test_figures_are_numbers_and_what_is_none_is_text(run: Session) -> None:
+    run(MODEL, REPORT)
+    parity = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert parity["figures"] == {"output_error": 2.5e-07, "output_limit": 1e-05, "output_limits": 0.025, "ties": 0, "samples": 4}
+    assert parity["texts"] == {"answers": "4/4"}
+    assert (parity["weights"], parity["passed"], parity["failed"], parity["failure"]) == (
+        "random weights, seed 0",
+        ["parity"],
+        [],
+        None,
+    )
+    assert parity["files"] == {"outputs": "/stub/output/alexnet/cpu", "log": None, "evidence": None}
+    artifacts = by_id(content(run))["alexnet::test_artifacts"]
+    assert (artifacts["variant"], artifacts["exported_files"]) == (None, ["inference.json", "inference.pdiparams"])
+
+
+def test_a_red_run_carries_cause_facts_remedy_and_command(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/onednn")
+    result = run(MODEL, *BOTH, REPORT)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    found = content(run)
+    assert (found["verdict"], found["session"]["outcomes"]["failed"]) == ("failed", 1)
+    (test,) = [test for test in found["tests"] if test["failure"]]
+    assert (test["outcome"], test["failed"], test["passed"]) == ("failed", ["parity"], [])
+    failure = test["failure"]
+    assert failure["cause"] == "alexnet, onednn: the parity is planted to fail."
+    assert failure["facts"] == [
+        {"label": "weights", "value": "random weights, seed 0"},
+        {"label": "output", "value": "3 of 4000 elements differ"},
+    ]
+    assert (failure["remedy"], failure["again"]) == ("plant nothing.", "pytest 'paddle-model/alexnet::test_parity[onednn]'")
+    assert failure["text"].startswith(failure["cause"])
+    assert failure["file"] is None
+
+
+def test_what_a_failure_names_is_in_it(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_paddle_infer import conformance
+    from pytest_paddle_infer.failures import ConformanceFailure, Failure
+
+    kept = str(run.path / "rep" / "kept" / "alexnet-cpu")
+
+    def parity(*_: Any, **__: Any) -> None:
+        facts = (("said", "x" * 5000 + "\nend"), ("kept", kept))
+        raise ConformanceFailure(
+            Failure("off.", facts, figures=(("output_error", "nan"),), stage="optimise", kind="pass", name="fc_fuse_pass")
+        )
+
+    monkeypatch.setattr(conformance.Conformance, "parity", parity)
+    run(MODEL, REPORT)
+    test = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert [test["failure"][key] for key in ("stage", "kind", "name")] == ["optimise", "pass", "fc_fuse_pass"]
+    assert test["figures"] == {"output_error": None}, "never NaN"
+    assert test["files"]["evidence"] == "kept/alexnet-cpu", "from the report, because it lies below it"
+    assert (len(test["failure"]["facts"][0]["value"]), test["failure"]["facts"][0]["value"][-4:]) == (1000, " ...")
+
+
+def test_a_variant_that_is_missing_is_skipped_with_the_reason(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB_MISSING", "tensorrt")
+    run(MODEL, "--paddle-variant=tensorrt", "--paddle-variant=cpu", "--paddle-allow-missing", REPORT).assert_outcomes(
+        passed=3, skipped=2
+    )
+    found = content(run)
+    assert found["verdict"] == "passed"
+    skipped = by_id(found)["alexnet::test_parity[tensorrt]"]
+    assert (skipped["outcome"], skipped["reason"], skipped["failure"]) == ("skipped", "this machine has no tensorrt", None)
+    assert {row["variant"]: row["unavailable"] for row in found["models"][0]["variants"]} == {
+        "cpu": None,
+        "tensorrt": "this machine has no tensorrt",
+    }
+    assert "alexnet, tensorrt" in (run.path / "rep" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_run_of_skips_only_is_not_called_passed(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB_MISSING", "tensorrt")
+    run(MODEL, "-k", "tensorrt", "--paddle-variant=tensorrt", "--paddle-allow-missing", REPORT)
+    assert content(run)["verdict"] == "nothing ran"
+
+
+def test_marked_tests_are_in_it_with_their_file_and_others_are_only_counted(run: Session) -> None:
+    run.write(
+        "sub/test_user.py",
+        "import pytest\n\n"
+        "@pytest.mark.paddle_infer_parity(model='alexnet')\n"
+        "def test_marked(): assert 1 == 2, 'of my own'\n"
+        "def test_good(): pass\n"
+        "def test_bad(): assert 0\n"
+        "@pytest.mark.xfail\n"
+        "def test_expected(): assert 0\n",
+    )
+    run(REPORT).assert_outcomes(passed=1, failed=2, xfailed=1)
+    found = content(run)
+    assert {name: count for name, count in found["session"]["outcomes_of_other_tests"].items() if count} == {
+        "passed": 1,
+        "failed": 1,
+        "xfailed": 1,
+    }
+    (test,) = found["tests"]
+    assert (test["model"], test["variant"], test["passed"]) == ("alexnet", "cpu", ["artifacts", "parity", "log"])
+    assert (test["failure"]["file"], test["failure"]["line"]) == ("sub/test_user.py", 3)
+    assert test["failure"]["cause"] == "AssertionError: of my own"
+
+
+def test_a_fixture_that_fails_is_an_error_with_its_cause(run: Session) -> None:
+    run.write("conftest.py", "import pytest\n@pytest.fixture\ndef sample_images(): pytest.fail('no pictures', pytrace=False)\n")
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_marked(): pass\n")
+    run(REPORT)
+    (test,) = content(run)["tests"]
+    assert (test["outcome"], test["failure"]["cause"]) == ("error", "no pictures")
+
+
+def test_checkpoints_of_two_variants_in_one_test_mix_no_figures(run: Session) -> None:
+    run.write(
+        "test_user.py",
+        "def test_user(paddle_checkpoints, paddle_model):\n"
+        "    for variant in ('cpu', 'onednn'): paddle_checkpoints.log(paddle_model, variant)\n",
+    )
+    run(MODEL, REPORT).assert_outcomes(passed=4)
+    (test,) = [test for test in content(run)["tests"] if test["id"].startswith("test_user.py")]
+    assert (test["model"], test["variant"], test["figures"]) == (None, None, {})
+
+
+def test_options_and_environment_are_told_and_other_plugins_options_are_not(run: Session) -> None:
+    run.write("pytest.ini", "[pytest]\npaddle_seed = 3\n")
+    run.write("conftest.py", "def pytest_addoption(parser): parser.addoption('--token')\n")
+    run(MODEL, "--paddle-image-size=32x48", "--paddle-no-cache", "--token=secret", REPORT)
+    found = content(run)
+    assert {(option["option"], *option["values"], option["origin"]) for option in found["session"]["options"]} == {
+        ("--paddle-model", "alexnet", "command line"),
+        ("--paddle-image-size", "32x48", "command line"),
+        ("--paddle-no-cache", "on", "command line"),
+        ("--paddle-report", str(run.path / "rep"), "command line"),
+        ("--paddle-seed", "3", "ini file"),
+    }
+    assert found["environment"]["packages"]["pytest"] == pytest.__version__
+    assert not any("secret" in (run.path / "rep" / name).read_text(encoding="utf-8") for name in FILES)
+
+
+def test_a_kept_folder_that_is_replayed_is_in_it(run: Session, plant: Callable[..., None]) -> None:
+    for name in ("one", "two"):
+        run.write(f"kept/{name}/verdict.json", "{}")
+    plant("replay/one")
+    run("--paddle-replay=kept", REPORT)
+    red, green = (by_id(content(run))[f"kept/{name}::test_replay"] for name in ("one", "two"))
+    assert (red["kind"], red["outcome"], red["failure"]["cause"]) == ("replay", "failed", "one: the replay is planted to fail.")
+    assert (green["outcome"], green["notes"]) == ("passed", ["two no longer differs."])
+
+
+def test_what_was_not_collected_is_told(run: Session) -> None:
+    run.write("test_user.py", "import nothing_of_that_name\n")
+    run("test_user.py", "paddle-model/alexnet", REPORT)
+    found = content(run)
+    assert (found["verdict"], found["session"]["exit_reason"]) == ("incomplete", "interrupted")
+    (problem,) = found["session"]["not_collected"]
+    assert problem["id"] == "test_user.py"
+    assert "nothing_of_that_name" in problem["text"]
+
+
+def test_a_session_that_is_interrupted_reports_what_ran(run: Session) -> None:
+    run.write("conftest.py", "def pytest_collection_modifyitems(items): items.sort(key=lambda item: 'user' in item.nodeid)\n")
+    run.write("test_user.py", "def test_user(): raise KeyboardInterrupt\n")
+    result = run.apart("paddle-model/alexnet", "test_user.py", REPORT)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    found = content(run)
+    assert (found["verdict"], found["session"]["exit_reason"], len(found["tests"])) == ("incomplete", "interrupted", 3)
+
+
+# -- where it goes -----------------------------------------------------------------------------------------------------
+
+
+def test_two_workers_leave_the_report_of_one_process(
+    run: Session, plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xdist")
+    plant("alexnet/parity/onednn")
+    monkeypatch.setenv("STUB_MISSING", "tensorrt")
+    args = (MODEL, "--paddle-model=vgg16", *BOTH, "--paddle-variant=tensorrt", "--paddle-allow-missing")
+    alone = run.apart(*args, "--paddle-report=alone")
+    spread = run.apart(*args, "--paddle-report=spread", "-n2")
+    for each in (alone, spread):
+        each.assert_outcomes(passed=9, failed=1, skipped=4)
+    one, two = steady(content(run, "alone")), steady(content(run, "spread"))
+    assert (one.pop("processes"), two.pop("processes")) == (1, 2)
+    assert two == one
+    assert sorted(os.listdir(run.path / "spread")) == FILES
+
+
+def steady(found: Any) -> Any:
+    """Without what differs from run to run."""
+    session = found.pop("session")
+    for test in found["tests"]:
+        test["duration_s"] = None
+    return {
+        "tests": found["tests"], "models": found["models"], "verdict": found["verdict"], "environment": found["environment"],
+        "processes": session["processes"], "outcomes": session["outcomes"],
+    }  # fmt: skip
+
+
+def test_a_run_replaces_the_report_of_the_run_before_as_a_whole(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    run(MODEL, REPORT)
+    plant()
+    run("--paddle-model=vgg16", REPORT)
+    found = content(run)
+    assert {test["model"] for test in found["tests"]} == {"vgg16"}
+    page, summary = ((run.path / "rep" / name).read_text(encoding="utf-8") for name in ("report.html", "summary.md"))
+    assert "alexnet" not in page + summary
+    assert f"run {found['run']}" in summary
+
+
+def test_parts_of_a_run_that_was_killed_go_and_foreign_files_stay(run: Session) -> None:
+    run(MODEL, REPORT)
+    part = run.write("rep/.report.json.77.0123abcd.part", "half")
+    run.write("rep/junit.xml", "mine")
+    run.write("rep/files/summary.md", "mine")
+    run(MODEL, REPORT)
+    assert not part.exists()
+    assert sorted(os.listdir(run.path / "rep")) == ["files", "junit.xml", *FILES]
+    assert (run.path / "rep" / "junit.xml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_another_program_is_never_overwritten(run: Session, name: str) -> None:
+    path = run.write(f"rep/{name}", "mine")
+    message = run.usage_error(MODEL, REPORT)
+    assert f"--paddle-report: {path} is not a file of an earlier report; give another directory, or move it away." in message
+    assert path.read_text() == "mine"
+    assert run.calls() == []
+
+
+def test_a_file_that_another_program_writes_meanwhile_stays_too(run: Session) -> None:
+    run.write(
+        "conftest.py",
+        "from pathlib import Path\ndef pytest_sessionfinish():\n    Path('rep').mkdir()\n    Path('rep/report.html').write_text('mine')\n",
+    )
+    result = run(MODEL, REPORT)
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["the report was not written: */rep/report.html is not a file of an earlier report; *"])
+    assert os.listdir(run.path / "rep") == ["report.html"]
+
+
+def test_a_file_in_the_way_is_a_usage_error(run: Session) -> None:
+    path = run.write("rep", "mine")
+    assert f"--paddle-report: {path} is not a directory." in run.usage_error(MODEL, REPORT)
+    assert f"--paddle-report: {path} is not a directory." in run.usage_error(MODEL, "--paddle-report=rep/below")
+
+
+def test_a_directory_that_cannot_be_written_is_a_usage_error(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.path / "rep").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    assert f"--paddle-report: {run.path / 'rep'} cannot be written to." in run.usage_error(MODEL, REPORT)
+
+
+def test_a_disk_that_fails_at_the_end_costs_a_line_and_leaves_no_part(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(28, "No space left on device")
+
+    run(MODEL, REPORT)
+    before = content(run)
+    monkeypatch.setattr(os, "fsync", full)
+    result = run("--paddle-model=vgg16", REPORT)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["the report was not written: *No space left on device*"])
+    assert content(run) == before, "the report of the run before is whole"
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+
+
+def test_a_directory_of_the_command_line_starts_where_pytest_is_called(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.write("sub/keep", "")
+    monkeypatch.chdir(run.path / "sub")
+    run(MODEL, REPORT, f"--rootdir={run.path}").assert_outcomes(passed=3)
+    assert content(run, "sub/rep")["verdict"] == "passed"
+
+
+def test_a_directory_of_the_ini_file_starts_at_the_rootdir_and_only_runs_of_ours_write_there(
+    run: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write("pytest.ini", "[pytest]\npaddle_report = rep\n")
+    run.write("sub/test_user.py", "def test_user(): pass\n")
+    monkeypatch.chdir(run.path / "sub")
+    run("test_user.py").assert_outcomes(passed=1)
+    assert not (run.path / "rep").exists()
+    run(MODEL).assert_outcomes(passed=4)
+    assert content(run)["session"]["outcomes_of_other_tests"]["passed"] == 1
+
+
+def test_the_command_line_asks_for_a_report_even_when_nothing_of_ours_ran(run: Session) -> None:
+    run.write("test_user.py", "def test_user(): pass\n")
+    run(REPORT).assert_outcomes(passed=1)
+    assert (content(run)["verdict"], content(run)["tests"]) == ("nothing ran", [])
+
+
+def test_collecting_writes_nothing_and_imports_neither_paddle_nor_numpy(run: Session, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import sys\ndef pytest_unconfigure(config):\n"
+        "    ours = {name for name in sys.modules if name.startswith('pytest_paddle_infer.report.')}\n"
+        "    print('imported:', sorted(ours | {'numpy', 'paddle', 'PIL', 'jsonschema'} & set(sys.modules)))\n",
+    )
+    run.write("test_user.py", "def test_user(): pass\n")
+    result = pytester.runpytest_subprocess("--collect-only", REPORT)
+    assert result.ret == pytest.ExitCode.OK
+    assert not (run.path / "rep").exists()
+    result.stdout.fnmatch_lines(["imported: *"])
+    result.stdout.no_fnmatch_line("imported: *numpy*")
+    result.stdout.no_fnmatch_line("imported: *paddle'*")
+    result.stdout.no_fnmatch_line("imported: *report.page*")
+
+
+def test_a_session_without_the_option_opens_no_room_of_the_report(run: Session, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import sys\ndef pytest_unconfigure(config):\n"
+        "    print('imported:', sorted(name for name in sys.modules if name.startswith('pytest_paddle_infer.report')))\n",
+    )
+    run.write("test_user.py", "def test_user(): pass\n")
+    assert "imported: []" in pytester.runpytest_subprocess().outlines
+
+
+# -- GitHub ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def github(run: Session, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The step's summary, in which another program wrote."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(run.path))
+    path = run.write("step.md", "before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    return path
+
+
+def test_the_step_summary_gets_the_summary_behind_what_is_there(run: Session, github: Path) -> None:
+    run(MODEL, REPORT)
+    assert github.read_text(encoding="utf-8") == "before\n\n" + (run.path / "rep" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_with_two_workers_the_step_summary_is_written_once(run: Session, github: Path, plant: Callable[..., None]) -> None:
+    pytest.importorskip("xdist")
+    plant("alexnet/parity/cpu")
+    result = run.apart(MODEL, REPORT, "-n2")
+    assert github.read_text(encoding="utf-8") == "before\n\n" + (run.path / "rep" / "summary.md").read_text(encoding="utf-8")
+    assert len([line for line in result.outlines if line.startswith("::error")]) == 1
+
+
+def test_each_failure_is_an_annotation(run: Session, github: Path, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    run.write(
+        "test_user.py",
+        "import pytest\n\n\n@pytest.mark.paddle_infer_parity(model='alexnet', checkpoints=['parity'])\ndef test_marked(): pass\n",
+    )
+    result = run(MODEL, REPORT)
+    again = "%0Ato do: plant nothing.%0Aagain: pytest "
+    assert [line for line in result.outlines if line.startswith("::")] == [
+        "::error title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
+        f"{again}'paddle-model/alexnet::test_parity[cpu]'",
+        "::error file=test_user.py,line=4,title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
+        f"{again}'test_user.py::test_marked[alexnet-cpu]' --paddle-model=alexnet",
+    ]
+
+
+def test_green_runs_and_other_machines_print_no_annotation(run: Session, github: Path, plant: Callable[..., None],
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    assert "::error" not in run(MODEL, REPORT).stdout.str()
+    plant("alexnet/parity/cpu")
+    monkeypatch.setenv("GITHUB_ACTIONS", "false")
+    assert "::error" not in run(MODEL, REPORT).stdout.str()
+
+
+def test_without_the_option_github_is_told_nothing(run: Session, github: Path, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    assert "::error" not in run(MODEL).stdout.str()
+    assert github.read_text(encoding="utf-8") == "before\n"
+
+
+def test_a_step_summary_that_cannot_be_written_costs_a_line(run: Session, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(run.path / "none" / "step.md"))
+    result = run(MODEL, REPORT)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["the step summary was not written: *"])

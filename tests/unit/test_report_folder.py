@@ -1,0 +1,108 @@
+"""The directory of a report: one run's files or none, whatever two runs do at once, and nobody else's files touched."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.report import folder
+
+PAGE, INDEX, SUMMARY = "report.html", "report.json", "summary.md"
+
+
+def texts(run: str) -> dict[str, str]:
+    return dict.fromkeys((INDEX, PAGE, SUMMARY), f"pytest-paddle-infer {run}")
+
+
+def runs(directory: Path) -> set[str]:
+    return {(directory / name).read_text().split()[1] for name in folder.NAMES}
+
+
+def test_a_directory_is_made_and_holds_the_files_alone(tmp_path: Path) -> None:
+    folder.write(tmp_path / "a" / "b", texts("1"))
+    assert sorted(os.listdir(tmp_path / "a" / "b")) == sorted(folder.NAMES)
+
+
+def test_a_file_that_the_new_run_does_not_write_goes(tmp_path: Path) -> None:
+    folder.write(tmp_path, texts("1"))
+    folder.write(tmp_path, {name: text for name, text in texts("2").items() if name != PAGE})
+    assert sorted(os.listdir(tmp_path)) == [INDEX, SUMMARY]
+
+
+def test_runs_that_end_together_never_mix(tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    def work(run: str) -> None:
+        for _ in range(20):
+            folder.write(tmp_path, texts(run))
+            with folder._alone(tmp_path):
+                seen.append(runs(tmp_path))
+
+    threads = [threading.Thread(target=work, args=(run,)) for run in "abc"]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(seen) == 60
+    assert {len(each) for each in seen} == {1}
+
+
+@pytest.mark.parametrize("last", [PAGE, SUMMARY, INDEX])
+def test_a_run_that_dies_while_it_replaces_leaves_no_index_and_the_next_cleans_up(
+    tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write(tmp_path, texts("1"))
+    replace = Path.replace
+
+    def die(path: Path, target: Path) -> Path:
+        if target.name == last:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.write(tmp_path, texts("2"))
+    assert not (tmp_path / INDEX).exists()
+    folder.write(tmp_path, texts("3"))
+    assert runs(tmp_path) == {"3"}
+    assert sorted(os.listdir(tmp_path)) == sorted(folder.NAMES)
+
+
+def test_a_name_that_looks_like_a_part_but_is_none_stays(tmp_path: Path) -> None:
+    for name in (".report.json.1.0123abcd.part", ".report.json.part", "report.json.1.0123abcd.part"):
+        (tmp_path / name).write_text("x")
+    folder.write(tmp_path, texts("1"))
+    assert sorted(os.listdir(tmp_path)) == sorted([*folder.NAMES, ".report.json.part", "report.json.1.0123abcd.part"])
+
+
+def test_a_foreign_file_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    folder.write(tmp_path, texts("1"))
+    (tmp_path / SUMMARY).write_text("mine")
+    with pytest.raises(OptionError, match=r"summary\.md is not a file of an earlier report"):
+        folder.write(tmp_path, texts("2"))
+    assert (tmp_path / INDEX).read_text().endswith(" 1")
+    assert (tmp_path / SUMMARY).read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["directory", "dangling link"])
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / INDEX
+    path.mkdir() if kind == "directory" else path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OptionError, match="is not a file of an earlier report"):
+        folder.check(tmp_path)
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    folder.write(tmp_path, {INDEX: "pytest-paddle-infer \udce4"})
+    assert (tmp_path / INDEX).read_text() == "pytest-paddle-infer \\udce4"
