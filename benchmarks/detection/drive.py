@@ -222,7 +222,7 @@ def ours(setup, variant, directory, case):
     """Runs artifacts and parity, as one test each, and says which of them is red and why."""
     (directory / "work").mkdir(exist_ok=True)
     conformance = Conformance(options(directory, case.timeout, case.threads, setup.exported))
-    found = {"by": [], "said": [], "died": []}
+    found = {"by": [], "said": [], "died": [], "findings": []}
     for name in ("artifacts", "parity"):
         try:
             if not setup.samples:
@@ -234,9 +234,13 @@ def ours(setup, variant, directory, case):
         except PaddleInferError as error:
             found["by"].append(kind_of(name, error))
             found["said"].append(f"{name}: {error}")
+            red = getattr(error, "failure", None)
+            placed = (red.stage, red.kind, red.name) if red is not None else ("", "", "")
+            found["findings"].append((name, *placed, str(error)))
         except Exception as error:
             found["by"].append("our own fault")
             found["said"].append(f"{name}: {type(error).__name__}: {error}")
+            found["findings"].append((name, "", "", "", str(error)))
     conformance.close()
     return found
 

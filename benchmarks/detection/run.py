@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import drive  # noqa: E402
 import paddle  # noqa: E402
 import pictures  # noqa: E402
+from expected import print_confusion  # noqa: E402
 from rules import RULES  # noqa: E402
 
 NAMES = ("ours", *RULES)
@@ -160,6 +161,7 @@ def main():
     print(f"Paddle {paddle.__version__}, {len(chosen)} cases, {len(rows)} rows, {seconds:.0f} s\n")
     print_table(rows)
     print_totals(rows)
+    print_confusion(rows)
     wrong = bar(rows)
     print(f"\n{len(wrong)} rows that must not be")
     for row in wrong:
