@@ -40,7 +40,11 @@ class RunOptions:
     exported: Path | None = None
     export_dir: Path | None = None
     output_dir: Path | None = None
+    artifacts: Path | None = None
+    """Where the evidence of failures is kept; None for a directory below `workdir`."""
     python: Path | None = None
+    diagnosis: bool = True
+    diagnosis_time: float = 60.0
     variants: Mapping[str, Variant] = field(default_factory=dict)
     """Those of the hook; the built-in ones need no entry."""
     gates: Gates | None = None

@@ -20,6 +20,7 @@ from pytest_paddle_infer.report.figures import Figures
 from pytest_paddle_infer.report.text import format_failure, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
 from pytest_paddle_infer.session import SELECTED, SESSION
+from pytest_paddle_infer.store_place import default_root
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.conformance import Conformance
@@ -78,13 +79,13 @@ def _on_report(request: pytest.FixtureRequest, spec: ModelSpec, variant: str, ch
         except UnavailableError as error:
             figures.unavailable(error.reason)
             skip_if_optional(request, error)
-            figures.failed(checkpoint, ())
+            figures.failed(checkpoint)
             raise
         except ConformanceFailure as error:
-            figures.failed(checkpoint, error.failure.figures, error.failure.title)
+            figures.failed(checkpoint, error.failure)
             raise
         except (pytest.fail.Exception, PaddleInferError) as error:  # from a fixture that the checkpoint asked for, and what it gave
-            figures.failed(checkpoint, (), str(error))
+            figures.failed(checkpoint, Failure(str(error)))
             raise
 
 
@@ -128,8 +129,7 @@ def run_options(settings: Settings, workdir: Path, variants: Mapping[str, Varian
     elif settings.cache_dir is not None:
         cache = Path(settings.cache_dir)
     else:
-        home = os.environ.get("XDG_CACHE_HOME")
-        cache = (Path(home) if home else Path.home() / ".cache") / "pytest-paddle-infer"
+        cache = default_root()
     return RunOptions(
         base=settings.base,
         workdir=workdir,
@@ -143,7 +143,10 @@ def run_options(settings: Settings, workdir: Path, variants: Mapping[str, Varian
         exported=path(settings.exported),
         export_dir=path(settings.export_dir),
         output_dir=path(settings.output_dir),
+        artifacts=path(settings.artifacts),
         python=path(settings.python),
+        diagnosis=not settings.no_diagnosis,
+        diagnosis_time=settings.diagnosis_time,
         variants=variants,
         gates=Gates(Path(settings.perf_dir), settings.perf_save, settings.perf_compare),
         place=place.number,

@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,22 +25,24 @@ from pytest_paddle_infer.references import References
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.store import Entry, Store
 from pytest_paddle_infer.words import (
-    Facts,
-    difference_facts,
+    explained,
+    explained_parameters,
     failure,
     input_problem,
     parameters_failure,
     sentence,
     title_of,
-    weights_remedy,
     worded,
 )
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnose import Diagnosis
+    from pytest_paddle_infer.diagnosis.finding import Finding
     from pytest_paddle_infer.engine.inference import InferenceEngine
     from pytest_paddle_infer.engine.services import LoadFacts, Observation
     from pytest_paddle_infer.engine.training import TrainingEngine
     from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.judge.answers import AnswersVerdict
     from pytest_paddle_infer.judge.closeness import OutputVerdict
     from pytest_paddle_infer.parity import ParityRun
@@ -97,6 +99,7 @@ class Conformance:
         self._store = Store(options.cache_dir, options.cache_size, lock_timeout=max(900.0, LOCK_STEPS * options.timeout))
         self._references = References(options, self._store, self.progress, self._key)
         self._log_check = LogCheck(options, self.progress)
+        self._searches: Diagnosis | None = None
         self._benches: dict[Any, Bench] = {}
         self._broken: dict[Any, tuple[ConformanceFailure, Any]] = {}  # with what the key counts on to stay alive
 
@@ -143,7 +146,12 @@ class Conformance:
         """Asserts that the export is whole, is the model's, and takes any batch size. Raises `ConformanceFailure`."""
         bench = self._bench(spec, samples)
         export = self._located(bench, exported)
-        return self._checkpoint(bench, ("artifacts", export.stamp), lambda: self._artifacts(bench, export))
+
+        def find() -> ArtifactsResult:
+            with self._explained(bench, spec, ARTIFACTS_VARIANT, export):
+                return self._artifacts(bench, export)
+
+        return self._checkpoint(bench, ("artifacts", export.stamp), find)
 
     def parity(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> ParityResult:
         """Asserts that both engines answer alike on every sample. Raises `ConformanceFailure`."""
@@ -151,7 +159,7 @@ class Conformance:
         export = self._located(bench, exported)
         key = ("parity", variant, export.stamp, spec.batch_size, repr(spec.rtol), repr(spec.atol))
         self._require(bench, variant, export)
-        return self._checkpoint(bench, key, lambda: self._parity(bench, spec, variant, export))
+        return self._checkpoint(bench, key, lambda: self._parity_kept(bench, spec, variant, export))
 
     def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
         """Asserts that a benchmark run leaves a true AutoLog log. Raises `ConformanceFailure`."""
@@ -159,7 +167,12 @@ class Conformance:
         export = self._located(bench, exported)
         key = ("log", variant, export.stamp, spec.batch_size)
         self._require(bench, variant, export)
-        return self._checkpoint(bench, key, lambda: self._log_check.run(bench, spec, variant, export, self._output(spec, variant)))
+
+        def find() -> LogResult:
+            with self._explained(bench, spec, variant, export):
+                return self._log_check.run(bench, spec, variant, export, self._output(spec, variant))
+
+        return self._checkpoint(bench, key, find)
 
     def teeth(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> tuple[Tooth, ...]:
         """Plants faults in the training engine's answers and returns which of them the parity checkpoint catches."""
@@ -259,16 +272,24 @@ class Conformance:
             _copy(export, self.options.export_dir / as_filename(bench.spec.name))
         return export
 
-    def _entry(self, bench: Bench) -> Entry:
+    def _kept_soon(self, bench: Bench, seconds: float) -> ExportedModel:
+        """The export of the model, as the diagnosis of another one needs it. Raises `WorkerFailure` when it takes longer to make."""
+        return ExportedModel(self._entry(bench, seconds).directory)
+
+    def _entry(self, bench: Bench, seconds: float | None = None) -> Entry:
+        """The store's entry of the model's export, made now if need be. seconds: it may take, where nothing else waits for it."""
         from pytest_paddle_infer.engine.export import ExportService
 
         def build(directory: Path) -> Mapping[str, Any]:
-            bench.begin_reference(self._references.directory(bench), bench.spec.batch_size or 1)  # a second core has nothing to do
+            if seconds is None:  # a second core has nothing to do
+                bench.begin_reference(self._references.directory(bench), bench.spec.batch_size or 1)
             self.progress.step(bench.spec.name, "export")
             model = bench.model
             worker = bench.worker("export", lambda: ExportService(model))
             try:
-                facts: Mapping[str, Any] = bench.call(worker, "to_static and jit.save", "export", str(directory))
+                timeout = self.options.timeout if seconds is None else min(self.options.timeout, seconds)
+                worker.submit("export: to_static and jit.save", "export", str(directory), timeout=timeout)
+                facts: Mapping[str, Any] = bench.end(worker)
             finally:
                 worker.close()
             return {**facts, "model": bench.spec.name}
@@ -306,7 +327,9 @@ class Conformance:
             finally:
                 report: ParameterReport = bench.end(bench.training())
                 if not report.equal:
-                    raise ConformanceFailure(parameters_failure(spec, bench.model.weights, export, report))
+                    red = parameters_failure(spec, bench.model.weights, export, report)
+                    found = self._diagnosis.of_parameters(bench, export) if self.options.diagnosis else None
+                    raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
             if open_batch:
                 self._check_batches(bench, worker)
         damage = entry.rebuilt_because if entry is not None else None
@@ -326,48 +349,64 @@ class Conformance:
         bench.begin(bench.training(), "run batches of 1 and 2", "shapes", BATCH_SIZES[:2])
         found, known = bench.end(worker), bench.end(bench.training())
         one, two = (known[size] for size in BATCH_SIZES[:2])
+        if found[BATCH_SIZES[0]] != one:  # not the batch size: parity says how the outputs differ
+            raise ExportError(_other_shapes(BATCH_SIZES[0], found[BATCH_SIZES[0]], one))
         for size in BATCH_SIZES:
             wanted = [tuple(a + (b - a) * (size - 1) for a, b in zip(left, right)) for left, right in zip(one, two)]
             if found[size] != wanted:
-                raise ExportError(
-                    f"a batch of {size} gives outputs of shape {', '.join(str(list(s)) for s in found[size])}, "
-                    f"where the training engine gives {', '.join(str(list(s)) for s in wanted)}: the batch size was baked in when "
-                    "the model was traced (a Python loop or number over x.shape[0])."
-                )
+                why = ": the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
+                raise ExportError(_other_shapes(size, found[size], wanted).rstrip(".") + why)
 
     # -- checkpoint parity ---------------------------------------------------------------------------------------------
 
-    def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
+    def _parity_kept(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
+        """The parity checkpoint, whose failure leaves its evidence on disk."""
+        from pytest_paddle_infer.evidence.keeping import Seen, keep_failure
+
+        seen = Seen()
+        try:
+            with self._explained(bench, spec, variant, export, seen):
+                return self._parity(bench, spec, variant, export, seen)
+        except ConformanceFailure as red:
+            self.progress.step(spec.name, f"{variant}: keep the evidence")
+            directory = self.options.artifacts or self.options.workdir / "artifacts"
+            ours = self._entry_of(bench, export) is not None
+            raise ConformanceFailure(keep_failure(bench, spec, variant, export, red, seen, directory, ours)) from red.__cause__
+
+    def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, seen: Seen) -> ParityResult:
         from pytest_paddle_infer.deployed.proof import findings
+        from pytest_paddle_infer.diagnosis.finding import Finding
         from pytest_paddle_infer.invariance import check_invariance
         from pytest_paddle_infer.parity import ParityRun, write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
         with worded(spec, variant, export):
-            self._references.of(bench, spec)
+            seen.reference = self._references.of(bench, spec)
             worker, facts = bench.inference(variant, export)
-            reference = self._references.in_precision(bench, spec, self.options.precision(variant, facts))
+            seen.facts = facts
+            seen.reference = reference = self._references.in_precision(bench, spec, self.options.precision(variant, facts))
             self.progress.step(spec.name, f"{variant}: parity")
-            run = ParityRun(bench.model, spec, reference, facts.output_names)
+            seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names)
             self._observe(bench, spec, run, worker, reference)
             evidence = check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker, facts)
+            seen.evidence = evidence
         untrue = findings(self.options.setup.request(self.options.variant(variant)), evidence)
         directory = self._output(spec, variant)
         write_evidence(run, directory)
         severe = [finding for finding in untrue if finding.severe]
+        cause: Finding | None
         if severe:  # the engine that was compared is not the one that was asked for
-            cause: tuple[str, Facts, str] | None = (
-                f"{severe[0].sentence}.",
-                tuple(("also", finding.sentence) for finding in severe[1:4]),
-                severe[0].remedy,
-            )
+            also = tuple(("also", finding.sentence) for finding in severe[1:4])
+            cause = Finding("load", f"{severe[0].sentence}.", "setting", variant, also, severe[0].remedy)
         else:
-            cause = self._cause(bench, run, worker, export)
+            cause = self._cause(bench, variant, export, run, worker)
         if cause is not None:
-            title, facts_below, remedy = cause
-            red = failure(f"{title_of(spec, variant)}: {title}", bench.model.weights, export, remedy)
-            red = red.with_facts(*facts_below, *run.facts(), ("files", str(directory)))
-            raise ConformanceFailure(replace(red, figures=run.figures()))
+            seen.finding = cause
+            red = failure(f"{title_of(spec, variant)}: {cause.cause}", bench.model.weights, export, cause.remedy)
+            red = red.with_facts(
+                *(("stage", stage) for stage in [cause.stage] if stage), *cause.facts, *run.facts(), ("files", str(directory))
+            )
+            raise ConformanceFailure(replace(red, figures=run.figures(), stage=cause.stage, kind=cause.kind, name=cause.name))
         said = (f"{variant}: {finding.sentence}" for finding in untrue if not finding.severe)
         return ParityResult(
             run.inputs,
@@ -412,46 +451,54 @@ class Conformance:
             run.add(trained, inferred, samples, start, inputs, answers_to, trained_on)
             self.progress.advance(stop, total)
 
-    def _cause(self, bench: Bench, run: ParityRun, worker: Worker, export: ExportedModel) -> tuple[str, Facts, str] | None:
-        """Returns (cause, facts, remedy) of a parity failure, the nearest to the user first; None when all is well."""
-        if run.passed:
-            if not run.vacuous:
-                return None
-            remedy = "use trained weights, other samples, or compare logits (softmax='no') where softmax saturates."
-            return (
-                run.vacuous,
-                (),
-                remedy if bench.spec.rtol is None and bench.spec.atol is None else "give a smaller rtol or atol.",
-            )
-        training, example = bench.training(), run.example
-        if run.count_problem:
-            return run.count_problem, (), "return each output once, and no input as an output."
-        if run.input_problem:
-            facts: Facts = ()
-            if example is not None and example.training_inputs is not None:
-                same = _quietly(lambda: bench.call(worker, "run the training engine's input", "run", example.training_inputs))
-                if same is not None and run.agrees(example.training, same):
-                    facts = (
-                        ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault"),
-                    )
-            return run.input_problem, facts, "make both preprocessing programs the same; compare the step that the cause names."
-        if export.given:
-            report = _quietly(lambda: bench.call(training, "compare parameters", "verify", export))
-            if report is not None and not report.equal:
-                return report.sentence(), difference_facts(report), weights_remedy(bench.model.weights)
-        hint = run.output_hint()
-        if hint:
-            return hint, (), "make the exported model and the training engine's the same function."
-        if example is not None and not run.agrees(example.training, example.inference):
-            trained = _quietly(lambda: bench.call(training, "run in train mode", "in_train_mode", example.start, example.stop))
-            if trained is not None and run.agrees(trained, example.inference):
-                return (
-                    "the export was made in train mode: the layer in train() gives the inference engine's outputs "
-                    "(forward reads self.training).",
-                    (("parameters", "equal to the model's"),),
-                    "call layer.eval() before paddle.jit.save.",
-                )
-        return run.output_problem, (), "look at the files below; the outputs of both engines are in them."
+    def _cause(self, bench: Bench, variant: str, export: ExportedModel, run: ParityRun, worker: Worker) -> Finding | None:
+        """The cause of a parity failure; None when all is well."""
+        from pytest_paddle_infer.diagnosis.finding import Finding
+
+        if not run.passed:
+            return self._diagnosis.of_difference(bench, bench.spec, variant, export, run, worker)
+        if not run.vacuous:
+            return None
+        remedy = "use trained weights, other samples, or compare logits (softmax='no') where softmax saturates."
+        given = bench.spec.rtol is not None or bench.spec.atol is not None
+        return Finding("comparison", run.vacuous, "sample", remedy="give a smaller rtol or atol." if given else remedy)
+
+    @property
+    def _diagnosis(self) -> Diagnosis:
+        """Made when something fails: it needs numpy, which a session without failures before a test need not have imported."""
+        from pytest_paddle_infer.diagnose import Diagnosis
+
+        self._searches = self._searches or Diagnosis(self.options, self.progress, self._kept_soon)
+        return self._searches
+
+    @contextlib.contextmanager
+    def _explained(
+        self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, seen: Seen | None = None
+    ) -> Iterator[None]:
+        """Adds to the failure of an inference engine that raised, died or hung what the diagnosis finds."""
+        try:
+            yield
+        except ConformanceFailure as failed:
+            red, error = failed, failed.__cause__
+            if not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine") or error.sentence:
+                raise
+            if not self.options.diagnosis or red.failure.stage not in ("load", "run"):  # its cause is known already
+                raise
+
+            def find() -> Finding | None:
+                with worded(spec, variant, export):
+                    first = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0
+                    return self._diagnosis.of_failure(bench, spec, variant, export, red, self._references.of(bench, spec), first)
+
+            try:
+                found = bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
+            except ConformanceFailure:  # the training side has a fault of its own
+                found = None
+            if found is None:
+                raise
+            if seen is not None:
+                seen.finding = found
+            raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -462,12 +509,11 @@ class Conformance:
         return directory
 
 
-def _quietly(ask: Callable[[], T]) -> T | None:
-    """A question asked for diagnosis only: when a worker cannot answer it, the failure at hand is still the news."""
-    try:
-        return ask()
-    except WorkerFailure:
-        return None
+def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:
+    have, want = (", ".join(str(list(shape)) for shape in shapes) for shapes in (found, wanted))
+    if len(found) != len(wanted):
+        return f"the export has {len(found)} outputs, the model {len(wanted)}."
+    return f"a batch of {size} gives outputs of shape {have}, where the training engine gives {want}."
 
 
 def _copy(export: ExportedModel, target: Path) -> None:

@@ -11,6 +11,7 @@ class Failure:
 
     `title` is one sentence with the cause in the user's terms, `facts` are label/value pairs that support it,
     `remedy` is what to do, `reproduce` is the command that shows it again. `figures` are names and values for the test's report.
+    `stage` is where the two sides part, `kind` and `name` what the cause names (see `diagnosis.finding`).
     """
 
     title: str
@@ -18,6 +19,9 @@ class Failure:
     remedy: str = ""
     reproduce: str = ""
     figures: tuple[tuple[str, str], ...] = field(default=())
+    stage: str = ""
+    kind: str = ""
+    name: str = ""
 
     def with_facts(self, *facts: tuple[str, str]) -> Failure:
         """Returns the same failure with more facts below it."""
@@ -57,10 +61,13 @@ class WorkerFailure(PaddleInferError, RuntimeError):
 
     `step` is what it was doing; `kind` is `"exception"`, `"signal"`, `"exit"` or `"timeout"`; `detail` is Paddle's own
     reason, the signal's name or the limit; `location` is the user's line of code where one is known; `output` is the end
-    of what the process wrote; `sentence` says that the detail is a sentence of ours, with the cause.
+    of what the process wrote; `sentence` says that the detail is a sentence of ours, with the cause; `error` is the class of what
+    was raised.
     """
 
-    def __init__(self, step: str, kind: str, detail: str, location: str = "", output: str = "", sentence: bool = False) -> None:
+    def __init__(
+        self, step: str, kind: str, detail: str, location: str = "", output: str = "", sentence: bool = False, error: str = ""
+    ) -> None:
         super().__init__(f"{step}: {detail}")
         self.step = step
         self.kind = kind
@@ -68,3 +75,4 @@ class WorkerFailure(PaddleInferError, RuntimeError):
         self.location = location
         self.output = output
         self.sentence = sentence
+        self.error = error

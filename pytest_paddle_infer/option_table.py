@@ -250,6 +250,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("export-dir", "Leave a copy of each export in DIR/MODEL.", "DIR"),
     Option("output-dir", "Where the reprod_log files and the benchmark log go: DIR/MODEL/VARIANT.", "DIR",
            shown="pytest's temporary directory"),
+    Option("artifacts", "Where the evidence of each failed parity is kept: inputs, both outputs, the model, the configuration, the "
+           "verdict, and a reproduce.py.", "DIR", shown="pytest's temporary directory"),
+    Option("report", "Write a report of the run into this directory: report.html, report.json and summary.md. A run replaces the "
+           "report of the run before.", "DIR"),
+    Option("replay", "Repeat the verdict of a folder of --paddle-artifacts, or of each folder in it. May be repeated; in the ini file "
+           "it counts where no test is named.", "DIR", default=(), many=True),
     Option("cache-dir", "Where exports are kept between runs.", "DIR",
            shown="$XDG_CACHE_HOME/pytest-paddle-infer, or ~/.cache/pytest-paddle-infer"),
     Option("cache-size", "Size limit of the kept exports; the oldest used go first; 0 for none.", "SIZE", byte_size,
@@ -258,6 +264,10 @@ OPTIONS: tuple[Option, ...] = (
            default=False, shown="off"),
     Option("teeth", "After parity, plant faults in the model (channels swapped, a layer's weights off, ...) and report which of them "
            "the comparison catches.", read=boolean, default=False, shown="off"),
+    Option("no-diagnosis", "After a failure, do not look for its cause beyond what the comparison itself shows.", read=boolean,
+           default=False, shown="off"),
+    Option("diagnosis-time", "Time limit of the search for the cause of one failure, in seconds.", "SECONDS", positive, default=60.0,
+           shown="60"),
     Option("perf-save", "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.",
            "NAME", baseline_name),
     Option("perf-compare", "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, "

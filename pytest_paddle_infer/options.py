@@ -29,8 +29,9 @@ from pytest_paddle_infer.option_table import (
     whole,
 )
 
-NOT_REPEATED = ("model", "variant", "perf_save")
-"""Options without a part in what another run sees, or that its command names itself. A failed run is no baseline either."""
+NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report")
+"""Options without a part in what another run sees, or that its command names itself. A failed run is no baseline either, and one test
+run again must not replace the report of them all."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,15 @@ class Settings:
     exported: str | None
     export_dir: str | None
     output_dir: str | None
+    artifacts: str | None
+    report: str | None
+    replay: tuple[str, ...]
     cache_dir: str | None
     cache_size: int
     no_cache: bool
     teeth: bool
+    no_diagnosis: bool
+    diagnosis_time: float
     allow_missing: bool
     python: str | None
     perf_save: str | None
@@ -100,10 +106,23 @@ def read_settings(config: pytest.Config) -> Settings:
             else:
                 from_ini.add(option.attribute)
         values[option.attribute] = tuple(dict.fromkeys(value)) if option.many else value
-    for name in ("weights", "images", "exported", "export_dir", "output_dir", "cache_dir", "perf_dir", "python"):
+    for name in (
+        "weights",
+        "images",
+        "exported",
+        "export_dir",
+        "output_dir",
+        "artifacts",
+        "report",
+        "cache_dir",
+        "perf_dir",
+        "python",
+        "replay",
+    ):
         if values[name] is not None:  # a path on the command line is the caller's, any other is the project's
             root = config.invocation_params.dir if name in given else config.rootpath
-            values[name] = str(root / Path(values[name]).expanduser())
+            paths = [str(root / Path(path).expanduser()) for path in (values[name] if name == "replay" else [values[name]])]
+            values[name] = tuple(paths) if name == "replay" else paths[0]
     if values["autolog"] == "auto_log" and "autolog" in given and importlib.util.find_spec("auto_log") is None:
         from pytest_paddle_infer.logs.autolog import INSTALL
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.hints import close, explain_input, explain_outputs
+from pytest_paddle_infer.diagnosis.agreement import ROUNDING, close
+from pytest_paddle_infer.diagnosis.comparison import Comparison
+from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
+from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.engine.model import LoadedModel
     from pytest_paddle_infer.engine.services import Observation
     from pytest_paddle_infer.models import ModelSpec
-    from pytest_paddle_infer.reference import Reference
+    from pytest_paddle_infer.reference import Reference, ReferenceBatch
     from pytest_paddle_infer.samples import Sample
 
     Arrays = list[Array]
@@ -43,6 +47,7 @@ class Example:
     inference: Arrays
     training_inputs: Arrays | None = None
     inference_inputs: Arrays | None = None
+    exact: Arrays | None = None
 
 
 def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
@@ -56,6 +61,12 @@ def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
             raise OptionError(f"{key} names the output {unknown[0]!r}; the outputs are {known}, and '' stands for those not named.")
     titles = [f"output {name}".rstrip() for name in reference.names]
     return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
+
+
+def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch) -> Comparison:
+    """What other outputs for a batch of the reference are compared with, where the inference engine gave none."""
+    rules = tuple(judge.rule for judge in output_judges(spec, reference))
+    return Comparison(batch.start, batch.stop, batch.training, [], batch.exact, rules)
 
 
 def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
@@ -131,7 +142,7 @@ class ParityRun:
             self.kept[0].append(training.outputs)
             self.kept[1].append(inference.outputs)
         if self.example is None and not self.passed:
-            self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors)
+            self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors, exact)
 
     def _add_answers(
         self,
@@ -212,6 +223,30 @@ class ParityRun:
         return not self.count_problem and not self.invariance_problem and all(v.passed for v in parts) and self.answers.passed
 
     @property
+    def outputs_differ(self) -> bool:
+        """True when the raw outputs of the two engines do not agree."""
+        return not all(verdict.passed for verdict in self.outputs)
+
+    @property
+    def within_rounding(self) -> bool:
+        """True when outputs that break the user's tolerance are no further apart than rounding explains."""
+        if self.inputs_differ or not self.outputs_differ or all(isinstance(rule, Noise) for rule in self.rules):
+            return False
+        for verdict, floor in zip(self.outputs, self._reference.floors):
+            most, rms = floor.limit.maximum + floor.maximum, floor.limit.rms + floor.rms
+            if not verdict.passed and not (verdict.differing and verdict.error <= most and verdict.rms <= rms):
+                return False
+        return True
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The first batch whose raw outputs do not agree, for the diagnosis; None where they all do."""
+        example = self.example
+        if example is None or not self.outputs_differ:
+            return None
+        return Comparison(example.start, example.stop, example.training, example.inference, example.exact, tuple(self.rules))
+
+    @property
     def vacuous(self) -> str:
         """Why the comparison could not have seen a fault; empty when it could. One output that can is enough."""
         seen = [verdict for verdict in self.outputs if verdict.resolution is not None]
@@ -241,12 +276,31 @@ class ParityRun:
     @property
     def input_problem(self) -> str:
         """The cause when the two preprocessing programs part; empty when they agree."""
-        for index, verdict in enumerate(self.inputs):
+        for verdict in self.inputs:
             if not verdict.passed:
-                sides = self.example and (self.example.training_inputs, self.example.inference_inputs)
-                hint = explain_input(sides[0][index], sides[1][index]) if sides and sides[0] and sides[1] else ""
-                return hint or f"preprocessing: {verdict.name}: {verdict.problem}."
+                found = self.input_finding()
+                return found.cause if found is not None else f"preprocessing: {verdict.name}: {verdict.problem}."
         return ""
+
+    def input_finding(self, pictures: Sequence[Any] = ()) -> Finding | None:
+        """What the inference preprocessing does otherwise, by the tensors of the example's first input that differs; None where unknown.
+
+        pictures: the samples of the example as they were opened, `samples[example.start : example.stop]`.
+        """
+        sides = self._differing_inputs()
+        return None if sides is None else explain_input(*sides, pictures)
+
+    def input_facts(self, pictures: Sequence[Any] = ()) -> tuple[tuple[str, str], ...]:
+        """What can be said of the same tensors where no cause is known: shapes, where they differ most, both programs."""
+        sides = self._differing_inputs()
+        return () if sides is None else describe_inputs(*sides, pictures)
+
+    def _differing_inputs(self) -> tuple[Array, Array] | None:
+        wrong = next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
+        example = self.example
+        if wrong is None or example is None or not example.training_inputs or not example.inference_inputs:
+            return None
+        return example.training_inputs[wrong], example.inference_inputs[wrong]
 
     @property
     def output_problem(self) -> str:
@@ -261,7 +315,19 @@ class ParityRun:
         nan = [v for v in self.outputs if "NaN or Inf" in v.problem]
         if nan:
             return f"{nan[0].name}: {nan[0].problem}."
-        return "" if self.example is None else explain_outputs(self.example.training, self.example.inference)
+        found = self.output_finding()
+        return "" if found is None else found.cause
+
+    def output_finding(self, alone: Sequence[Array] | None = None) -> Finding | None:
+        """What was done to the example's outputs of either engine; None where unknown.
+
+        alone: the inference engine's outputs to the example's samples, run one by one and joined.
+        """
+        if self.example is None:
+            return None
+        limits = [verdict.limit for verdict in self.outputs]
+        rounding = max([ROUNDING, *(limit for limit in limits if limit <= BLIND)])
+        return explain_outputs(self.example.training, self.example.inference, self._reference.names, rounding, alone)
 
     def agrees(self, training: Sequence[Array], inference: Sequence[Array]) -> bool:
         """True when outputs agree as closely as rounding allows; for the diagnosis, not for the verdict."""

@@ -26,14 +26,15 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Reads the options; with `--paddle-model`, or an id of its items, registers what makes those items."""
+    """Reads the options; with `--paddle-model`, `--paddle-replay`, or an id of their items, registers what makes those items."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}({'=, '.join(option_table.MARKER_KEYS)}=): run the checkpoints of a Paddle model before the test.",
     )
     config.pluginmanager.register(fixtures, "paddle-infer-fixtures")
     config.stash[SESSION] = SessionState(config)
-    if not option_table.any_given(config) and not any("paddle-model" in str(argument) for argument in config.args):
+    ours = ("paddle-model", "paddle-replay")
+    if not option_table.any_given(config) and not any(name in str(argument) for argument in config.args for name in ours):
         return
     from pytest_paddle_infer import selection
     from pytest_paddle_infer.failures import OptionError

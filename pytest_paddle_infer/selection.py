@@ -26,6 +26,14 @@ _RUNNER = "paddle-infer-runner"
 def start(config: pytest.Config, state: SessionState) -> None:
     """Resolves what the command line names. Raises `OptionError` for names, ids and paths that cannot be meant."""
     settings = state.settings
+    if settings.report is not None:
+        from pytest_paddle_infer.report import recorder
+
+        recorder.start(config, settings)
+    if settings.replay or any("paddle-replay" in str(argument) for argument in config.args):
+        from pytest_paddle_infer import replay_items
+
+        replay_items.start(config, settings)
     chosen = split_arguments(config)
     names = [
         *settings.models_on_command_line,

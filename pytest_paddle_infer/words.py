@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.diagnosis.known import meaning_of
+from pytest_paddle_infer.diagnosis.stages import stage_of
 from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.store import StoreError
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnosis.finding import Finding
     from pytest_paddle_infer.models import ModelSpec
 
 Facts = tuple[tuple[str, str], ...]
@@ -34,14 +38,62 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
                 facts.append(("pass", f"{passes[-1]} was the last optimisation pass that began"))
             if tail := _last_lines(error.output):
                 facts.append(("said", tail))
-        raise ConformanceFailure(
-            failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
-        ) from error
+        red = failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
+        raise ConformanceFailure(meant(placed(red, error), name, error)) from error
     except PaddleInferError as error:
         remedy = "export the model again." if isinstance(error, ExportError) and export is not None and export.given else ""
         text = sentence(error)
         title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
-        raise ConformanceFailure(failure(title, "", export, remedy)) from error
+        raise ConformanceFailure(placed(failure(title, "", export, remedy), error)) from error
+
+
+def placed(red: Failure, error: BaseException) -> Failure:
+    """The failure with the stage that the error is about, and with what it names."""
+    stage = stage_of(error)
+    location = getattr(error, "location", "")
+    kind = {"preprocess": "step", "postprocess": "step", "artifacts": "file"}.get(stage, "code" if location else "")
+    facts = (("stage", stage), *red.facts) if stage else red.facts
+    return replace(red, facts=facts, stage=stage, kind=kind, name=location)
+
+
+def meant(red: Failure, name: str, error: WorkerFailure) -> Failure:
+    """The failure with what Paddle's error means, where that is known; what Paddle said stays below it."""
+    if error.error == "ProcessingError" and error.step.startswith("inference engine") and red.stage == "preprocess":
+        return _refused(red, name, error)
+    known = meaning_of(error.detail) if error.kind == "exception" and not error.sentence else None
+    if known is None:
+        return red
+    facts = (("stage", known.stage), ("said", error.detail), *(fact for fact in red.facts if fact[0] != "stage"))
+    return replace(
+        red, title=f"{name}: {known.cause}.", facts=facts, remedy=known.remedy, stage=known.stage, kind=known.kind, name=known.cause
+    )
+
+
+def _refused(red: Failure, name: str, error: WorkerFailure) -> Failure:
+    """The failure of a preprocessing whose tensor the model cannot take, as the step that is at fault."""
+    from pytest_paddle_infer.diagnosis.refusals import explain_refusal
+
+    found = explain_refusal(error.detail)
+    if found is None:
+        return red
+    facts = (*red.facts, ("said", error.detail), *found.facts)
+    return replace(red, title=f"{name}: {found.cause}", facts=facts, remedy=found.remedy, kind=found.kind, name=found.name)
+
+
+def explained(red: Failure, title: str, found: Finding) -> Failure:
+    """A failure of an engine with the cause that the diagnosis found; how the engine ended stays below it."""
+    facts = tuple(fact for fact in red.facts if fact[0] != "stage")
+    if found.cause:
+        facts = (("ended", red.title), *facts)
+        red = replace(red, title=f"{title}: {found.cause}")
+    return replace(
+        red,
+        facts=(("stage", found.stage), *found.facts, *facts),
+        remedy=found.remedy or red.remedy,
+        stage=found.stage,
+        kind=found.kind,
+        name=found.name,
+    )
 
 
 def title_of(spec: ModelSpec, variant: str = "") -> str:
@@ -65,6 +117,9 @@ def sentence(error: BaseException) -> str:
 def _worker_title(error: WorkerFailure) -> str:
     who, _, step = error.step.partition(": ")
     detail = error.detail.rstrip(".")
+    program = stage_of(error)
+    if error.kind != "exception" and program in ("preprocess", "postprocess"):
+        return f"{program} {'hangs' if error.kind == 'timeout' else 'crashes'} in the {who}'s process ('{step}'): {detail}."
     if error.kind == "timeout":
         return f"the {who} hangs in '{step}': {detail}."
     if error.kind != "exception":
@@ -101,7 +156,15 @@ def _last_lines(output: str, count: int = 3) -> str:
 def parameters_failure(spec: ModelSpec, weights: str, export: ExportedModel, report: ParameterReport) -> Failure:
     """The export holds other parameters than the model."""
     found = failure(f"{spec.name}: {report.sentence()}", weights, export, weights_remedy(weights))
-    return found.with_facts(*difference_facts(report))
+    facts = (("stage", "artifacts"), *found.facts, *difference_facts(report))
+    return replace(found, facts=facts, stage="artifacts", kind="parameters")
+
+
+def explained_parameters(red: Failure, title: str, found: Finding) -> Failure:
+    """The same with how they came to differ."""
+    shown = {label for label, _ in red.facts}
+    facts = (*red.facts, *(fact for fact in found.facts if fact[0] not in shown))
+    return replace(red, title=f"{title}: {found.cause}", facts=facts, remedy=found.remedy, name=found.name)
 
 
 def weights_remedy(weights: str) -> str:

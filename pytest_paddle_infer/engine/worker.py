@@ -127,7 +127,12 @@ class Worker:
         if ok:
             return value
         detail = value.text if value.ours else f"{value.kind}: {value.text}"
-        raise WorkerFailure(self._step, "exception", detail, value.location, sentence=value.ours)
+        raise WorkerFailure(self._step, "exception", detail, value.location, sentence=value.ours, error=value.kind)
+
+    def end(self) -> None:
+        """Ends the process without waiting for the system to take its memory back; `close` must follow."""
+        if self._alive:
+            self._kill()
 
     def close(self) -> None:
         """Ends the process at once and frees everything; may be called again."""

@@ -155,7 +155,7 @@ class OutputJudge:
         return True
 
     def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> None:
-        usable = isinstance(self.rule, Noise) and reference is not None and _tells(reference)
+        usable = isinstance(self.rule, Noise) and reference is not None and tells(reference)
         base = reference if usable and reference is not None else training
         wide = np.complex128 if training.dtype.kind == "c" else np.float64
         centre = base.astype(wide)
@@ -225,7 +225,7 @@ class OutputJudge:
         )  # fmt: skip
 
 
-def _tells(reference: Array) -> bool:
+def tells(reference: Array) -> bool:
     """False for a reference with NaN or Inf, and for one of zeros, which has no scale: float32 noise around 0 is no error."""
     return bool(np.isfinite(reference).all() and reference.any())
 

@@ -81,12 +81,12 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf
 
 _DEVICES = ("cpu", "gpu", "xpu", "npu")
 _PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-_MIN_RSS_MB, _MAX_RSS_MB = 20.0, 4.0 * 1024 * 1024
+MIN_RSS_MB, MAX_RSS_MB = 20.0, 4.0 * 1024 * 1024
 # AutoLog rounds to four decimals. TIPC's own template ends with times.end(stamp=True), whose extra stamp is in the
 # total but in none of the three stages: a few microseconds a pass.
 _ROUNDING = 0.5e-4
 _STAMP_MS = 0.005
-_TOTAL_RTOL = 0.01
+TOTAL_RTOL = 0.01
 
 
 class AutoLogError(ValueError):
@@ -420,7 +420,7 @@ def _implausible(log: AutoLog) -> Iterator[_Finding]:
     for attribute in ("cpu_math_library_num_threads", "batch_size", "data_num"):
         number = getattr(log, attribute)
         yield from check(attribute, number is not None and number >= 1, "a whole number of 1 or more")
-    rss_ok = log.cpu_rss_mb is not None and _MIN_RSS_MB <= log.cpu_rss_mb <= _MAX_RSS_MB
+    rss_ok = log.cpu_rss_mb is not None and MIN_RSS_MB <= log.cpu_rss_mb <= MAX_RSS_MB
     yield from check("cpu_rss_mb", rss_ok, "the process's memory in MB, from 20 MB to 4 TB")
     for attribute in ("preprocess_time_ms", "inference_time_ms", "postprocess_time_ms"):
         time = getattr(log, attribute)
@@ -440,7 +440,7 @@ def _wrong_device(log: AutoLog, device: str | None) -> Iterator[_Finding]:
             if getattr(log, attribute) is not None:
                 yield _finding(attribute, getattr(log, attribute), "None, because the device is cpu")
     if ran == "gpu":
-        if log.gpu_rss_mb is None or not 0 < log.gpu_rss_mb <= _MAX_RSS_MB:
+        if log.gpu_rss_mb is None or not 0 < log.gpu_rss_mb <= MAX_RSS_MB:
             yield _finding("gpu_rss_mb", log.gpu_rss_mb, "the GPU's used memory in MB, because the device is gpu")
         if log.gpu_util is None or not 0 <= log.gpu_util <= 100:
             yield _finding("gpu_util", log.gpu_util, "a percentage from 0 to 100, because the device is gpu")
@@ -505,7 +505,7 @@ def _wrong_total(log: AutoLog, passes: list[int], *, known: bool) -> Iterator[_F
 
 def _allowance_ms(k: int, per_pass: float) -> float:
     rounding = _ROUNDING * 1000 + k * len(("preprocess", "inference", "postprocess")) * _ROUNDING
-    return rounding + k * _STAMP_MS + _TOTAL_RTOL * k * per_pass + 1e-9
+    return rounding + k * _STAMP_MS + TOTAL_RTOL * k * per_pass + 1e-9
 
 
 def _as_path(text_or_path: str | os.PathLike[str]) -> Path | None:

@@ -1,0 +1,479 @@
+"""After a failure: asks the searches of `diagnosis/`, in workers and within a time limit, until one of them names the cause.
+
+The order is that of what lies nearest to the user: files and parameters, preprocessing, the exported program, the optimisation passes,
+postprocessing. Nothing here decides whether a checkpoint holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
+from pytest_paddle_infer.diagnosis.stages import Step, parted, told
+from pytest_paddle_infer.diagnosis.steps import step_finding
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.progress import Progress
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnosis.comparison import Comparison
+    from pytest_paddle_infer.engine.export_causes import Parameters
+    from pytest_paddle_infer.engine.processing import Arrays
+    from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.exports import ParameterReport
+    from pytest_paddle_infer.parity import ParityRun
+    from pytest_paddle_infer.reference import Reference
+
+T = TypeVar("T")
+
+RAW = "cpu-noopt"
+"""The predictor without optimisation: bit-identical to dygraph on every net of the zoo (2.6.2 and 3.3.1)."""
+
+TRACED = (
+    "look at the code of this place: in-place methods whose result is ignored (x.add_(1)), writes through a view, state that is kept in "
+    "Python and branches on values are not traced."
+)
+"""What to do where to_static alone changes the answers (all four were seen on 2.6.2 and 3.3.1)."""
+
+NEAREST = Finding("", "", remedy="look at the files below; the outputs of both engines are in them.", certain=False)
+"""Where no cause is known, what to do."""
+
+UNASKED, CUT_OFF = "not asked, for want of time", "cut off, for want of time"
+"""How a step ended that the time limit of the diagnosis ended: it says nothing about the step."""
+
+OF_SCORES = ("softmax", "log_softmax", "sigmoid", "order", "train mode")
+"""Causes in the outputs that say more to a user than the operator that the graph has more or less."""
+
+
+class Diagnosis:
+    """Finds causes. own_export: gives the export that this plugin makes of the model, to compare another one with."""
+
+    def __init__(self, options: RunOptions, progress: Progress, own_export: Callable[[Bench, float], ExportedModel]) -> None:
+        """own_export takes how many seconds it may last."""
+        self._options, self._progress, self._own_export = options, progress, own_export
+
+    # -- answers that differ -------------------------------------------------------------------------------------------
+
+    def of_difference(
+        self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, run: ParityRun, worker: Worker
+    ) -> Finding:
+        """The cause of a parity run that did not pass. worker: the inference engine of the variant. Raises nothing."""
+        shown = self._shown(export, run)
+        if not self._options.diagnosis:
+            return shown
+        deadline = Deadline(self._options.diagnosis_time)
+        self._progress.step(spec.name, f"{variant}: find the cause")
+        try:
+            return self._searched(bench, spec, variant, export, run, worker, shown, deadline)
+        except Exception as error:  # the failure at hand is the news, whatever the search for its cause runs into
+            return shown.with_facts(("search", f"ended early with {type(error).__name__}: {error}"))
+
+    def _shown(self, export: ExportedModel, run: ParityRun) -> Finding:
+        """What the comparison itself shows, without asking anybody."""
+        if run.count_problem:
+            return Finding("export", run.count_problem, "output", remedy="return each output once, and no input as an output.")
+        if run.inputs_differ:
+            plain = self._quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
+            remedy = step_finding("shape", "").remedy
+            return self._quietly(run.input_finding) or Finding("preprocess", plain, remedy=remedy, certain=False)
+        if not run.outputs_differ and not run.answers.passed:
+            return self._of_answers(run)
+        if run.comparison is None:  # the engine answers, but not the same when it is asked otherwise
+            remedy = "look for state that the exported program keeps, and for sizes that were baked into it."
+            return Finding("run", run.output_problem, "setting", remedy=remedy)
+        if run.within_rounding:
+            cause = f"{run.output_problem.rstrip('.')}: that is rounding, and the tolerance is narrower."
+            return Finding(
+                "comparison", cause, "setting", "tolerance", remedy="give a larger rtol or atol, or none: the noise rule."
+            )
+        return self._quietly(run.output_finding) or replace(
+            NEAREST, cause=run.output_problem, stage="export" if export.given else ""
+        )
+
+    def _searched(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        export: ExportedModel,
+        run: ParityRun,
+        worker: Worker,
+        shown: Finding,
+        deadline: Deadline,
+    ) -> Finding:
+        if run.count_problem:
+            graph = self._of_graph(bench, export, deadline) if export.given else None
+            return graph if graph is not None and graph.kind == "output" else shown
+        if run.inputs_differ:
+            return self._of_inputs(bench, run, worker, shown, deadline)
+        report = self._compared(bench, export, deadline) if export.given else None
+        if report is not None and not report.equal:
+            return self._of_parameters(bench, export, report, run, deadline)
+        comparison = run.comparison
+        if comparison is None or run.within_rounding:
+            return shown
+        if comparison.undefined:
+            return self._of_numbers(bench, export, comparison, worker, shown, deadline)
+        found, steps = self._of_outputs(bench, variant, export, run, comparison, worker, shown, deadline)
+        if not found.cause:
+            found = replace(found, cause=run.output_problem, remedy=found.remedy or NEAREST.remedy)
+        if not found.kind or not found.certain:
+            parameters = (
+                "equal to the model bit for bit" if report is not None else "" if export.given else "read back after the export"
+            )
+            found = found.with_facts(("excluded", "; ".join(_excluded(steps, parameters, deadline))))
+        return found.with_facts(told(steps))
+
+    def _of_inputs(self, bench: Bench, run: ParityRun, worker: Worker, shown: Finding, deadline: Deadline) -> Finding:
+        example = run.example
+        if example is None or deadline.over():
+            return shown
+        pictures = self._quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
+        found = self._quietly(lambda: run.input_finding(pictures)) if pictures else None
+        found = found or shown
+        if example.training_inputs is not None:
+            same = self._told(bench, lambda: worker, deadline, "run the training engine's input", "run", example.training_inputs)
+            if same is not None and run.agrees(example.training, same):
+                found = found.with_facts(
+                    ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault")
+                )
+        return found
+
+    def _of_parameters(
+        self, bench: Bench, export: ExportedModel, report: ParameterReport, run: ParityRun, deadline: Deadline
+    ) -> Finding:
+        """What is wrong with the parameters of an export that was made elsewhere, and whether that explains its answers."""
+        from pytest_paddle_infer.engine.stages import StageService
+
+        found, comparison = self._explained(bench, export, report), run.comparison
+        if comparison is None or deadline.over():
+            return found
+        model, threads = bench.model, self._options.threads
+        inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        if inputs is None:
+            return found
+        outputs = self._asked(
+            bench, "training engine", lambda: StageService(model, threads), deadline, "with_exported_weights", export, inputs
+        )
+        if isinstance(outputs, list):
+            if comparison.away(outputs, than=comparison.inference) <= 1:
+                return found.with_facts(("proved", "dygraph with the export's parameters gives the inference engine's answers"))
+            return found.with_facts(
+                ("also", "dygraph with the export's parameters differs too: the exported program is another one")
+            )
+        return found
+
+    def of_parameters(self, bench: Bench, export: ExportedModel) -> Finding | None:
+        """What is wrong with the parameters of an export, bit for bit; None when they are the model's, or cannot be read.
+
+        Raises nothing.
+        """
+        report = self._compared(bench, export, Deadline(self._options.diagnosis_time))
+        return None if report is None or report.equal else self._explained(bench, export, report)
+
+    def _compared(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> ParameterReport | None:
+        """None where the parameters were not compared."""
+        report: ParameterReport | None = self._told(bench, bench.training, deadline, "compare parameters", "verify", export)
+        return report
+
+    def _explained(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
+        from pytest_paddle_infer.engine.export_causes import explain_parameters
+        from pytest_paddle_infer.words import difference_facts, weights_remedy
+
+        remedy = weights_remedy(bench.model.weights)
+        plain = Finding("artifacts", report.sentence(), "parameters", "", difference_facts(report), remedy)
+        found = self._quietly(lambda: explain_parameters(export, list(bench.model.parameters())))
+        return plain if found is None else found.with_facts(*plain.facts[1:])
+
+    def _of_answers(self, run: ParityRun) -> Finding:
+        from pytest_paddle_infer.diagnosis.answers import explain_answers
+
+        found = self._quietly(lambda: explain_answers(*run.answered))
+        plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
+        return plain if found is None else found.with_facts(("answers", run.output_problem))
+
+    def _of_numbers(
+        self, bench: Bench, export: ExportedModel, comparison: Comparison, worker: Worker, shown: Finding, deadline: Deadline
+    ) -> Finding:
+        """The training engine itself answers NaN or Inf."""
+        from pytest_paddle_infer.layer_search import first_not_finite
+
+        inputs = self._told(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        fault = None if inputs is None else first_not_finite(bench, export, inputs, deadline).training
+        if fault is None:
+            return replace(shown, stage="training")
+        return replace(fault.as_finding("training"), remedy="keep NaN and Inf out of the model's outputs, or test other samples.")
+
+    def _of_outputs(
+        self,
+        bench: Bench,
+        variant: str,
+        export: ExportedModel,
+        run: ParityRun,
+        comparison: Comparison,
+        worker: Worker,
+        shown: Finding,
+        deadline: Deadline,
+    ) -> tuple[Finding, list[Step]]:
+        hint = None if shown.cause == run.output_problem else shown
+        inputs = self._told(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        steps = [] if inputs is None else self._steps(bench, variant, export, comparison, inputs, deadline)
+        if RAW not in [step.name for step in steps if step.asked]:  # nobody knows on which side of it they part
+            return shown, []
+        _, parting = parted(steps)
+        if parting is None or parting.name == variant != RAW:
+            return self._of_optimisation(bench, variant, export, comparison, inputs, deadline), steps
+        found = self._of_export(bench, export, run, comparison, inputs, hint, deadline)
+        if parting.name == "to_static" and not parting.failed and found.kind in ("layer", "operator", "code"):
+            found = replace(found, cause=f"to_static makes another program of the model: {found.cause}", remedy=TRACED)
+        elif parting.name == RAW and any(step.name == "jit.load" and step.asked for step in steps):  # which still agrees
+            found = replace(found, stage="load")
+        return found, steps
+
+    def _steps(
+        self, bench: Bench, variant: str, export: ExportedModel, comparison: Comparison, inputs: Arrays, deadline: Deadline
+    ) -> list[Step]:
+        """Runs the same input through one step more at a time."""
+        from pytest_paddle_infer.engine.stages import StageService
+
+        model, threads = bench.model, self._options.threads
+        steps = [Step("dygraph")]
+
+        def stage(name: str, method: str, *args: Any) -> None:
+            found = self._asked(bench, "training engine", lambda: StageService(model, threads), deadline, method, *args)
+            steps.append(_step(name, found, comparison))
+
+        raw = self._raw(bench, export, inputs, deadline) if variant != RAW else comparison.inference
+        raw_step = _step(RAW, raw, comparison)
+        if not export.given and not raw_step.agrees:  # else these two agree, as its bits tell
+            stage("to_static", "traced", inputs)
+            stage("jit.load", "loaded", str(export.prefix), inputs)
+        steps.append(raw_step)
+        if variant != RAW:
+            steps.append(_step(variant, comparison.inference, comparison))
+        return steps
+
+    def _raw(self, bench: Bench, export: ExportedModel, inputs: Arrays, deadline: Deadline) -> list[Any] | str:
+        """Outputs of the predictor without optimisation, or how it ended."""
+        from pytest_paddle_infer.engine.services import InferenceService
+
+        model, samples, setup = bench.model, bench.samples, self._options.setup
+        meant = self._options.variant(RAW)
+        return self._asked(
+            bench,
+            f"inference engine ({RAW})",
+            lambda: InferenceService(export, model, samples, meant, setup),
+            deadline,
+            "run",
+            inputs,
+        )
+
+    def _of_export(
+        self,
+        bench: Bench,
+        export: ExportedModel,
+        run: ParityRun,
+        comparison: Comparison,
+        inputs: Arrays,
+        hint: Finding | None,
+        deadline: Deadline,
+    ) -> Finding:
+        """The exported program answers otherwise, without any optimisation."""
+        from pytest_paddle_infer.layer_search import first_not_finite, locate_in_graph
+
+        facts: tuple[tuple[str, str], ...] = ()
+        graph: Finding | None = None
+        if export.given:
+            facts += (("parameters", "equal to the model's, bit for bit"),)  # else the search ended before
+            graph = self._of_graph(bench, export, deadline)
+        found = hint or self._in_train_mode(bench, run, deadline)
+        numeric = None
+        if comparison.not_finite:
+            faults = first_not_finite(bench, export, inputs, deadline)
+            fault = faults.training or faults.graph
+            numeric = None if fault is None else fault.as_finding("training" if faults.training else "export")
+        layer = locate_in_graph(bench, export, inputs, deadline).as_finding(
+            "export", "compare this place with the code of the export."
+        )
+        hint = None
+        if found is None or found.name not in OF_SCORES:  # where it happens says more than what it does to the outputs
+            if graph is not None and graph.certain:
+                found, graph, hint = graph, None, found
+            elif layer is not None and layer.certain:
+                found, layer, hint = layer, None, found
+        for other, label in ((numeric, "numbers"), (layer, "layer"), (graph, "graph"), (hint, "outputs")):
+            if other is None:
+                continue
+            if found is None:
+                found = other
+            else:
+                facts += ((label, other.cause), *other.facts[:2])
+        if found is None:
+            found = Finding("export", "", certain=False)
+        return replace(found, stage="export").with_facts(*facts)
+
+    def _of_graph(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> Finding | None:
+        """The first difference between the graph of an export and that of the model's own export; None when none is known."""
+        own = None if deadline.over() else self._quietly(lambda: self._own_export(bench, deadline.left()))
+        return None if own is None else self._quietly(partial(_compared_graphs, export, own, list(bench.model.parameters())))
+
+    def _in_train_mode(self, bench: Bench, run: ParityRun, deadline: Deadline) -> Finding | None:
+        example = run.example
+        if example is None or run.agrees(example.training, example.inference):
+            return None
+        trained = self._told(bench, bench.training, deadline, "run in train mode", "in_train_mode", example.start, example.stop)
+        if trained is None or not run.agrees(trained, example.inference):
+            return None
+        return Finding(
+            "export",
+            "the export was made in train mode: the layer in train() gives the inference engine's outputs (forward reads self.training).",
+            "setting",
+            "train mode",
+            (("parameters", "equal to the model's"),),
+            "call layer.eval() before paddle.jit.save.",
+        )
+
+    def _of_optimisation(
+        self, bench: Bench, variant: str, export: ExportedModel, comparison: Comparison, inputs: Arrays, deadline: Deadline
+    ) -> Finding:
+        """The predictor without optimisation agrees, the variant does not."""
+        from pytest_paddle_infer.diagnosis.pass_findings import finding_of
+        from pytest_paddle_infer.engine.pass_trials import search_passes
+        from pytest_paddle_infer.layer_search import locate_in_variant
+
+        search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline)
+        found = finding_of(search)
+        located = locate_in_variant(bench, export, variant, inputs, comparison.inference, deadline)
+        layer = located.as_finding("optimise", "deploy with the variant cpu, or look at this layer's operator in the variant.")
+        if found.certain and found.kind == "pass":
+            return found.with_facts(("layer", layer.cause)) if layer is not None else found
+        if layer is not None and layer.certain:
+            return replace(layer, stage=found.stage or "optimise").with_facts(("passes", found.cause), *found.facts)
+        return found.with_facts(("layer", located.reason or (layer.cause if layer is not None else "none was found")))
+
+    # -- processes that raise, die or hang -----------------------------------------------------------------------------
+
+    def of_failure(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        export: ExportedModel,
+        red: ConformanceFailure,
+        reference: Reference,
+        first: int = 0,
+    ) -> Finding | None:
+        """The cause of an inference engine that raised, died or hung; None when nothing better than the failure itself was found.
+
+        first: the sample with which the batch began. Raises nothing.
+        """
+        here = Finding(red.failure.stage, "", red.failure.kind, red.failure.name, certain=False)
+        try:
+            return self._of_failure(bench, spec, variant, export, red, reference, first, here)
+        except Exception as error:  # the failure at hand is the news, whatever the search for its cause runs into
+            return here.with_facts(("search", f"ended early with {type(error).__name__}: {error}"))
+
+    def _of_failure(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        export: ExportedModel,
+        red: ConformanceFailure,
+        reference: Reference,
+        first: int,
+        here: Finding,
+    ) -> Finding | None:
+        from pytest_paddle_infer.diagnosis.pass_findings import finding_of
+        from pytest_paddle_infer.engine.pass_trials import search_passes
+        from pytest_paddle_infer.parity import comparison_with
+
+        if not self._options.diagnosis or variant == RAW or not reference.batches:
+            return None
+        deadline = Deadline(self._options.diagnosis_time)
+        self._progress.step(spec.name, f"{variant}: find the cause")
+        batch = next((batch for batch in reference.batches if batch.start == first), reference.batches[0])
+        inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", batch.start, batch.stop)
+        comparison = comparison_with(spec, reference, batch)
+        raw = UNASKED if inputs is None else self._raw(bench, export, inputs, deadline)
+        steps = [Step("dygraph"), _step(RAW, raw, comparison)]
+        if not steps[1].asked:
+            return replace(here, facts=(told([]),))
+        if not steps[1].agrees:  # it takes no optimisation to fail
+            return replace(here, facts=(told(steps),))
+        hangs = isinstance(red.__cause__, WorkerFailure) and red.__cause__.kind == "timeout"
+        search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline, hangs)
+        if search.outcome == "agrees":
+            said = f"loaded once more, the variant answers sample {batch.start} like the training engine: it does not always fail"
+            return replace(here, facts=(told(steps), ("again", said)))
+        found = finding_of(search)
+        if not found.certain or found.stage != "optimise":
+            stage = found.stage if found.stage == "optimise" else here.stage
+            return Finding(stage, "", facts=(told(steps), ("passes", found.cause), *found.facts), certain=False)
+        return found.with_facts(told(steps))
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def _asked(
+        self, bench: Bench, name: str, make_service: Callable[[], Any], deadline: Deadline, method: str, *args: Any
+    ) -> list[Any] | str:
+        """What a worker of its own answers, or how it ended, within the time that is left."""
+        if deadline.over():
+            return UNASKED
+        worker = bench.worker(name, make_service)
+        try:
+            worker.submit(f"{name}: {method}", method, *args, timeout=min(self._options.timeout, deadline.left()))
+            answer: Arrays = bench.end(worker)
+            return answer
+        except WorkerFailure as error:
+            return CUT_OFF if error.kind == "timeout" and deadline.over() else error.detail
+        finally:
+            worker.close()
+
+    def _told(self, bench: Bench, engine: Callable[[], Worker], deadline: Deadline, step: str, method: str, *args: Any) -> Any:
+        """What a running engine answers within the time that is left; None where it does not."""
+        if deadline.over():
+            return None
+        try:
+            worker = engine()
+            worker.submit(f"{worker.name}: {step}", method, *args, timeout=min(self._options.timeout, deadline.left()))
+            return bench.end(worker)
+        except PaddleInferError:
+            return None
+
+    @staticmethod
+    def _quietly(ask: Callable[[], T]) -> T | None:
+        """A search that is one of several: what it runs into must not keep the others from being asked."""
+        try:
+            return ask()
+        except Exception:
+            return None
+
+
+def _compared_graphs(export: ExportedModel, own: ExportedModel, parameters: Parameters) -> Finding | None:
+    from pytest_paddle_infer.engine.export_causes import compare_graphs, structured_names
+
+    return compare_graphs(export, own, structured_names(export, parameters), structured_names(own, parameters))
+
+
+def _excluded(steps: Sequence[Step], parameters: str, deadline: Deadline) -> Iterator[str]:
+    """What is not at fault where no cause is certain. parameters: why they are not; "" where nobody knows."""
+    yield "the preprocessing (both programs make the same tensors)"
+    if parameters:
+        yield f"the parameters ({parameters})"
+    agree = [step.name for step in steps[1:] if step.agrees]
+    if agree:
+        yield f"{', '.join(agree)} (within the noise floor)"
+    if deadline.over():
+        yield "and then the time was over (--paddle-diagnosis-time)"
+
+
+def _step(name: str, found: list[Any] | str, comparison: Comparison) -> Step:
+    if isinstance(found, str):
+        return Step(name, failed=found, asked=found not in (UNASKED, CUT_OFF))
+    return Step(name, comparison.away(found))

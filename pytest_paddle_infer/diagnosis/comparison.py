@@ -1,0 +1,63 @@
+"""The batch that failed, and how far other outputs for it lie from the training engine's, by the judge's own rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_paddle_infer.judge.closeness import OutputJudge, Rule
+
+Arrays = list[npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples start..stop-1 as one batch: outputs of both engines, the float64 reference where there is one, and a rule an output.
+
+    Where an engine gave no outputs, `inference` is empty.
+    """
+
+    start: int
+    stop: int
+    training: Arrays
+    inference: Arrays
+    exact: Arrays | None
+    rules: Sequence[Rule]
+
+    @property
+    def not_finite(self) -> bool:
+        """True when an output of either engine holds a NaN or Inf."""
+        return not _finite(self.training) or not _finite(self.inference)
+
+    @property
+    def undefined(self) -> bool:
+        """True when the training engine's own outputs hold a NaN or Inf: nothing is near to that, and nothing far."""
+        return not _finite(self.training)
+
+    def away(self, outputs: Sequence[npt.NDArray[Any]], than: Arrays | None = None) -> float:
+        """How many limits outputs are from the training engine's: up to 1 they agree; inf for another number, shape or dtype, or a NaN.
+
+        than: what they are compared with instead.
+        """
+        base = self.training if than is None else than
+        if len(outputs) != len(base):
+            return float("inf")
+        worst = 0.0
+        for index, (rule, known, found) in enumerate(zip(self.rules, base, outputs)):
+            judge = OutputJudge("", rule)
+            exact = self.exact[index] if self.exact is not None and than is None else None
+            judge.add(known, found, self.start, self.stop - self.start, exact)
+            worst = max(worst, judge.verdict().excess)
+        return worst
+
+    def agrees(self, outputs: Sequence[npt.NDArray[Any]]) -> bool:
+        """True when outputs are within the noise floor of the training engine's."""
+        return self.away(outputs) <= 1
+
+
+def _finite(arrays: Arrays) -> bool:
+    return all(np.isfinite(array).all() for array in arrays if array.dtype.kind in "fc")
