@@ -49,12 +49,21 @@ CHINESE: Mapping[str, str] = {
     "Leave a copy of each export in DIR/MODEL.": "把每个推理模型另存一份到 DIR/MODEL。",
     "Where the reprod_log files and the benchmark log go: DIR/MODEL/VARIANT.":
         "reprod_log 文件与推理日志的输出位置：DIR/MODEL/VARIANT。",
+    "Where the evidence of each failed parity is kept: inputs, both outputs, the model, the configuration, the verdict, and a "
+    "reproduce.py.": "每次 parity 失败的证据的存放位置：输入、两个引擎的输出、模型、配置、判定结果，以及 reproduce.py。",
+    "Write a report of the run into this directory: report.html, report.json and summary.md. A run replaces the report of the run before.":
+        "把本次运行的报告写入该目录：report.html、report.json、summary.md。新的运行会整体替换上一次的报告。",
+    "Repeat the verdict of a folder of --paddle-artifacts, or of each folder in it. May be repeated; in the ini file it counts where "
+    "no test is named.": "重做 --paddle-artifacts 某个文件夹（或其中每个文件夹）的判定。可重复；写在 ini 中时，只在没有点名测试时生效。",
     "Where exports are kept between runs.": "推理模型缓存的位置，多次运行共用。",
     "Size limit of the kept exports; the oldest used go first; 0 for none.": "缓存大小上限，最久未用的先删；0 表示不限。",
     "Export anew into pytest's temporary directory, and leave the kept exports alone.":
         "重新导出到 pytest 的临时目录，不动已有的缓存。",
     "After parity, plant faults in the model (channels swapped, a layer's weights off, ...) and report which of them "
     "the comparison catches.": "parity 之后，往模型里植入错误（通道反序、某一层权重有偏差等），并报告比较能抓住其中哪些。",
+    "After a failure, do not look for its cause beyond what the comparison itself shows.":
+        "失败之后，只看比较本身显示的东西，不去查找原因。",
+    "Time limit of the search for the cause of one failure, in seconds.": "查找一次失败原因的时限，单位秒。",
     "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.":
         "把本次运行的耗时存为这台机器的性能基线；NAME 已存在时追加一次运行。",
     "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, noise is not.":

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -100,3 +101,19 @@ def check_export(repo: Path, run_session: Callable[..., Session]) -> Callable[..
         return run_session(repo, f"--paddle-model={model}", f"--paddle-exported=exports/{kind}", *args)
 
     return check
+
+
+@pytest.fixture
+def without_paddle(tmp_path: Path) -> dict[str, str]:
+    """The environment of this Python with every installed package but Paddle: links to them, and `-S` for no site-packages."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for name in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(name).iterdir():
+            if not entry.name.lower().startswith("paddle") and not (packages / entry.name).exists():
+                (packages / entry.name).symlink_to(entry)
+    import pytest_paddle_infer
+
+    if not (packages / "pytest_paddle_infer").exists():  # an editable install
+        (packages / "pytest_paddle_infer").symlink_to(Path(pytest_paddle_infer.__file__).parent)
+    return {"PYTHONPATH": str(packages)}

@@ -15,7 +15,9 @@ import time
 import uuid
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from filelock import FileLock
@@ -96,6 +98,13 @@ def run_pytest(cwd: Path, *args: str, cache: Path, env: Mapping[str, str] | None
 def run_shared(directory: Path, cwd: Path, *args: str, **options: object) -> Session:
     """As `run_pytest`, with one export store for everything under `directory`."""
     return run_pytest(cwd, *args, cache=directory / "cache", **options)  # type: ignore[arg-type]
+
+
+def newest_paddle() -> bool:
+    """True with Paddle 3, from the package's metadata. What does not depend on Paddle is tried less often with the other."""
+    with suppress(PackageNotFoundError):
+        return not version("paddlepaddle").startswith("2.")
+    return True
 
 
 def environment(cache: Path, mark: str, more: Mapping[str, str] | None = None) -> dict[str, str]:

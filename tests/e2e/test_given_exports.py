@@ -174,7 +174,8 @@ def test_an_export_of_paddle_2_6_2_is_green_on_this_paddle(repo: Path, run_sessi
 def test_weights_changed_after_the_export_are_named(check_export: Check) -> None:
     session = check_export("one_layer_changed", LOGITS)
     for tail in (ARTIFACTS, PARITY):
-        case = assert_red(session, tail, r"1 of 13 parameters differ from the model's: fc\.weight")
+        case = assert_red(session, tail, r"fc\.weight in the export is 1\.001 times the model's")
+        assert "1 of 13 parameters differ" in case.text
         assert "640 of 640 elements" in case.text
         assert "export again from the weights under test" in case.text
 
@@ -199,7 +200,8 @@ def test_an_export_of_another_architecture_is_called_that(check_export: Check) -
 
 def test_a_forward_that_reads_self_training_exported_in_train_mode_is_found(check_export: Check) -> None:
     session = check_export("reads_training_in_train_mode", LOGITS, model="reads_training")
-    case = assert_red(session, PARITY, "the export was made in train mode", r"self\.training")
+    case = assert_red(session, PARITY, "the export was made in train mode")
+    assert re.search("the export has .* operators more: .*mean", " ".join(case.text.split())), case.text
     assert "eval()" in case.text
     assert session[ARTIFACTS].outcome == "passed", "its parameters are the model's"
 
@@ -257,7 +259,7 @@ def test_a_pdiparams_cut_by_a_thousandth_is_called_short(damaged: Check) -> None
 def test_one_flipped_bit_in_a_weight_is_found_in_its_parameter(damaged: Check) -> None:
     # near the end lie the last parameter's values; the lowest byte of a float32 is mantissa
     session = damaged("inference.pdiparams", lambda content: flip_a_bit(content, len(content) - 12))
-    case = assert_red(session, ARTIFACTS, r"1 of 13 parameters differ from the model's: \w+\.\w+")
+    case = assert_red(session, ARTIFACTS, r"one bit of \w+\.\w+\[.*\] is flipped")
     assert re.search(r"\s1 of \d+ elements differ", case.text)
     assert session[LOG].outcome == "passed", "the fault is in the numbers, not in the run"
 

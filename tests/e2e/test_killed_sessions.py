@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from sessions import environment, survivors
+from sessions import environment, newest_paddle, survivors
 
 ROUNDS = 10
+SEEDS = (1, 2, 3) if newest_paddle() else (4, 5)
+"""Ten kills each, fifty with both Paddles: the store is the same, the files are others."""
+
 
 SERVER = """
 import json
@@ -112,7 +115,7 @@ print(json.dumps([key, rounds]))
 """
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_ten_killed_exports_leave_no_wrong_artifact_no_lock_and_no_litter(repo: Path, cache: Path, seed: int) -> None:
     cache.mkdir()
     (repo / "server.py").write_text(SERVER)

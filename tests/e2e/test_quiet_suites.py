@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,22 +81,6 @@ def test_a_suite_that_does_not_use_the_plugin_imports_neither_paddle_nor_numpy(t
     assert_green(session, 1)
     assert "paddle inference" not in session.output
     assert not modules_of(tmp_path) & {"paddle", "numpy", "PIL", "reprod_log", "psutil", "filelock"}
-
-
-@pytest.fixture
-def without_paddle(tmp_path: Path) -> dict[str, str]:
-    """The environment of this Python with every installed package but Paddle: links to them, and `-S` for no site-packages."""
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    for name in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        for entry in Path(name).iterdir():
-            if not entry.name.lower().startswith("paddle") and not (packages / entry.name).exists():
-                (packages / entry.name).symlink_to(entry)
-    import pytest_paddle_infer
-
-    if not (packages / "pytest_paddle_infer").exists():  # an editable install
-        (packages / "pytest_paddle_infer").symlink_to(Path(pytest_paddle_infer.__file__).parent)
-    return {"PYTHONPATH": str(packages)}
 
 
 def run_without_site(cwd: Path, env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:

@@ -3,8 +3,8 @@
 In this process `install(monkeypatch.setattr)`; in a subprocess and in xdist workers `-p stub_engine`, which needs
 this directory on PYTHONPATH.
 
-STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`.
-STUB_MISSING: variants, with or without their parameters, that cannot run here.
+STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`; `replay/FOLDER` for a kept folder.
+STUB_MISSING: variants, with or without their parameters, that cannot run here; `replay/FOLDER` for a kept folder.
 STUB_TRACE: a file that gets a line of JSON for each call.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from pytest_paddle_infer import conformance, models, sampling, selection
+from pytest_paddle_infer import conformance, models, replaying, sampling, selection
 from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError
@@ -132,6 +132,19 @@ class Conformance:
             raise ConformanceFailure(Failure(f"{who}: the {call} is planted to fail.", facts, "plant nothing."))
 
 
+def replay(directory: Path, options: replaying.ReplayOptions) -> str:
+    """`pytest_paddle_infer.replaying.replay` as the items see it."""
+    _trace(call="replay", folder=str(directory), timeout=options.timeout, python=options.setup.python)
+    word = f"replay/{directory.name}"
+    if word in os.environ.get("STUB_MISSING", "").split():
+        raise UnavailableError(Failure(f"{directory.name}: the variant is not available here: no GPU."), "no GPU")
+    if word in os.environ.get("STUB_FAIL", "").split():
+        raise ConformanceFailure(
+            Failure(f"{directory.name}: the replay is planted to fail.", (("Paddle", "3.3.1 then"),), "plant nothing.")
+        )
+    return f"{directory.name} no longer differs."
+
+
 def _trace(**entry: Any) -> None:
     if "STUB_TRACE" in os.environ:
         with Path(os.environ["STUB_TRACE"]).open("a", encoding="utf-8") as file:
@@ -141,6 +154,7 @@ def _trace(**entry: Any) -> None:
 def install(setattribute: Callable[[Any, str, Any], None]) -> None:
     """Puts the stub where the plugin looks for the engine, and makes a Paddle with the names of `ZOO` appear installed."""
     setattribute(conformance, "Conformance", Conformance)
+    setattribute(replaying, "replay", replay)
     setattribute(selection, "paddle_installed", lambda: True)
     setattribute(models, "vision_factories", lambda: ZOO)
     setattribute(sampling, "drawn_samples", _drawn)

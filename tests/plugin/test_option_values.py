@@ -34,18 +34,24 @@ GOOD: dict[str, tuple[str, Any]] = {
     "exported": ("made", "{here}/made"),
     "export-dir": ("out", "{here}/out"),
     "output-dir": ("logs", "{here}/logs"),
+    "artifacts": ("kept", "{here}/kept"),
+    "report": ("rep", "{here}/rep"),
+    "replay": ("evidence", ("{here}/evidence",)),
     "cache-dir": ("cache", "{here}/cache"),
     "cache-size": ("500M", 500 << 20),
     "no-cache": ("yes", True),
     "teeth": ("yes", True),
     "allow-missing": ("yes", True),
     "python": (sys.executable, sys.executable),
+    "no-diagnosis": ("yes", True),
+    "diagnosis-time": ("2.5", 2.5),
     "perf-save": ("new", "new"),
     "perf-compare": ("main:10%", Comparison("main", 0.1)),
     "perf-dir": ("perf", "{here}/perf"),
 }
 DEFAULTS: dict[str, Any] = {
     "model": (),
+    "replay": (),
     "variant": ("auto",),
     "batch-size": 1,
     "softmax": "auto",
@@ -57,6 +63,8 @@ DEFAULTS: dict[str, Any] = {
     "cache-size": 20 << 30,
     "no-cache": False,
     "teeth": False,
+    "no-diagnosis": False,
+    "diagnosis-time": 60.0,
     "allow-missing": False,
     "perf-dir": "{here}/.paddle-perf",
 }
@@ -87,6 +95,7 @@ BAD = [
     ("softmax", "maybe", "'maybe' is not one of auto, yes, no"),
     ("seed", "-1", "'-1' is not a whole number from 0"),
     ("threads", "1.5", "'1.5' is not a whole number from 1"),
+    ("diagnosis-time", "0", "'0' is not a finite number greater than 0"),
     ("timeout", "0", "'0' is not a finite number greater than 0"),
     ("timeout", "inf", "'inf' is not a finite number greater than 0"),
     ("rtol", "-1e-3", "'-1e-3' is not a finite number from 0"),
@@ -95,6 +104,7 @@ BAD = [
     ("repeats", "0", "'0' is not a whole number from 1"),
     ("autolog", "AutoLog", "'AutoLog' is not one of builtin, auto_log"),
     ("exported", "none/none", "--paddle-exported: there is no directory"),
+    ("replay", "none", "--paddle-replay: there is no directory"),
     ("perf-save", "../main", "'../main' is not a name; write up to 100 letters, digits, '.', '_' and '-'"),
     ("perf-compare", "main:0.15", "'main:0.15' is not a baseline to compare with; write NAME or NAME:15%"),
     ("perf-compare", "none", "there is no baseline 'none' in"),
@@ -122,13 +132,15 @@ def pytest_report_collectionfinish(config):
 
 
 def expected(run: Session, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(expected(run, item) for item in value)
     return value.format(here=run.path) if isinstance(value, str) else value
 
 
 @pytest.fixture
 def files(run: Session) -> Session:
     """A directory where every path of `GOOD` exists."""
-    for name in ("w.pdparams", "made/inference.json", ".paddle-perf/some-machine/main/net--cpu.json"):
+    for name in ("w.pdparams", "made/inference.json", ".paddle-perf/some-machine/main/net--cpu.json", "evidence/verdict.json"):
         run.write(name, "")
     run.write("nets.py", "def make(): ...")
     import numpy as np
@@ -140,7 +152,14 @@ def files(run: Session) -> Session:
 
 def test_the_tables_here_know_every_option() -> None:
     assert set(GOOD) == {option.name for option in OPTIONS}
-    assert {name for name, _, _ in BAD} | SWITCHES | {"export-dir", "output-dir", "cache-dir", "perf-dir"} == set(GOOD)
+    assert {name for name, _, _ in BAD} | SWITCHES | {
+        "export-dir",
+        "output-dir",
+        "cache-dir",
+        "perf-dir",
+        "artifacts",
+        "report",
+    } == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)

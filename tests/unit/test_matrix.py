@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_paddle_infer.failures import Failure
 from pytest_paddle_infer.report import matrix_file
 from pytest_paddle_infer.report.figures import PREFIX, Figures
 from pytest_paddle_infer.report.matrix import Matrix, Row, read_matrices
@@ -157,7 +158,7 @@ def test_what_figures_writes_is_what_the_matrix_reads() -> None:
     properties: list[tuple[str, object]] = []
     figures = Figures(properties, "net", "tensorrt")
     figures.unavailable("no\nlibrary ")
-    figures.failed("parity", [("output_error", "0.5")], "net, tensorrt: off.\nmore")
+    figures.failed("parity", Failure("net, tensorrt: off.\nmore", figures=(("output_error", "0.5"),)))
     assert (PREFIX + "unavailable", "no library") in properties
     row = rows([[(name, str(value)) for name, value in properties]])["tensorrt"]
     assert row.unavailable == "no library"

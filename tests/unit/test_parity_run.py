@@ -222,7 +222,7 @@ def test_inputs_that_differ_by_rounding_pass_and_the_reference_is_not_held_again
             "the inference preprocessing feeds NHWC where the model takes NCHW (transpose missing).",
         ),
         (lambda x: x.astype(np.float64), "the inference preprocessing makes float64, the training preprocessing float32."),
-        (lambda x: x[..., :4], "the inference preprocessing makes shape [2, 3, 5, 4], the training preprocessing [2, 3, 5, 5]."),
+        (lambda x: x[..., :4], "the inference preprocessing crops to 5x4 where the training preprocessing makes 5x5."),
         (lambda x: np.where(np.arange(5) == 2, x + 1, x).astype(np.float32), "preprocessing: input x: 60 of 300 elements differ"),
     ],
     ids=["channels", "layout", "dtype", "shape", "one column"],

@@ -1,0 +1,182 @@
+"""diagnose.py: nothing that the search for a cause runs into changes the failure, and what nobody asked is not concluded from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.diagnose import RAW, Diagnosis
+from pytest_paddle_infer.diagnosis.comparison import Comparison
+from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.exports import ExportedModel, ParameterReport
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
+from pytest_paddle_infer.judge.answers import AnswersVerdict
+from pytest_paddle_infer.judge.closeness import Tolerance
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.progress import Progress
+
+SPEC = ModelSpec("net", factory=object)
+KNOWN, OTHER = np.ones((1, 3), np.float32), np.full((1, 3), 2.0, np.float32)
+HINT = Finding("export", "the outputs are doubled.", "output", "scale")
+
+
+class Engine:
+    """A worker that answers by method, or raises what it finds there."""
+
+    def __init__(self, answers: dict[str, Any], asked: list[str]) -> None:
+        self.name, self._answers, self._asked = "an engine", answers, asked
+        self._method = ""
+
+    def submit(self, step: str, method: str, *args: Any, timeout: float) -> None:
+        assert 0 < timeout <= 60
+        self._asked.append(method)
+        self._method = method
+
+    def result(self) -> Any:
+        answer = self._answers[self._method]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self._asked.append("closed")
+
+
+class Fake:
+    """A bench whose every engine is the same one."""
+
+    def __init__(self, tmp_path: Path, **answers: Any) -> None:
+        self.asked: list[str] = []
+        self.engine = Engine(answers, self.asked)
+        self.spec, self.samples, self.options = SPEC, (), options(tmp_path)
+        self.model: Any = None
+        self.progress = Progress()
+
+    def training(self) -> Engine:
+        return self.engine
+
+    def worker(self, name: str, make_service: Callable[[], Any]) -> Engine:
+        self.asked.append(f"new {name}")
+        return self.engine
+
+    def end(self, worker: Engine) -> Any:
+        return worker.result()
+
+
+class Run:
+    """A parity run whose outputs differ."""
+
+    count_problem, inputs_differ, input_problem, output_problem = "", False, "", "3 of 3 elements differ."
+    outputs_differ, within_rounding, answers, example = True, False, AnswersVerdict(1, 1), None
+    comparison: Comparison | None = Comparison(0, 1, [KNOWN], [OTHER], None, [Tolerance(atol=0.5)])
+    hint: Any = None
+
+    def __init__(self, **more: Any) -> None:
+        vars(self).update(more)
+
+    def output_finding(self) -> Any:
+        if isinstance(self.hint, BaseException):
+            raise self.hint
+        return self.hint
+
+    def input_finding(self, pictures: Sequence[Any] = ()) -> Any:
+        return self.output_finding()
+
+
+def options(tmp_path: Path, **more: Any) -> RunOptions:
+    return RunOptions(base=tmp_path, workdir=tmp_path, cache_dir=tmp_path, **more)
+
+
+def own_export(bench: Any, seconds: float) -> ExportedModel:
+    raise AssertionError("nobody asked for it")
+
+
+def found(bench: Fake, run: Any, tmp_path: Path, given: bool = False, variant: str = "onednn", **more: Any) -> Finding:
+    export = ExportedModel(tmp_path / "inference", given=given)
+    searches = Diagnosis(options(tmp_path, **more), Progress(), own_export)
+    return searches.of_difference(bench, SPEC, variant, export, run, bench.engine)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hint", [None, HINT, ZeroDivisionError("a bug")], ids=["no hint", "a hint", "a hint that fails"])
+@pytest.mark.parametrize("given", [False, True])
+def test_without_a_diagnosis_nobody_is_asked_and_the_comparison_speaks(tmp_path: Path, hint: Any, given: bool) -> None:
+    bench = Fake(tmp_path)
+    cause = found(bench, Run(hint=hint), tmp_path, given, diagnosis=False)
+    assert bench.asked == []
+    assert cause == HINT if hint is HINT else (cause.cause, cause.certain) == ("3 of 3 elements differ.", False)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), OSError("no fork"), MemoryError("none left")])
+def test_a_search_that_breaks_leaves_what_the_comparison_shows_and_says_so(tmp_path: Path, error: Exception) -> None:
+    cause = found(Fake(tmp_path, inputs=error), Run(), tmp_path)
+    assert (cause.cause, cause.certain) == ("3 of 3 elements differ.", False)
+    assert cause.facts == (("search", f"ended early with {type(error).__name__}: {error}"),)
+
+
+def test_whoever_interrupts_the_search_ends_the_session(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        found(Fake(tmp_path, inputs=KeyboardInterrupt()), Run(), tmp_path)
+
+
+def test_an_engine_that_dies_while_it_is_asked_leaves_the_failure(tmp_path: Path) -> None:
+    cause = found(Fake(tmp_path, inputs=WorkerFailure("an engine: preprocess", "signal", "SIGSEGV")), Run(), tmp_path)
+    assert cause.cause == "3 of 3 elements differ."
+    assert cause.facts[-1] == ("steps", "none was run")
+
+
+def test_a_step_that_the_time_limit_cut_off_accuses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Fake(tmp_path, inputs=[KNOWN], run=WorkerFailure("raw: run", "timeout", "no end after 9 s"))
+    monkeypatch.setattr(Diagnosis, "_raw", lambda *_: "not asked, for want of time")
+    monkeypatch.setattr(Diagnosis, "_asked", lambda *_: "not asked, for want of time")
+    cause = found(bench, Run(), tmp_path)
+    assert (cause.stage, cause.cause) == ("", "3 of 3 elements differ.")
+    assert cause.facts[-1] == ("steps", "none was run")
+
+
+def test_parameters_that_could_not_be_compared_are_not_excluded(tmp_path: Path) -> None:
+    unread = WorkerFailure("an engine: compare parameters", "exception", "unreadable")
+    for answer, excluded in ((unread, False), (ParameterReport(3), True)):
+        bench = Fake(tmp_path, verify=answer, inputs=WorkerFailure("an engine: preprocess", "signal", "SIGSEGV"))
+        facts = dict(found(bench, Run(), tmp_path, given=True).facts)
+        assert ("equal to the model bit for bit" in facts["excluded"]) is excluded
+
+
+def test_outputs_that_differ_only_when_asked_otherwise_are_of_the_run(tmp_path: Path) -> None:
+    cause = found(Fake(tmp_path), Run(comparison=None, outputs_differ=False), tmp_path)
+    assert (cause.stage, cause.kind) == ("run", "setting")
+
+
+def test_a_search_without_an_answer_about_the_inputs_keeps_what_the_comparison_shows(tmp_path: Path) -> None:
+    run = Run(inputs_differ=True, hint=ZeroDivisionError("a bug"), input_problem="input x differs.")
+    cause = found(Fake(tmp_path), run, tmp_path)
+    assert (cause.stage, cause.cause, cause.certain) == ("preprocess", "input x differs.", False)
+
+
+# -- engines that end --------------------------------------------------------------------------------------------------
+
+
+def ended(tmp_path: Path, reference: Any, variant: str = "onednn", **more: Any) -> Finding | None:
+    red = ConformanceFailure(Failure("net, onednn: the engine died.", stage="run"))
+    searches = Diagnosis(options(tmp_path, **more), Progress(), own_export)
+    export = ExportedModel(tmp_path / "inference")
+    return searches.of_failure(Fake(tmp_path), SPEC, variant, export, red, reference)  # type: ignore[arg-type]
+
+
+def test_a_reference_that_breaks_the_search_leaves_the_failure_at_its_stage(tmp_path: Path) -> None:
+    cause = ended(tmp_path, None)
+    assert cause is not None
+    assert (cause.stage, cause.cause) == ("run", "")
+    assert cause.facts[0][0] == "search"
+
+
+def test_the_predictor_without_optimisation_has_no_pass_to_blame(tmp_path: Path) -> None:
+    assert ended(tmp_path, None, RAW) is None
+
+
+def test_without_a_diagnosis_an_engine_that_ended_is_not_looked_into(tmp_path: Path) -> None:
+    assert ended(tmp_path, None, diagnosis=False) is None

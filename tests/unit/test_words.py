@@ -1,0 +1,140 @@
+"""words.py: failures with their stage, with what Paddle meant, and with what the diagnosis found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.exports import ExportedModel, ExportError, compare_parameters
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.words import explained, explained_parameters, meant, parameters_failure, placed, weights_remedy, worded
+
+RUN = "inference engine (cpu): run"
+SPEC = ModelSpec("net", factory=object)
+RED = Failure("net, cpu: the inference engine (cpu) died.", (("weights", "random"), ("said", "something")), "try again.")
+SHADOW = "ValueError: More than one shadow output named with x found"
+FOUND = Finding(
+    "optimise", "the optimisation pass a_pass ends the process.", "pass", "a_pass", (("passes", "40 ran"),), "delete it."
+)
+
+
+def raised(error: BaseException) -> Failure:
+    with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "cpu"):
+        raise error
+    return caught.value.failure
+
+
+def shadow(**more: object) -> WorkerFailure:
+    return WorkerFailure("inference engine (cpu): load the model", "exception", SHADOW, **more)  # type: ignore[arg-type]
+
+
+# -- placed ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_says_its_stage_first_and_names_the_line() -> None:
+    error = WorkerFailure(RUN, "exception", "KeyError: 'x'", "user.py:3: table[x]")
+    found = placed(RED, error)
+    assert found.facts[0] == ("stage", "run")
+    assert found.facts[1:] == RED.facts
+    assert (found.stage, found.kind, found.name) == ("run", "code", "user.py:3: table[x]")
+    assert found.title == RED.title
+
+
+def test_a_failure_whose_stage_is_unknown_says_none() -> None:
+    found = placed(RED, ValueError("whatever"))
+    assert found.facts == RED.facts
+    assert (found.stage, found.kind, found.name) == ("", "", "")
+
+
+@pytest.mark.parametrize(("error", "stage", "kind"), [
+    (ExportError("a file is missing"), "artifacts", "file"),
+    (ModelError("no such model"), "training", ""),
+    (WorkerFailure(RUN, "exception", "postprocess raised KeyError", error="ProcessingError"), "postprocess", "step"),
+    (WorkerFailure(RUN, "exception", "preprocess raised KeyError", error="ProcessingError"), "preprocess", "step"),
+])  # fmt: skip
+def test_what_a_failure_names_follows_from_its_stage(error: BaseException, stage: str, kind: str) -> None:
+    found = placed(RED, error)
+    assert (found.stage, found.kind) == (stage, kind)
+
+
+def test_what_is_worded_carries_its_stage() -> None:
+    assert raised(ExportError("a file is missing")).stage == "artifacts"
+    red = raised(WorkerFailure("inference engine (cpu): load the model", "signal", "the process died of SIGSEGV (signal 11)"))
+    assert red.stage == "load"
+    assert [value for label, value in red.facts if label == "stage"] == ["load"]
+
+
+# -- meant -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_riddle_of_paddle_is_worded_as_its_meaning_and_what_was_said_stays_below() -> None:
+    red = raised(shadow())
+    assert red.title.startswith("net, cpu: the model returns its input x as an output")
+    assert red.title.endswith("twice.")
+    assert red.facts[:2] == (("stage", "export"), ("said", SHADOW))
+    assert [label for label, _ in red.facts].count("stage") == 1
+    assert (red.stage, red.kind) == ("export", "output")
+    assert "paddle.assign" in red.remedy
+
+
+def test_a_sentence_of_ours_and_a_process_that_died_keep_their_own_words() -> None:
+    assert meant(RED, "net", shadow(sentence=True)) == RED
+    assert meant(RED, "net", WorkerFailure(RUN, "signal", SHADOW)) == RED
+    assert meant(RED, "net", WorkerFailure(RUN, "exception", "KeyError: 'x'")) == RED
+
+
+# -- explained ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_cause_takes_the_title_and_how_the_engine_ended_stays_below() -> None:
+    found = explained(placed(RED, WorkerFailure(RUN, "signal", "died")), "net, cpu", FOUND)
+    assert found.title == "net, cpu: the optimisation pass a_pass ends the process."
+    assert found.facts == (("stage", "optimise"), ("passes", "40 ran"), ("ended", RED.title), *RED.facts)
+    assert (found.stage, found.kind, found.name, found.remedy) == ("optimise", "pass", "a_pass", "delete it.")
+
+
+def test_where_no_cause_is_found_the_title_and_the_remedy_stay() -> None:
+    nothing = Finding("optimise", "", facts=(("passes", "all were tried"),), certain=False)
+    found = explained(RED, "net, cpu", nothing)
+    assert (found.title, found.remedy) == (RED.title, RED.remedy)
+    assert found.facts == (("stage", "optimise"), ("passes", "all were tried"), *RED.facts)
+    assert "ended" not in dict(found.facts)
+
+
+# -- parameters --------------------------------------------------------------------------------------------------------
+
+
+def differing() -> Failure:
+    one, two = np.ones(3, np.float32), np.full(3, 2.0, np.float32)
+    report = compare_parameters({"w_0": two, "w_1": one}, [("fc.weight", "w_0", one), ("fc.bias", "w_1", one)])
+    export = ExportedModel(Path("exports/net/inference"))
+    return parameters_failure(SPEC, "of net.pdparams", export, report)
+
+
+def test_other_parameters_are_a_failure_of_the_artifacts() -> None:
+    red = differing()
+    assert red.title == "net: 1 of 2 parameters differ from the model's: fc.weight."
+    assert (red.stage, red.kind) == ("artifacts", "parameters")
+    assert red.facts[0] == ("stage", "artifacts")
+    assert dict(red.facts)["fc.weight"] == "3 of 3 elements differ, by at most 1"
+
+
+def test_how_parameters_came_to_differ_takes_the_title_and_no_fact_is_said_twice() -> None:
+    red = differing()
+    cause = Finding(
+        "artifacts", "fc.weight is twice the model's.", "parameters", "fc.weight",
+        (("compared", "said again"), ("factor", "2")), "export again.",
+    )  # fmt: skip
+    found = explained_parameters(red, "net", cause)
+    assert found.title == "net: fc.weight is twice the model's."
+    assert found.facts == (*red.facts, ("factor", "2"))
+    assert (found.stage, found.kind, found.name, found.remedy) == ("artifacts", "parameters", "fc.weight", "export again.")
+
+
+def test_random_weights_have_a_remedy_of_their_own() -> None:
+    assert "--paddle-weights" in weights_remedy("random weights, seed 0")
+    assert weights_remedy("of net.pdparams") == "export again from the weights under test."
