@@ -56,22 +56,27 @@ class Diagnosis:
     def __init__(self, options: RunOptions, progress: Progress, own_export: Callable[[Bench, float], ExportedModel]) -> None:
         """own_export takes how many seconds it may last."""
         self._options, self._progress, self._own_export = options, progress, own_export
+        self._faults: list[str] = []
 
     # -- answers that differ -------------------------------------------------------------------------------------------
 
     def of_difference(
         self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, run: ParityRun, worker: Worker
     ) -> Finding:
-        """The cause of a parity run that did not pass. worker: the inference engine of the variant. Raises nothing."""
+        """The cause of a parity run that did not pass. worker: the inference engine of the variant.
+
+        Raises nothing: what a search runs into becomes a fact, because the failure at hand is the news.
+        """
+        self._faults.clear()
         shown = self._shown(export, run)
-        if not self._options.diagnosis:
-            return shown
-        deadline = Deadline(self._options.diagnosis_time)
-        self._progress.step(spec.name, f"{variant}: find the cause")
-        try:
-            return self._searched(bench, spec, variant, export, run, worker, shown, deadline)
-        except Exception as error:  # the failure at hand is the news, whatever the search for its cause runs into
-            return shown.with_facts(("search", f"ended early with {type(error).__name__}: {error}"))
+        if self._options.diagnosis:
+            deadline = Deadline(self._options.diagnosis_time)
+            self._progress.step(spec.name, f"{variant}: find the cause")
+            try:
+                shown = self._searched(bench, variant, export, run, worker, shown, deadline)
+            except Exception as error:
+                self._note(error)
+        return shown.with_facts(*(("search", fault) for fault in self._faults))
 
     def _shown(self, export: ExportedModel, run: ParityRun) -> Finding:
         """What the comparison itself shows, without asking anybody."""
@@ -98,7 +103,6 @@ class Diagnosis:
     def _searched(
         self,
         bench: Bench,
-        spec: ModelSpec,
         variant: str,
         export: ExportedModel,
         run: ParityRun,
@@ -173,8 +177,11 @@ class Diagnosis:
 
         Raises nothing.
         """
+        self._faults.clear()
         report = self._compared(bench, export, Deadline(self._options.diagnosis_time))
-        return None if report is None or report.equal else self._explained(bench, export, report)
+        if report is None or report.equal:
+            return None
+        return self._explained(bench, export, report).with_facts(*(("search", fault) for fault in self._faults))
 
     def _compared(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> ParameterReport | None:
         """None where the parameters were not compared."""
@@ -292,21 +299,18 @@ class Diagnosis:
             facts += (("parameters", "equal to the model's, bit for bit"),)  # else the search ended before
             graph = self._of_graph(bench, export, deadline)
         found = hint or self._in_train_mode(bench, run, deadline)
-        numeric = None
-        if comparison.not_finite:
-            faults = first_not_finite(bench, export, inputs, deadline)
-            fault = faults.training or faults.graph
-            numeric = None if fault is None else fault.as_finding("training" if faults.training else "export")
+        fault = first_not_finite(bench, export, inputs, deadline).graph if comparison.not_finite else None
+        numeric = None if fault is None else fault.as_finding("export")
         layer = locate_in_graph(bench, export, inputs, deadline).as_finding(
             "export", "compare this place with the code of the export."
         )
-        hint = None
+        effect = None
         if found is None or found.name not in OF_SCORES:  # where it happens says more than what it does to the outputs
             if graph is not None and graph.certain:
-                found, graph, hint = graph, None, found
+                found, graph, effect = graph, None, found
             elif layer is not None and layer.certain:
-                found, layer, hint = layer, None, found
-        for other, label in ((numeric, "numbers"), (layer, "layer"), (graph, "graph"), (hint, "outputs")):
+                found, layer, effect = layer, None, found
+        for other, label in ((numeric, "numbers"), (layer, "layer"), (graph, "graph"), (effect, "outputs")):
             if other is None:
                 continue
             if found is None:
@@ -446,13 +450,18 @@ class Diagnosis:
         except PaddleInferError:
             return None
 
-    @staticmethod
-    def _quietly(ask: Callable[[], T]) -> T | None:
-        """A search that is one of several: what it runs into must not keep the others from being asked."""
+    def _quietly(self, ask: Callable[[], T]) -> T | None:
+        """A search that is one of several: what it runs into is noted, and does not keep the others from being asked."""
         try:
             return ask()
-        except Exception:
+        except PaddleInferError:  # it says that there is nothing to be found this way
             return None
+        except Exception as error:
+            self._note(error)
+            return None
+
+    def _note(self, error: Exception) -> None:
+        self._faults.append(f"ended early with {type(error).__name__}: {error}")
 
 
 def _compared_graphs(export: ExportedModel, own: ExportedModel, parameters: Parameters) -> Finding | None:
