@@ -125,6 +125,7 @@ class Bench:
         if self._training is None or not self._training.alive:
             model, samples, threads = self.model, self.samples, self.options.threads
             self._training = self.worker("training engine", lambda: TrainingService(model, samples, threads))
+            self.training_is_warm = False
         return self._training
 
     def inference(self, variant: str, export: ExportedModel) -> tuple[Worker, LoadFacts]:
@@ -134,14 +135,20 @@ class Bench:
         key = (variant, str(export.stamp))
         if key not in self._inference or not self._inference[key][0].alive:
             self.check_readable(export)
-            for other, _ in self._inference.values():  # one engine at a time: each holds the weights, and packed copies of them
-                other.close()
+            ended = [other for other, _ in self._inference.values()]
+            for other in ended:  # one engine at a time: each holds the weights, and packed copies of them
+                other.end()
             self._inference.clear()
             self.progress.step(self.spec.name, f"{variant}: load")
             model, samples, setup, meant = self.model, self.samples, self.options.setup, self.options.variant(variant)
             worker = self.worker(f"inference engine ({variant})", lambda: InferenceService(export, model, samples, meant, setup))
             try:
-                self._inference[key] = worker, self.call(worker, "load the model", "describe")
+                try:
+                    self.begin(worker, "load the model", "describe")
+                finally:
+                    for other in ended:  # its memory is given back while the next one loads
+                        other.close()
+                self._inference[key] = worker, self.end(worker)
             except BaseException:
                 worker.close()
                 raise
@@ -155,6 +162,10 @@ class Bench:
         setup = replace(setup, python="") if here else setup
         if meant.base in ("cpu", "cpu-noopt"):
             return ""
+        if meant.base.startswith("onednn") and not setup.python:  # asks for flags of the build and of the processor: harmless here
+            from pytest_paddle_infer.deployed.builds import unavailable
+
+            return unavailable(setup.request(meant), str(export.model_file))
 
         def find_out() -> str:
             self.progress.step(self.spec.name, f"{variant}: is it available")
