@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOADING = "load the model"
+"""How the step is called in which a predictor is made."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -110,6 +113,11 @@ class Bench:
             raise ConformanceFailure(result.failure)
         return result  # type: ignore[no-any-return]
 
+    def known(self, key: Any) -> Any:
+        """What `once` found; None where it has not, or has failed."""
+        result = self._memo.get(key)
+        return None if isinstance(result, ConformanceFailure) else result
+
     # -- workers -------------------------------------------------------------------------------------------------------
 
     def worker(self, name: str, make_service: Callable[[], Any]) -> Worker:
@@ -144,7 +152,7 @@ class Bench:
             worker = self.worker(f"inference engine ({variant})", lambda: InferenceService(export, model, samples, meant, setup))
             try:
                 try:
-                    self.begin(worker, "load the model", "describe")
+                    self.begin(worker, LOADING, "describe")
                 finally:
                     for other in ended:  # its memory is given back while the next one loads
                         other.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -14,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport, locate, read_graph
-from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, UnavailableError, WorkerFailure
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec, load_factory
 from pytest_paddle_infer.perf import as_filename
@@ -57,6 +58,9 @@ ARTIFACTS_VARIANT = "cpu"
 
 LOCK_STEPS = 40
 """Time limits of a step that another process may need to build an export or a reference of 16 samples, twice."""
+
+RUNNING = "run sample"
+"""How the step is called in which an engine answers samples."""
 
 T = TypeVar("T")
 
@@ -295,7 +299,7 @@ class Conformance:
             return {**facts, "model": bench.spec.name}
 
         self.progress.step(bench.spec.name, "look for a kept export")
-        return bench.once("entry", lambda: self._store.get(self._key(bench), build))
+        return bench.once("entry", lambda: self._store.get(self._key(bench), build, wait=seconds))
 
     def _entry_of(self, bench: Bench, export: ExportedModel) -> Entry | None:
         """The store's entry behind an export; None for one from elsewhere."""
@@ -328,7 +332,7 @@ class Conformance:
                 report: ParameterReport = bench.end(bench.training())
                 if not report.equal:
                     red = parameters_failure(spec, bench.model.weights, export, report)
-                    found = self._diagnosis.of_parameters(bench, export) if self.options.diagnosis else None
+                    found = self._diagnosis.of_parameters(bench, export, report) if self.options.diagnosis else None
                     raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
             if open_batch:
                 self._check_batches(bench, worker)
@@ -432,7 +436,7 @@ class Conformance:
         for start in range(0, total, size):
             stop = min(start + size, total)
             samples = bench.samples[start:stop]
-            step = f"run sample{'s' * (len(samples) > 1)} {', '.join(sample.name for sample in samples[:4])}"
+            step = f"{RUNNING}{'s' * (len(samples) > 1)} {', '.join(sample.name for sample in samples[:4])}"
             known = reference.batch(start, stop)
             asked = ("answer", known.training, known.inputs, stop - start) if known else ("observe", start, stop)
             bench.begin(training, step, *asked)
@@ -480,25 +484,52 @@ class Conformance:
             yield
         except ConformanceFailure as failed:
             red, error = failed, failed.__cause__
-            if not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine") or error.sentence:
+            if not self.options.diagnosis or not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine"):
                 raise
-            if not self.options.diagnosis or red.failure.stage not in ("load", "run"):  # its cause is known already
-                raise
-
-            def find() -> Finding | None:
-                with worded(spec, variant, export):
-                    first = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0
-                    return self._diagnosis.of_failure(bench, spec, variant, export, red, self._references.of(bench, spec), first)
-
-            try:
-                found = bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
-            except ConformanceFailure:  # the training side has a fault of its own
-                found = None
+            found = self._of_refusal(bench, red, error) or self._of_engine(bench, spec, variant, export, red, error, seen)
             if found is None:
                 raise
             if seen is not None:
                 seen.finding = found
             raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
+
+    def _of_refusal(self, bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> Finding | None:
+        """Why the inference preprocessing of a sample was refused, where the text and the picture tell."""
+        if error.error != "ProcessingError" or red.failure.stage != "preprocess":
+            return None
+        from pytest_paddle_infer.diagnosis.refusals import explain_refusal
+
+        named = (sample for sample in bench.samples if re.search(rf"\bsample {re.escape(sample.name)}:", error.detail))
+        picture = None
+        with contextlib.suppress(PaddleInferError):  # a picture that does not open is what the failure says already
+            picture = next((sample.open() for sample in named), None)
+        return explain_refusal(error.detail, picture)
+
+    def _of_engine(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        export: ExportedModel,
+        red: ConformanceFailure,
+        error: WorkerFailure,
+        seen: Seen | None,
+    ) -> Finding | None:
+        """Why an inference engine raised, died or hung while it loaded, or at a sample: what can be asked again."""
+        if error.sentence or red.failure.stage not in ("load", "run"):  # its cause is known already
+            return None
+        step = error.step.partition(": ")[2]
+        answered = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0
+        if step != LOADING and not (step.startswith(RUNNING) and seen is not None):
+            return None
+        reference = self._references.known(bench, spec)
+        if reference is None:  # it is not made for this alone: that takes longer than the diagnosis may
+            return None
+
+        def find() -> Finding | None:
+            return self._diagnosis.of_failure(bench, spec, variant, export, red, reference, answered)
+
+        return bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
 
     # -- output --------------------------------------------------------------------------------------------------------
 

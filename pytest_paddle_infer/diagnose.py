@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.stages import Step, parted, told
-from pytest_paddle_infer.diagnosis.steps import step_finding
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec
@@ -40,7 +39,7 @@ TRACED = (
 )
 """What to do where to_static alone changes the answers (all four were seen on 2.6.2 and 3.3.1)."""
 
-NEAREST = Finding("", "", remedy="look at the files below; the outputs of both engines are in them.", certain=False)
+NEAREST = Finding("", "", remedy="look at the files that are named above; the outputs of both engines are in them.", certain=False)
 """Where no cause is known, what to do."""
 
 UNASKED, CUT_OFF = "not asked, for want of time", "cut off, for want of time"
@@ -84,7 +83,7 @@ class Diagnosis:
             return Finding("export", run.count_problem, "output", remedy="return each output once, and no input as an output.")
         if run.inputs_differ:
             plain = self._quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
-            remedy = step_finding("shape", "").remedy
+            remedy = "compare the two preprocess programs step by step on this sample."
             return self._quietly(run.input_finding) or Finding("preprocess", plain, remedy=remedy, certain=False)
         if not run.outputs_differ and not run.answers.passed:
             return self._of_answers(run)
@@ -96,9 +95,8 @@ class Diagnosis:
             return Finding(
                 "comparison", cause, "setting", "tolerance", remedy="give a larger rtol or atol, or none: the noise rule."
             )
-        return self._quietly(run.output_finding) or replace(
-            NEAREST, cause=run.output_problem, stage="export" if export.given else ""
-        )
+        # what was done to the outputs is seen; whether parameters, export or variant did it is not
+        return replace(self._quietly(run.output_finding) or replace(NEAREST, cause=run.output_problem), stage="", certain=False)
 
     def _searched(
         self,
@@ -124,6 +122,8 @@ class Diagnosis:
         if comparison.undefined:
             return self._of_numbers(bench, export, comparison, worker, shown, deadline)
         found, steps = self._of_outputs(bench, variant, export, run, comparison, worker, shown, deadline)
+        if report is not None:
+            found = found.with_facts(("parameters", "equal to the model's, bit for bit"))
         if not found.cause:
             found = replace(found, cause=run.output_problem, remedy=found.remedy or NEAREST.remedy)
         if not found.kind or not found.certain:
@@ -139,7 +139,7 @@ class Diagnosis:
             return shown
         pictures = self._quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
         found = self._quietly(lambda: run.input_finding(pictures)) if pictures else None
-        found = found or shown
+        found = found or shown.with_facts(*(self._quietly(lambda: run.input_facts(pictures or ())) or ()))
         if example.training_inputs is not None:
             same = self._told(bench, lambda: worker, deadline, "run the training engine's input", "run", example.training_inputs)
             if same is not None and run.agrees(example.training, same):
@@ -172,15 +172,9 @@ class Diagnosis:
             )
         return found
 
-    def of_parameters(self, bench: Bench, export: ExportedModel) -> Finding | None:
-        """What is wrong with the parameters of an export, bit for bit; None when they are the model's, or cannot be read.
-
-        Raises nothing.
-        """
+    def of_parameters(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
+        """How the parameters of an export came to differ from the model's. Raises nothing."""
         self._faults.clear()
-        report = self._compared(bench, export, Deadline(self._options.diagnosis_time))
-        if report is None or report.equal:
-            return None
         return self._explained(bench, export, report).with_facts(*(("search", fault) for fault in self._faults))
 
     def _compared(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> ParameterReport | None:
@@ -195,12 +189,16 @@ class Diagnosis:
         remedy = weights_remedy(bench.model.weights)
         plain = Finding("artifacts", report.sentence(), "parameters", "", difference_facts(report), remedy)
         found = self._quietly(lambda: explain_parameters(export, list(bench.model.parameters())))
-        return plain if found is None else found.with_facts(*plain.facts[1:])
+        if found is None:
+            return plain
+        if bench.model.weights.startswith("random"):  # the export may be right, and the model's weights not those that were meant
+            found = replace(found, remedy=remedy)
+        return found.with_facts(*plain.facts[1:])
 
     def _of_answers(self, run: ParityRun) -> Finding:
         from pytest_paddle_infer.diagnosis.answers import explain_answers
 
-        found = self._quietly(lambda: explain_answers(*run.answered))
+        found = self._quietly(lambda: explain_answers(*run.scored)) or self._quietly(lambda: explain_answers(*run.answered))
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
         return plain if found is None else found.with_facts(("answers", run.output_problem))
 
@@ -294,16 +292,17 @@ class Diagnosis:
         from pytest_paddle_infer.layer_search import first_not_finite, locate_in_graph
 
         facts: tuple[tuple[str, str], ...] = ()
-        graph: Finding | None = None
-        if export.given:
-            facts += (("parameters", "equal to the model's, bit for bit"),)  # else the search ended before
-            graph = self._of_graph(bench, export, deadline)
-        found = hint or self._in_train_mode(bench, run, deadline)
-        fault = first_not_finite(bench, export, inputs, deadline).graph if comparison.not_finite else None
-        numeric = None if fault is None else fault.as_finding("export")
-        layer = locate_in_graph(bench, export, inputs, deadline).as_finding(
-            "export", "compare this place with the code of the export."
-        )
+        graph = self._of_graph(bench, export, deadline) if export.given else None
+        found = None if hint is None else replace(hint, certain=True)  # of this stage, as is known now
+        found = found or self._in_train_mode(bench, run, deadline)
+        numeric = None
+        if comparison.not_finite:
+            numbers = first_not_finite(bench, export, inputs, deadline)
+            numeric = None if numbers.graph is None else numbers.graph.as_finding("export")
+            facts += (("numbers", numbers.reason),) if numbers.reason else ()
+        located = locate_in_graph(bench, export, inputs, deadline)
+        layer = located.as_finding("export", "compare this place with the code of the export.")
+        facts += (("layer", located.reason),) if layer is None and located.reason else ()
         effect = None
         if found is None or found.name not in OF_SCORES:  # where it happens says more than what it does to the outputs
             if graph is not None and graph.certain:
@@ -338,8 +337,7 @@ class Diagnosis:
             "the export was made in train mode: the layer in train() gives the inference engine's outputs (forward reads self.training).",
             "setting",
             "train mode",
-            (("parameters", "equal to the model's"),),
-            "call layer.eval() before paddle.jit.save.",
+            remedy="call layer.eval() before paddle.jit.save.",
         )
 
     def _of_optimisation(
@@ -348,12 +346,16 @@ class Diagnosis:
         """The predictor without optimisation agrees, the variant does not."""
         from pytest_paddle_infer.diagnosis.pass_findings import finding_of
         from pytest_paddle_infer.engine.pass_trials import search_passes
-        from pytest_paddle_infer.layer_search import locate_in_variant
+        from pytest_paddle_infer.layer_search import first_not_finite, locate_in_variant
 
         search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline)
         found = finding_of(search)
         located = locate_in_variant(bench, export, variant, inputs, comparison.inference, deadline)
         layer = located.as_finding("optimise", "deploy with the variant cpu, or look at this layer's operator in the variant.")
+        precision = self._options.variant(variant).computes_in
+        if precision != "fp32":
+            beyond = first_not_finite(bench, export, inputs, deadline, precision).range
+            found = found if beyond is None else found.with_facts(("range", beyond.sentence()))
         if found.certain and found.kind == "pass":
             return found.with_facts(("layer", layer.cause)) if layer is not None else found
         if layer is not None and layer.certain:
@@ -370,7 +372,7 @@ class Diagnosis:
         export: ExportedModel,
         red: ConformanceFailure,
         reference: Reference,
-        first: int = 0,
+        first: int,
     ) -> Finding | None:
         """The cause of an inference engine that raised, died or hung; None when nothing better than the failure itself was found.
 
@@ -397,11 +399,13 @@ class Diagnosis:
         from pytest_paddle_infer.engine.pass_trials import search_passes
         from pytest_paddle_infer.parity import comparison_with
 
-        if not self._options.diagnosis or variant == RAW or not reference.batches:
+        if not self._options.diagnosis or variant == RAW:
             return None
         deadline = Deadline(self._options.diagnosis_time)
         self._progress.step(spec.name, f"{variant}: find the cause")
-        batch = next((batch for batch in reference.batches if batch.start == first), reference.batches[0])
+        batch = next((batch for batch in reference.batches if batch.start == first), None)
+        if batch is None:  # beyond the samples that have a reference: asking another one would prove nothing
+            return None
         inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", batch.start, batch.stop)
         comparison = comparison_with(spec, reference, batch)
         raw = UNASKED if inputs is None else self._raw(bench, export, inputs, deadline)
@@ -447,6 +451,10 @@ class Diagnosis:
             worker = engine()
             worker.submit(f"{worker.name}: {step}", method, *args, timeout=min(self._options.timeout, deadline.left()))
             return bench.end(worker)
+        except WorkerFailure as error:
+            if error.kind == "exception" and not error.sentence:
+                self._faults.append(f"{step}: {error.detail}")
+            return None
         except PaddleInferError:
             return None
 

@@ -169,6 +169,18 @@ class ParityRun:
         self.answered[0].extend(training.answers)
         self.answered[1].extend(inference.answers)
 
+    @property
+    def scored(self) -> tuple[list[Any], list[Any], Array | None]:
+        """Answers of both sides to the samples whose raw outputs are kept, with the inference engine's first output for them.
+
+        The last is None where its leading axis does not count samples; it is what both answers were made of where the outputs agree.
+        """
+        outputs = [batch[0] for batch in self.kept[1] if batch and batch[0].ndim]
+        scores = np.concatenate(outputs) if outputs and len({output.shape[1:] for output in outputs}) == 1 else None
+        count = 0 if scores is None else len(scores)
+        fits = 0 < count == min(len(self.answered[0]), self._first_size * len(self.kept[1]))
+        return self.answered[0][:count], self.answered[1][:count], scores if fits else None
+
     def add_invariance(
         self, found: Mapping[str, Sequence[tuple[Array, Array] | None]], in_training: Callable[[], Mapping[str, Arrays]]
     ) -> None:
@@ -279,7 +291,8 @@ class ParityRun:
         for verdict in self.inputs:
             if not verdict.passed:
                 found = self.input_finding()
-                return found.cause if found is not None else f"preprocessing: {verdict.name}: {verdict.problem}."
+                problem = verdict.problem.replace("engine answers", "preprocessing makes").replace(" engine", " preprocessing")
+                return found.cause if found is not None else f"preprocessing: {verdict.name}: {problem}."
         return ""
 
     def input_finding(self, pictures: Sequence[Any] = ()) -> Finding | None:

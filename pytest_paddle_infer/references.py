@@ -56,6 +56,11 @@ class References:
 
         return bench.once(("reference", size), find)
 
+    def known(self, bench: Bench, spec: ModelSpec) -> Reference | None:
+        """The reference where it is there already."""
+        found: Reference | None = bench.known(("reference", spec.batch_size or 1))
+        return found
+
     def in_precision(self, bench: Bench, spec: ModelSpec, precision: str) -> Reference:
         """The reference with the floors of what a variant computes in. Raises `OptionError` for int8, which needs a tolerance."""
         from pytest_paddle_infer.engine.reference import REFERENCE_FORMAT, CoarseService

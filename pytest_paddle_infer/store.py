@@ -111,11 +111,12 @@ class Store:
         self._digests: dict[tuple[str, int, int, int, int], str] = {}
         self._swept = False
 
-    def get(self, key: str, build: Callable[[Path], Mapping[str, Any]]) -> Entry:
+    def get(self, key: str, build: Callable[[Path], Mapping[str, Any]], wait: float | None = None) -> Entry:
         """Return the entry of `key`, whole and checked; `build(directory)` fills an empty directory if there is none.
 
         `build` writes regular files (subdirectories are allowed, `record.json` is taken) and returns a JSON-able
-        mapping. What it raises propagates and leaves nothing behind; a full disk becomes a `StoreError`.
+        mapping. What it raises propagates and leaves nothing behind; a full disk becomes a `StoreError`. `wait`: seconds that another
+        process may be waited for, where they are fewer than those of the store.
 
         Raises `ValueError` for a key that does not match `[0-9a-f]{16,64}`, and `StoreError`.
         """
@@ -126,7 +127,7 @@ class Store:
             self._swept = True
             self._sweep()
         if entry is None:
-            with self._locked(key, self.lock_timeout):
+            with self._locked(key, self.lock_timeout if wait is None else min(wait, self.lock_timeout)):
                 entry, damage = self._look_up(key)
                 if entry is None:
                     entry = self._build(key, build, damage)

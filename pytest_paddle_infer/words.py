@@ -58,8 +58,6 @@ def placed(red: Failure, error: BaseException) -> Failure:
 
 def meant(red: Failure, name: str, error: WorkerFailure) -> Failure:
     """The failure with what Paddle's error means, where that is known; what Paddle said stays below it."""
-    if error.error == "ProcessingError" and error.step.startswith("inference engine") and red.stage == "preprocess":
-        return _refused(red, name, error)
     known = meaning_of(error.detail) if error.kind == "exception" and not error.sentence else None
     if known is None:
         return red
@@ -67,17 +65,6 @@ def meant(red: Failure, name: str, error: WorkerFailure) -> Failure:
     return replace(
         red, title=f"{name}: {known.cause}.", facts=facts, remedy=known.remedy, stage=known.stage, kind=known.kind, name=known.cause
     )
-
-
-def _refused(red: Failure, name: str, error: WorkerFailure) -> Failure:
-    """The failure of a preprocessing whose tensor the model cannot take, as the step that is at fault."""
-    from pytest_paddle_infer.diagnosis.refusals import explain_refusal
-
-    found = explain_refusal(error.detail)
-    if found is None:
-        return red
-    facts = (*red.facts, ("said", error.detail), *found.facts)
-    return replace(red, title=f"{name}: {found.cause}", facts=facts, remedy=found.remedy, kind=found.kind, name=found.name)
 
 
 def explained(red: Failure, title: str, found: Finding) -> Failure:

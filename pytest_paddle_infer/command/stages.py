@@ -74,8 +74,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "postprocess": Stage(
         "The outputs of the engines agree, and the answers made of them do not.",
-        ("label offset, axis of argmax, order of outputs", "softmax missing, twice or over another axis, sigmoid for softmax",
-         "probabilities in percent"),
+        ("label offset, axis of argmax, order of the answers", "softmax missing or twice", "probabilities in percent, rounded, as logarithms"),
         "Make both postprocessing programs the same.",
     ),
     "comparison": Stage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -38,6 +39,9 @@ _REFUSALS = (
 )
 """What `engine.processing.fit` says, the step that is at fault, and the same as a cause."""
 
+RETURNED = "return one numpy array for each of the model's inputs from preprocess, or a dict of them by the inputs' names."
+"""What to do where it is not the values that are wrong but what they come in."""
+
 _SHAPES = re.compile(r"shapes \((?P<pixels>[\d,]+)\) \((?P<other>[\d,]+)\)")
 
 
@@ -54,7 +58,8 @@ def explain_refusal(message: str, picture: Any = None) -> Finding | None:
                 shape = [int(number) for number in re.findall(r"\d+", found.groupdict().get("had") or "")]
                 if len(picture.getbands()) != 3 and len(picture.getbands()) in shape:
                     return _unconverted(picture)
-            return step_finding(name, what.format(**found.groupdict()))
+            finding = step_finding(name, what.format(**found.groupdict()))
+            return replace(finding, remedy=RETURNED) if "array" in what or "dict" in what else finding
     if isinstance(picture, Image.Image) and picture.mode != "RGB" and "raised" in text:
         found = _SHAPES.search(text)
         bands = len(picture.getbands())
