@@ -84,7 +84,8 @@ class Diagnosis:
         if run.inputs_differ:
             plain = self._quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
             remedy = "compare the two preprocess programs step by step on this sample."
-            return self._quietly(run.input_finding) or Finding("preprocess", plain, remedy=remedy, certain=False)
+            found: Finding | None = self._quietly(run.input_finding)
+            return found or Finding("preprocess", plain, remedy=remedy, certain=False)
         if not run.outputs_differ and not run.answers.passed:
             return self._of_answers(run)
         if run.comparison is None:  # the engine answers, but not the same when it is asked otherwise
@@ -96,7 +97,8 @@ class Diagnosis:
                 "comparison", cause, "setting", "tolerance", remedy="give a larger rtol or atol, or none: the noise rule."
             )
         # what was done to the outputs is seen; whether parameters, export or variant did it is not
-        return replace(self._quietly(run.output_finding) or replace(NEAREST, cause=run.output_problem), stage="", certain=False)
+        done: Finding | None = self._quietly(run.output_finding)
+        return replace(done or NEAREST, cause=done.cause if done else run.output_problem, stage="", certain=False)
 
     def _searched(
         self,

@@ -228,12 +228,27 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
         raise OptionError(str(error)) from None
 
 
+def _no_place(directory: Path) -> str:
+    """Why nothing can be written into a directory that is there or is to be made; empty when it can. Makes nothing."""
+    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        return f"{there} is not a directory"
+    # /proc says that it may be written
+    return (
+        "" if os.access(there, os.W_OK | os.X_OK) and not str(there.resolve()).startswith("/proc") else f"{there} cannot be written"
+    )
+
+
 def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
     """Raises `OptionError` for paths on the command line and baselines that do not exist, or paths that cannot serve several models."""
     if settings.autolog == "auto_log" and (settings.perf_save or settings.perf_compare):
         raise OptionError("--paddle-autolog=auto_log times on its own clock; leave it out where baselines are saved or compared.")
     if settings.python is not None and not (Path(settings.python).is_file() and os.access(settings.python, os.X_OK)):
         raise OptionError(f"--paddle-python: {settings.python} is not a program; give the python of another environment.")
+    for name in ("artifacts", "output_dir", "export_dir", "report"):
+        place = getattr(settings, name)
+        if place is not None and (problem := _no_place(Path(place))):
+            raise OptionError(f"--paddle-{name.replace('_', '-')}: {problem}; give a directory that can be written.")
     for name in ("weights", "exported"):
         path = getattr(settings, name)
         if path is None:

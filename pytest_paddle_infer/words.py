@@ -41,7 +41,10 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
         red = failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
         raise ConformanceFailure(meant(placed(red, error), name, error)) from error
     except PaddleInferError as error:
-        remedy = "export the model again." if isinstance(error, ExportError) and export is not None and export.given else ""
+        remedy = ""
+        if isinstance(error, ExportError):
+            named = "name the directory, or the path prefix, that paddle.jit.save wrote."
+            remedy = named if export is None else "export the model again." if export.given else ""
         text = sentence(error)
         title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
         raise ConformanceFailure(placed(failure(title, "", export, remedy), error)) from error

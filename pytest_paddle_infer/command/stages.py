@@ -74,7 +74,8 @@ STAGES: Mapping[str, Stage] = {
     ),
     "postprocess": Stage(
         "The outputs of the engines agree, and the answers made of them do not.",
-        ("label offset, axis of argmax, order of the answers", "softmax missing or twice", "probabilities in percent, rounded, as logarithms"),
+        ("label offset, axis of argmax, order of the answers", "softmax missing or twice",
+         "probabilities in percent, rounded, as logarithms"),
         "Make both postprocessing programs the same.",
     ),
     "comparison": Stage(
