@@ -74,11 +74,8 @@ class ProbeService:
         most = [max(PROBED * factor, 2 * GROWTH * floors.get(tensor, 0.0)) for tensor in trace.outputs]  # each may lie so far off
         changed = len(final) == len(outputs) and any(distance(*pair) > limit for *pair, limit in zip(final, outputs, most))
         if search.finding is None and changed:
-            search = replace(
-                search,
-                vanishes=True,
-                reason=search.reason[:-1] + ", and so do the outputs: the difference is gone where no layers are fused.",
-            )
+            gone = ", and so do the outputs: the difference is gone where no layers are fused."
+            search = replace(search, reason=search.reason[:-1] + gone)
         return replace(search, reason=search.reason + note) if search.finding is None else search.with_parameters(differing)
 
     def _take_parameters(self) -> tuple[list[str], str]:

@@ -72,7 +72,6 @@ def told(search):
         "between": search.finding.name if search.finding and search.finding.layer is None else "",
         "unmatched": list(search.unmatched),
         "reason": search.reason,
-        "vanishes": search.vanishes,
     }
 
 
