@@ -13,20 +13,19 @@ from pytest_paddle_infer.diagnosis.traces import Array, GraphRun, Trace
 
 @dataclass(frozen=True)
 class Range:
-    """What a floating-point format holds. largest: finite value. normal, smallest: the smallest normal and subnormal ones."""
+    """What a floating-point format holds. largest: finite value. smallest: the smallest subnormal one."""
 
     largest: float
-    normal: float
     smallest: float
 
 
 RANGES: Mapping[str, Range] = {
-    "fp16": Range(65504.0, 2.0**-14, 2.0**-24),
-    "bf16": Range(3.3895313892515355e38, 2.0**-126, 2.0**-133),
-    "fp32": Range(3.4028234663852886e38, 2.0**-126, 2.0**-149),
-    "tf32": Range(3.4011621342146535e38, 2.0**-126, 2.0**-136),
+    "fp16": Range(65504.0, 2.0**-24),
+    "bf16": Range(3.3895313892515355e38, 2.0**-133),
+    "tf32": Range(3.4011621342146535e38, 2.0**-136),
 }
-"""IEEE 754 binary16 and binary32; bfloat16 and TF32 have binary32's exponent. int8 is scaled to each tensor, so it has no range here."""
+"""IEEE 754 binary16; bfloat16 and TF32 have binary32's exponent. The training side computes in binary32 itself, and int8 is scaled to each
+tensor: neither has a range here."""
 
 FADED = 0.01
 """Share of a tensor's nonzero values that must become zero before it is said: single ones always do."""
@@ -130,29 +129,6 @@ def beyond_range(trace: Trace, precision: str) -> NumericFault | None:
             if share > FADED:
                 return NumericFault("training", where, "underflow", largest, True, precision, kind, share=share)
     return None
-
-
-@dataclass(frozen=True)
-class LayerRange:
-    """The values that a call puts out. smallest: of those that are not zero. subnormal: share of them below the precision's normal ones."""
-
-    where: str
-    largest: float
-    smallest: float
-    subnormal: float
-
-
-def ranges(trace: Trace, precision: str = "fp32") -> tuple[LayerRange, ...]:
-    """The range of each call's values, those that come nearest to the end of the precision's range first."""
-    normal = RANGES.get(precision, RANGES["fp32"]).normal
-    found = []
-    for call in trace.calls:
-        floats = [trace.tensors[tensor] for tensor in call.outputs if trace.tensors[tensor].dtype.kind == "f"]
-        sizes = [np.abs(array[np.isfinite(array) & (array != 0)]).astype(np.float64) for array in floats]
-        joined = np.concatenate([part.ravel() for part in sizes]) if sizes else np.zeros(0)
-        if joined.size:
-            found.append(LayerRange(str(call), float(joined.max()), float(joined.min()), float((joined < normal).mean())))
-    return tuple(sorted(found, key=lambda item: -item.largest))
 
 
 def _finite(array: Array) -> bool:

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pytest_paddle_infer.deployed.predictor import Predictor
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.layers import LayerSearch, search_graph
-from pytest_paddle_infer.diagnosis.numerics import (
-    LayerRange,
-    NumericFault,
-    beyond_range,
-    first_not_finite,
-    first_not_finite_in_graph,
-    ranges,
-)
+from pytest_paddle_infer.diagnosis.numerics import NumericFault, beyond_range, first_not_finite, first_not_finite_in_graph
 from pytest_paddle_infer.diagnosis.traces import GraphRun, Trace
 from pytest_paddle_infer.engine.export import verify_parameters
 from pytest_paddle_infer.engine.inference import EngineSetup
@@ -32,12 +25,11 @@ RAW = Variant("cpu-noopt", base="cpu-noopt")
 
 @dataclass(frozen=True)
 class NumericFaults:
-    """What is no number on each side, and what a precision cannot hold. ranges: of the calls with the largest values."""
+    """What is no number on each side, and what a precision cannot hold (`range`: None for fp32 and int8, which have no range of their own)."""
 
     training: NumericFault | None = None
     graph: NumericFault | None = None
     range: NumericFault | None = None
-    ranges: tuple[LayerRange, ...] = ()
     reason: str = ""
 
 
@@ -66,7 +58,7 @@ class LayerService:
         """Looks for NaN, Inf, and values that `precision` cannot hold."""
         _, trace = self._training(inputs)
         fault = first_not_finite_in_graph(self._graph(inputs))
-        return NumericFaults(first_not_finite(trace), fault, beyond_range(trace, precision), ranges(trace, precision)[:3])
+        return NumericFaults(first_not_finite(trace), fault, beyond_range(trace, precision))
 
     def _training(self, inputs: Arrays) -> tuple[Tracer, Trace]:
         if self._traced is None:

@@ -103,5 +103,13 @@ def test_an_overflow_is_named_on_both_sides(answers: dict[str, Any]) -> None:
     assert found["graph"].endswith(": an overflow."), found
 
 
+def test_finite_values_beyond_fp16_are_named_for_fp16_only(answers: dict[str, Any]) -> None:
+    training, graph, beyond = answers["large in fp16"]
+    assert (training, graph) == (None, None)
+    assert beyond.startswith("the code before fc2 (Linear) puts out values up to "), beyond
+    assert beyond.endswith("; fp16 ends at 65504, so they become infinite."), beyond
+    assert answers["large in fp32"] == answers["large in int8"] == [None, None, None]
+
+
 def test_a_search_without_time_says_so(answers: dict[str, Any]) -> None:
     assert answers["no time"]["reason"] == "there was no time to compare layer by layer."
