@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, close, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Arrays, Finding
-from pytest_paddle_infer.diagnosis.layouts import narrowed
+from pytest_paddle_infer.diagnosis.narrowing import narrowed
 from pytest_paddle_infer.diagnosis.scores import explain_scores
 
 Facts = tuple[tuple[str, str], ...]

@@ -25,7 +25,7 @@ RAW = Variant("cpu-noopt", base="cpu-noopt")
 
 @dataclass(frozen=True)
 class NumericFaults:
-    """What is no number on each side, and what a precision cannot hold (`range`: None for fp32 and int8, which have no range of their own)."""
+    """What is no number on each side, and what a precision cannot hold. range: None for fp32 and int8, see `RANGES`."""
 
     training: NumericFault | None = None
     graph: NumericFault | None = None
