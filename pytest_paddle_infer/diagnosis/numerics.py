@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_paddle_infer.diagnosis.agreement import finite
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.traces import Array, GraphRun, Trace
 
@@ -76,18 +77,18 @@ def first_not_finite(trace: Trace) -> NumericFault | None:
     """The first call of the training layer that puts out NaN or Inf; None when every value is finite."""
     sizes: list[tuple[str, float]] = []
     for call in trace.calls:
-        bad = [array for tensor in call.outputs if not _finite(array := trace.tensors[tensor])]
+        bad = [array for tensor in call.outputs if not finite(array := trace.tensors[tensor])]
         given = [trace.tensors[tensor] for tensor in call.inputs]
-        spoilt = [array for array in given if not _finite(array)]
+        spoilt = [array for array in given if not finite(array)]
         if bad or spoilt:
-            known = any(tensor in trace.inputs for tensor in call.inputs if not _finite(trace.tensors[tensor]))
+            known = any(tensor in trace.inputs for tensor in call.inputs if not finite(trace.tensors[tensor]))
             where = str(call) if not spoilt else "the network's input" if known else f"the code before {call}"
             before = tuple(sorted(sizes, key=lambda pair: -pair[1])[:3])
             what = _what(spoilt or bad)
             largest = max(map(_largest, given), default=0.0) if not spoilt else max((size for _, size in before), default=0.0)
             return NumericFault("training", where, what, largest, not known, kind="layer" if not spoilt else "code", before=before)
         sizes.append((str(call), max((_largest(trace.tensors[tensor]) for tensor in call.outputs), default=0.0)))
-    ends = [trace.tensors[tensor] for tensor in trace.outputs if not _finite(trace.tensors[tensor])]
+    ends = [trace.tensors[tensor] for tensor in trace.outputs if not finite(trace.tensors[tensor])]
     if not ends:
         return None
     before = tuple(sorted(sizes, key=lambda pair: -pair[1])[:3])
@@ -98,10 +99,10 @@ def first_not_finite(trace: Trace) -> NumericFault | None:
 def first_not_finite_in_graph(run: GraphRun) -> NumericFault | None:
     """The first operator of the graph that puts out NaN or Inf; None when every value is finite."""
     for value in run.values:
-        if _finite(value.array):
+        if finite(value.array):
             continue
         given = [run.values[source].array for source in value.sources]
-        fine = value.op != "" and all(map(_finite, given))
+        fine = value.op != "" and all(map(finite, given))
         largest = max(map(_largest, given), default=0.0)
         where = f"the operator {value.op}" if value.op else "the graph's input"
         return NumericFault("graph", where, _what([value.array]), largest, fine, kind="operator")
@@ -131,15 +132,11 @@ def beyond_range(trace: Trace, precision: str) -> NumericFault | None:
     return None
 
 
-def _finite(array: Array) -> bool:
-    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
-
-
 def _largest(array: Array) -> float:
     if array.dtype.kind not in "fc" or not array.size:
         return 0.0
-    finite = array[np.isfinite(array)]
-    return float(np.abs(finite).max()) if finite.size else 0.0
+    numbers = array[np.isfinite(array)]
+    return float(np.abs(numbers).max()) if numbers.size else 0.0
 
 
 def _what(arrays: Sequence[Array]) -> str:
