@@ -9,6 +9,7 @@ from pytest_paddle_infer.deployed.predictor import Predictor
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.layers import LayerSearch, search_graph
 from pytest_paddle_infer.diagnosis.numerics import NumericFault, beyond_range, first_not_finite, first_not_finite_in_graph
+from pytest_paddle_infer.diagnosis.stages import RAW
 from pytest_paddle_infer.diagnosis.traces import GraphRun, Trace
 from pytest_paddle_infer.engine.export import verify_parameters
 from pytest_paddle_infer.engine.inference import EngineSetup
@@ -18,9 +19,6 @@ from pytest_paddle_infer.engine.processing import Arrays
 from pytest_paddle_infer.engine.runtime import quiet, set_threads
 from pytest_paddle_infer.exports import ExportedModel, ExportError
 from pytest_paddle_infer.variants import Variant
-
-RAW = Variant("cpu-noopt", base="cpu-noopt")
-"""Runs the graph as it was exported: equal to the training layer bit for bit (2.6.2 and 3.3.1, every net of the zoo)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class LayerService:
         if self._run is None:
             files = os.fspath(self._export.model_file), os.fspath(self._export.params_file)
             with quiet():
-                predictor = Predictor(*files, self._setup.request(RAW))
+                predictor = Predictor(*files, self._setup.request(Variant(RAW, base=RAW)))
             named = dict(zip((str(spec.name) for spec in self._model.inputs), inputs))
             names = predictor.input_names
             feeds = [named[name] for name in names] if all(name in named for name in names) else list(inputs)
