@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import sys
@@ -68,8 +67,10 @@ def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> Non
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """As `: did you mean 'doctor'?`; empty when nothing is near."""
-    near = difflib.get_close_matches(name, list(known), 3)
-    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    from pytest_paddle_infer.models import near_names
+
+    near = near_names(name, known)
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:

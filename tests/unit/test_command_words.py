@@ -217,7 +217,7 @@ def test_models_are_listed_with_their_size_and_input() -> None:
 @pytest.mark.usefixtures("zoo")
 def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None:
     assert models.chosen("resnet*") == ["resnet18", "resnet50"]
-    with pytest.raises(ModelError, match=r"called 'resnt18'\. Did you mean resnet18"):
+    with pytest.raises(ModelError, match=r"called 'resnt18'\. Did you mean 'resnet18'"):
         models.chosen("resnt18")
     with pytest.raises(ModelError, match="lists all"):
         models.chosen("qqqq")
@@ -237,7 +237,7 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
         (["explain", "paritty"], "did you mean 'parity'?"),
         (["explain", "optimize"], "did you mean 'optimise'?"),
         (["explain", "qqqq"], "known: artifacts, parity, log, stages"),
-        (["models", "resnt18"], "Did you mean resnet18"),
+        (["models", "resnt18"], "Did you mean 'resnet18'"),
         (["doctor", "--jsn"], "unrecognized arguments: --jsn"),
     ],
 )
