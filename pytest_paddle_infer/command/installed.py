@@ -15,7 +15,12 @@ from pathlib import Path
 from pytest_paddle_infer.distributions import PLUGIN, WHEELS, version_of
 from pytest_paddle_infer.machine import Machine, this_machine
 
-REQUIRED = ("pytest", "numpy", "pillow", "reprod-log", "psutil", "filelock")
+MODULES: Mapping[str, str] = {
+    "pytest": "pytest", "numpy": "numpy", "PIL": "pillow", "reprod_log": "reprod-log", "psutil": "psutil", "filelock": "filelock",
+}  # fmt: skip
+"""What is imported -> the distribution that it is part of."""
+
+REQUIRED = tuple(MODULES.values())
 OPTIONAL = ("pytest-xdist", "auto_log")
 
 

@@ -66,7 +66,7 @@ def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> Non
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """As `: did you mean 'doctor'?`; empty when nothing is near."""
+    """As ` (did you mean 'doctor'?)`; empty when nothing is near."""
     from pytest_paddle_infer.models import near_names
 
     near = near_names(name, known)
@@ -129,4 +129,9 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     try:
         return 0, explain.lines(options.subject)
     except ModuleNotFoundError as error:  # the limits stand in code that needs numpy
-        return 1, [f"{error.name} is not installed, and the limits cannot be read without it; `doctor` says what to do."]
+        from pytest_paddle_infer.command.installed import MODULES
+
+        missing = MODULES.get(error.name or "")
+        if missing is None:
+            raise
+        return 1, [f"{missing} is not installed, and the limits cannot be read without it; `doctor` says what to do."]

@@ -330,6 +330,18 @@ def test_with_the_standard_library_alone_a_command_says_what_is_missing(
     assert [text for text in said if text not in " ".join(done.stdout.split())] == []
 
 
+@pytest.mark.parametrize("name", ["pytest_paddle_infer.judge.nosie", "numpy.core.multiarray", None])
+def test_a_module_that_is_missing_inside_a_package_is_a_fault_and_not_a_package_to_install(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(subject: str) -> list[str]:
+        raise ModuleNotFoundError("broken", name=name)
+
+    monkeypatch.setattr(explain, "lines", broken)
+    with pytest.raises(ModuleNotFoundError, match="broken"):
+        program.main(["explain", "parity"])
+
+
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
