@@ -36,8 +36,8 @@ def locate_in_variant(
     """Names the first layer that a variant computes otherwise than the training layer, with the export's own parameters.
 
     For the stage "optimise": a probe network is exported and run in the variant, so it sees layers, not the export's own code.
-    outputs: what the variant answered to `inputs` without a probe. `vanishes` is set when the probe answers like the training layer
-    and the variant does not: look for the pass then.
+    outputs: what the variant answered to `inputs` without a probe. Where the probe answers like the training layer and the variant does
+    not, `reason` says that the difference is gone where no layers are fused: look for the pass then.
     """
     from pytest_paddle_infer.engine.probe import ProbeService
 

@@ -230,12 +230,17 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
         return [ModelSpec(pattern, factory=pattern)]
     if pattern in known:
         return [_known(pattern, registered)]
-    near = difflib.get_close_matches(pattern, known, 3)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    near = near_names(pattern, known)
+    hint = f" Did you mean {near}?" if near else ""
     raise ModelError(
         f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook, "
         f"package.module:factory, path/to/file.py:factory, or one of: {', '.join(known)}."
     )
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """The known names that a wrong one may stand for, as `'alexnet' or 'vgg16'`; empty when nothing is near."""
+    return " or ".join(map(repr, difflib.get_close_matches(name, list(known), 3)))
 
 
 def _known(name: str, registered: Mapping[str, ModelSpec]) -> ModelSpec:

@@ -8,17 +8,20 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from pytest_paddle_infer.distributions import PLUGIN, WHEELS, version_of
 from pytest_paddle_infer.machine import Machine, this_machine
 
-PLUGIN = "pytest-paddle-infer"
-REQUIRED = ("pytest", "numpy", "pillow", "reprod-log", "psutil", "filelock")
+MODULES: Mapping[str, str] = {
+    "pytest": "pytest", "numpy": "numpy", "PIL": "pillow", "reprod_log": "reprod-log", "psutil": "psutil", "filelock": "filelock",
+}  # fmt: skip
+"""What is imported -> the distribution that it is part of."""
+
+REQUIRED = tuple(MODULES.values())
 OPTIONAL = ("pytest-xdist", "auto_log")
-WHEELS = ("paddlepaddle", "paddlepaddle-gpu")
-"""The two distributions that own the package `paddle`."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,8 @@ def look() -> Installed:
 
 
 def _version(name: str) -> str:
-    try:
-        return version(name) or "?"
-    except PackageNotFoundError:
-        return "?" if name == "auto_log" and find_spec(name) is not None else ""
+    found = version_of(name)
+    return "?" if not found and name == "auto_log" and find_spec(name) is not None else found
 
 
 def _paddle_folder() -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 
 from pytest_paddle_infer.command.columns import folded, table
 from pytest_paddle_infer.failures import ModelError
-from pytest_paddle_infer.models import ModelSpec, paddle_installed, vision_factories
+from pytest_paddle_infer.models import ModelSpec, near_names, paddle_installed, vision_factories
 
 SIZES: Mapping[str, float] = {
     "alexnet": 244.4, "mobilenet_v1": 17.1, "mobilenet_v2": 14.3, "mobilenet_v3_small": 10.4, "mobilenet_v3_large": 22.2,
@@ -30,8 +29,8 @@ def chosen(pattern: str | None) -> Sequence[str]:
         return known
     found = fnmatch.filter(known, pattern)
     if not found and known:
-        near = difflib.get_close_matches(pattern, known, 3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else " `models` alone lists all."
+        near = near_names(pattern, known)
+        hint = f" Did you mean {near}?" if near else " `models` alone lists all."
         raise ModelError(f"no factory of paddle.vision.models is called {pattern!r}.{hint}")
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import sys
@@ -67,9 +66,11 @@ def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> Non
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """As `: did you mean 'doctor'?`; empty when nothing is near."""
-    near = difflib.get_close_matches(name, list(known), 3)
-    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    """As ` (did you mean 'doctor'?)`; empty when nothing is near."""
+    from pytest_paddle_infer.models import near_names
+
+    near = near_names(name, known)
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
@@ -128,4 +129,9 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     try:
         return 0, explain.lines(options.subject)
     except ModuleNotFoundError as error:  # the limits stand in code that needs numpy
-        return 1, [f"{error.name} is not installed, and the limits cannot be read without it; `doctor` says what to do."]
+        from pytest_paddle_infer.command.installed import MODULES
+
+        missing = MODULES.get(error.name or "")
+        if missing is None:
+            raise
+        return 1, [f"{missing} is not installed, and the limits cannot be read without it; `doctor` says what to do."]

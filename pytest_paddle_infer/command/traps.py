@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_paddle_infer.command.installed import WHEELS, Installed
+from pytest_paddle_infer.command.installed import Installed
+from pytest_paddle_infer.distributions import WHEELS
 
 
 def _always(installed: Installed) -> bool:

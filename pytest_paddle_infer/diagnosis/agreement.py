@@ -28,6 +28,11 @@ def apart(left: Array, right: Array) -> float:
     return difference / scale if scale and np.isfinite(scale) else float("inf")
 
 
+def finite(array: Array) -> bool:
+    """True when no element is NaN or Inf, which only floating-point and complex numbers have."""
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
 def close(left: Array, right: Array, limit: float = CLOSE) -> bool:
     """True when two arrays of one shape agree within `limit` of the largest value of `right`."""
     return apart(left, right) <= limit

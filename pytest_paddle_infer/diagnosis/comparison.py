@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from pytest_paddle_infer.diagnosis.agreement import finite
 from pytest_paddle_infer.judge.closeness import OutputJudge, Rule
 
 Arrays = list[npt.NDArray[Any]]
@@ -31,12 +31,12 @@ class Comparison:
     @property
     def not_finite(self) -> bool:
         """True when an output of either engine holds a NaN or Inf."""
-        return not _finite(self.training) or not _finite(self.inference)
+        return not all(map(finite, [*self.training, *self.inference]))
 
     @property
     def undefined(self) -> bool:
         """True when the training engine's own outputs hold a NaN or Inf: nothing is near to that, and nothing far."""
-        return not _finite(self.training)
+        return not all(map(finite, self.training))
 
     def away(self, outputs: Sequence[npt.NDArray[Any]], than: Arrays | None = None) -> float:
         """How many limits outputs are from the training engine's: up to 1 they agree; inf for another number, shape or dtype, or a NaN.
@@ -57,7 +57,3 @@ class Comparison:
     def agrees(self, outputs: Sequence[npt.NDArray[Any]]) -> bool:
         """True when outputs are within the noise floor of the training engine's."""
         return self.away(outputs) <= 1
-
-
-def _finite(arrays: Arrays) -> bool:
-    return all(np.isfinite(array).all() for array in arrays if array.dtype.kind in "fc")

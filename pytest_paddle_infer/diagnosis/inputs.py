@@ -84,20 +84,6 @@ def describe_inputs(training: Array, inference: Array, pictures: Pictures = (), 
     return tuple(facts)
 
 
-def explain_misfit(value: Any, training: Array, pictures: Pictures = ()) -> Finding | None:
-    """Says what is wrong with a return value of the inference preprocessing that the model cannot take.
-
-    value: as it was returned, for one sample, before a batch axis was added. training: the training side's tensor of that sample.
-    """
-    if isinstance(value, (list, tuple)) and len(value) == 1:
-        value = value[0]
-    if not isinstance(value, np.ndarray):
-        what = f"{len(value)} values" if isinstance(value, (list, tuple)) else f"{type(value).__name__}"
-        return step_finding("shape", f"returns {what} where the training preprocessing returns an array")
-    fed = value[np.newaxis] if value.ndim == training.ndim - 1 else value
-    return explain_input(training, fed, pictures)
-
-
 def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
     """The pictures, where there is one for every sample."""
     images = [picture for picture in pictures if isinstance(picture, Image.Image)]

@@ -111,7 +111,7 @@ class LayerSearch:
     """What a search found. calls: of layers that were looked at. agree: the worst distance among those that agree.
 
     unmatched: layers whose value is nowhere in the graph although what follows from it is. reason: why there is no finding, in one
-    sentence. vanishes: the difference is gone where every layer's output is fetched, so that a fusion of layers makes it.
+    sentence.
     """
 
     finding: LayerFinding | None
@@ -119,7 +119,6 @@ class LayerSearch:
     agree: float = 0.0
     unmatched: tuple[str, ...] = ()
     reason: str = ""
-    vanishes: bool = False
 
     def as_finding(self, stage: str, remedy: str = "") -> Finding | None:
         """The finding for the failure's text; None where nothing was found. stage: "export" or "optimise"."""

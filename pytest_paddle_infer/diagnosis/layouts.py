@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
 from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.narrowing import narrowed
 
 PICTURE_CHANNELS = (1, 3, 4)
 SHIFT = 3
@@ -149,20 +150,6 @@ def explain_precision(training: Array, inference: Array, before: float) -> tuple
         if apart(inference, narrow) <= 1e-7 < before:
             return "precision", f"rounds its values to {kind} on the way"
     return None
-
-
-def narrowed(tensor: Array) -> Iterator[tuple[str, Array]]:
-    """Yields (type, values rounded to it) for the types that values pass on their way."""
-    with np.errstate(over="ignore"):
-        yield "float16", tensor.astype(np.float16).astype(np.float64)
-    single = np.ascontiguousarray(tensor, dtype=np.float32)
-    bits = single.view(np.uint32).astype(np.uint64)
-    yield "bfloat16", _of_bits((bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000))
-    yield "bfloat16 by cutting off bits", _of_bits(bits & np.uint64(0xFFFF0000))
-
-
-def _of_bits(bits: Array) -> Array:
-    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 def mixed_colours(training: Array, inference: Array) -> tuple[str, str] | None:

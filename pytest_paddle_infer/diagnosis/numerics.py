@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_paddle_infer.diagnosis.agreement import finite
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.traces import Array, GraphRun, Trace
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a floating-point format holds. largest: finite value. normal, smallest: the smallest normal and subnormal ones."""
+    """What a floating-point format holds. largest: finite value. smallest: the smallest subnormal one."""
 
     largest: float
-    normal: float
     smallest: float
 
 
 RANGES: Mapping[str, Range] = {
-    "fp16": Range(65504.0, 2.0**-14, 2.0**-24),
-    "bf16": Range(3.3895313892515355e38, 2.0**-126, 2.0**-133),
-    "fp32": Range(3.4028234663852886e38, 2.0**-126, 2.0**-149),
-    "tf32": Range(3.4011621342146535e38, 2.0**-126, 2.0**-136),
+    "fp16": Range(65504.0, 2.0**-24),
+    "bf16": Range(3.3895313892515355e38, 2.0**-133),
+    "tf32": Range(3.4011621342146535e38, 2.0**-136),
 }
-"""IEEE 754 binary16 and binary32; bfloat16 and TF32 have binary32's exponent. int8 is scaled to each tensor, so it has no range here."""
+"""IEEE 754 binary16; bfloat16 and TF32 have binary32's exponent. The training side computes in binary32 itself, and int8 is scaled to each
+tensor: neither has a range here."""
 
 FADED = 0.01
 """Share of a tensor's nonzero values that must become zero before it is said: single ones always do."""
@@ -77,18 +77,18 @@ def first_not_finite(trace: Trace) -> NumericFault | None:
     """The first call of the training layer that puts out NaN or Inf; None when every value is finite."""
     sizes: list[tuple[str, float]] = []
     for call in trace.calls:
-        bad = [array for tensor in call.outputs if not _finite(array := trace.tensors[tensor])]
+        bad = [array for tensor in call.outputs if not finite(array := trace.tensors[tensor])]
         given = [trace.tensors[tensor] for tensor in call.inputs]
-        spoilt = [array for array in given if not _finite(array)]
+        spoilt = [array for array in given if not finite(array)]
         if bad or spoilt:
-            known = any(tensor in trace.inputs for tensor in call.inputs if not _finite(trace.tensors[tensor]))
+            known = any(tensor in trace.inputs for tensor in call.inputs if not finite(trace.tensors[tensor]))
             where = str(call) if not spoilt else "the network's input" if known else f"the code before {call}"
             before = tuple(sorted(sizes, key=lambda pair: -pair[1])[:3])
             what = _what(spoilt or bad)
             largest = max(map(_largest, given), default=0.0) if not spoilt else max((size for _, size in before), default=0.0)
             return NumericFault("training", where, what, largest, not known, kind="layer" if not spoilt else "code", before=before)
         sizes.append((str(call), max((_largest(trace.tensors[tensor]) for tensor in call.outputs), default=0.0)))
-    ends = [trace.tensors[tensor] for tensor in trace.outputs if not _finite(trace.tensors[tensor])]
+    ends = [trace.tensors[tensor] for tensor in trace.outputs if not finite(trace.tensors[tensor])]
     if not ends:
         return None
     before = tuple(sorted(sizes, key=lambda pair: -pair[1])[:3])
@@ -99,10 +99,10 @@ def first_not_finite(trace: Trace) -> NumericFault | None:
 def first_not_finite_in_graph(run: GraphRun) -> NumericFault | None:
     """The first operator of the graph that puts out NaN or Inf; None when every value is finite."""
     for value in run.values:
-        if _finite(value.array):
+        if finite(value.array):
             continue
         given = [run.values[source].array for source in value.sources]
-        fine = value.op != "" and all(map(_finite, given))
+        fine = value.op != "" and all(map(finite, given))
         largest = max(map(_largest, given), default=0.0)
         where = f"the operator {value.op}" if value.op else "the graph's input"
         return NumericFault("graph", where, _what([value.array]), largest, fine, kind="operator")
@@ -132,38 +132,11 @@ def beyond_range(trace: Trace, precision: str) -> NumericFault | None:
     return None
 
 
-@dataclass(frozen=True)
-class LayerRange:
-    """The values that a call puts out. smallest: of those that are not zero. subnormal: share of them below the precision's normal ones."""
-
-    where: str
-    largest: float
-    smallest: float
-    subnormal: float
-
-
-def ranges(trace: Trace, precision: str = "fp32") -> tuple[LayerRange, ...]:
-    """The range of each call's values, those that come nearest to the end of the precision's range first."""
-    normal = RANGES.get(precision, RANGES["fp32"]).normal
-    found = []
-    for call in trace.calls:
-        floats = [trace.tensors[tensor] for tensor in call.outputs if trace.tensors[tensor].dtype.kind == "f"]
-        sizes = [np.abs(array[np.isfinite(array) & (array != 0)]).astype(np.float64) for array in floats]
-        joined = np.concatenate([part.ravel() for part in sizes]) if sizes else np.zeros(0)
-        if joined.size:
-            found.append(LayerRange(str(call), float(joined.max()), float(joined.min()), float((joined < normal).mean())))
-    return tuple(sorted(found, key=lambda item: -item.largest))
-
-
-def _finite(array: Array) -> bool:
-    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
-
-
 def _largest(array: Array) -> float:
     if array.dtype.kind not in "fc" or not array.size:
         return 0.0
-    finite = array[np.isfinite(array)]
-    return float(np.abs(finite).max()) if finite.size else 0.0
+    numbers = array[np.isfinite(array)]
+    return float(np.abs(numbers).max()) if numbers.size else 0.0
 
 
 def _what(arrays: Sequence[Array]) -> str:

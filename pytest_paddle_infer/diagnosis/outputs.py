@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, close, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Arrays, Finding
-from pytest_paddle_infer.diagnosis.layouts import narrowed
+from pytest_paddle_infer.diagnosis.narrowing import narrowed
 from pytest_paddle_infer.diagnosis.scores import explain_scores
 
 Facts = tuple[tuple[str, str], ...]
@@ -24,7 +24,6 @@ _REMEDIES = {
     "softmax": "apply softmax once, at the same place, in the exported model and in the training engine.",
     "dtype": "cast the output to the same dtype in both.",
     "precision": "keep float32 up to the output, or give the model a tolerance that allows for the narrower type.",
-    "batch": "take whatever mixes the samples of a batch (a mean over axis 0, a reshape without the batch axis) out of the model.",
 }
 
 
@@ -33,12 +32,10 @@ def explain_outputs(
     inference: Arrays,
     names: Sequence[str] = (),
     rounding: float = ROUNDING,
-    alone: Arrays | None = None,
 ) -> Finding | None:
     """Says how the inference engine's outputs came about from the training engine's; None where they agree or nothing fits.
 
-    names: of the outputs. rounding: how far honest outputs lie apart, of the largest value. alone: the inference engine's outputs to
-    the same samples, run one by one and joined, where they are known.
+    names: of the outputs. rounding: how far honest outputs lie apart, of the largest value.
     """
     if len(training) != len(inference) or not training:
         return None
@@ -48,10 +45,6 @@ def explain_outputs(
     found = _not_finite(training, inference, names) or _swapped(training, inference, names, rounding)
     if found is not None:
         return found
-    limit = max(CLOSE, rounding)
-    if alone is not None and len(alone) == len(training) and all(close(*pair, limit) for pair in zip(alone, training)):
-        what = "the inference engine's answer to a sample depends on the others in its batch: alone, each agrees."
-        return _found("batch", what, kind="operator")
     for k in wrong:
         found = explain_output(training[k], inference[k], rounding)
         if found is not None:
@@ -92,9 +85,9 @@ def where(training: Array, inference: Array) -> Facts:
     return tuple(facts)
 
 
-def _found(name: str, what: str, kind: str = "output") -> Finding:
-    if name in ("softmax", "log_softmax", "sigmoid", "relu", "relu6", "tanh", "exp", "log", "clip", "temperature"):
-        kind = "operator"
+def _found(name: str, what: str) -> Finding:
+    operators = ("softmax", "log_softmax", "sigmoid", "relu", "relu6", "tanh", "exp", "log", "clip", "temperature")
+    kind = "operator" if name in operators else "output"
     return Finding("export", what, kind, name, remedy=_REMEDIES.get(name, _LOOK))
 
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-import numpy as np
-
+from .agreement import apart
 from .finding import Arrays, Deadline
 
 STAY = frozenset(
@@ -118,18 +117,10 @@ def search(
 
 def relative_error(outputs: Arrays, expected: Arrays) -> float:
     """Largest difference of any output, of that output's largest expected value; infinite for other shapes, NaN or Inf."""
-    worst = 0.0 if len(outputs) == len(expected) else math.inf
-    for one, two in zip(outputs, expected):
-        if one.shape != two.shape:
-            return math.inf
-        if not one.size:
-            continue
-        kind = np.complex128 if "c" in (one.dtype.kind, two.dtype.kind) else np.float64
-        with np.errstate(all="ignore"):
-            apart = float(np.abs(one.astype(kind) - two.astype(kind)).max())
-            scale = float(np.abs(two.astype(kind)).max())
-        worst = max(worst, apart / scale if scale else apart and math.inf) if math.isfinite(apart) else math.inf
-    return worst
+    if len(outputs) != len(expected):
+        return math.inf
+    compared = (pair for pair in zip(outputs, expected) if pair[0].size or pair[0].shape != pair[1].shape)
+    return max((apart(*pair) for pair in compared), default=0.0)
 
 
 class _OutOfTime(Exception):

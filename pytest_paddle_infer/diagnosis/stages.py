@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from pytest_paddle_infer.failures import WorkerFailure
 
+RAW = "cpu-noopt"
+"""The variant without optimisation: equal to the training layer bit for bit (2.6.2 and 3.3.1, every net of the zoo)."""
+
 RAISED_IN = {
     "ProcessingError": "preprocess",
     "SampleError": "preprocess",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.diagnosis.narrowing import NARROWER
 
 Array = npt.NDArray[Any]
 
@@ -205,11 +206,7 @@ def _factor(pairs: Sequence[Pair]) -> float | None:
 
 def _rounded(pairs: Sequence[Pair]) -> tuple[str, str] | None:
     if all(pair.model.dtype in (np.float32, np.float64) for pair in pairs):
-        for what, rounded in (
-            ("bfloat16", _to_bfloat16),
-            ("bfloat16 by cutting digits", _cut_to_bfloat16),
-            ("float16", _to_float16),
-        ):
+        for what, rounded in NARROWER.items():
             if all(_same(pair.export, rounded(pair.model)) for pair in pairs):
                 return (
                     what,
@@ -218,22 +215,6 @@ def _rounded(pairs: Sequence[Pair]) -> tuple[str, str] | None:
         if sum(pair.model.size for pair in pairs) >= 32 and all(_in_steps(pair) for pair in pairs):
             return "the steps of int8", "export from the weights before quantisation, or set the tolerance of a quantised model."
     return None
-
-
-def _to_bfloat16(array: Array) -> Array:
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32).astype(np.uint64)
-    up = (bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000)
-    return np.asarray(up.astype(np.uint32).view(np.float32).astype(array.dtype).reshape(array.shape))
-
-
-def _cut_to_bfloat16(array: Array) -> Array:
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
-    return np.asarray(bits.view(np.float32).astype(array.dtype).reshape(array.shape))
-
-
-def _to_float16(array: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(array.astype(np.float16).astype(array.dtype))
 
 
 def _in_steps(pair: Pair) -> bool:

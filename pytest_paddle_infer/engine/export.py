@@ -32,12 +32,8 @@ class ExportService:
         when the model cannot be exported.
         """
         paddle = load_paddle()
-        specs = [
-            paddle.static.InputSpec([-1 if dim is None else dim for dim in spec.shape], spec.dtype, name=spec.name)
-            for spec in self._model.inputs
-        ]
         with on_cpu():
-            paddle.jit.save(self._model.layer, str(Path(directory) / STEM), input_spec=specs)
+            paddle.jit.save(self._model.layer, str(Path(directory) / STEM), input_spec=input_specs(self._model))
         exported = ExportedModel(Path(directory))
         problem = check_files(exported, paddle.__version__)
         if problem:
@@ -46,6 +42,12 @@ class ExportService:
         if not report.equal:
             raise ExportError(f"paddle.jit.save wrote other parameters than the model's: {report.sentence()}")
         return {"paddle": paddle.__version__}
+
+
+def input_specs(model: LoadedModel) -> list[Any]:
+    """The model's inputs as `paddle.static.InputSpec` objects, an open dimension as -1."""
+    make = load_paddle().static.InputSpec
+    return [make([-1 if dim is None else dim for dim in spec.shape], spec.dtype, name=spec.name) for spec in model.inputs]
 
 
 def verify_parameters(exported: ExportedModel, model: LoadedModel) -> ParameterReport:

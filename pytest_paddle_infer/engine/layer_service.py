@@ -8,14 +8,8 @@ from dataclasses import dataclass
 from pytest_paddle_infer.deployed.predictor import Predictor
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.layers import LayerSearch, search_graph
-from pytest_paddle_infer.diagnosis.numerics import (
-    LayerRange,
-    NumericFault,
-    beyond_range,
-    first_not_finite,
-    first_not_finite_in_graph,
-    ranges,
-)
+from pytest_paddle_infer.diagnosis.numerics import NumericFault, beyond_range, first_not_finite, first_not_finite_in_graph
+from pytest_paddle_infer.diagnosis.stages import RAW
 from pytest_paddle_infer.diagnosis.traces import GraphRun, Trace
 from pytest_paddle_infer.engine.export import verify_parameters
 from pytest_paddle_infer.engine.inference import EngineSetup
@@ -26,18 +20,14 @@ from pytest_paddle_infer.engine.runtime import quiet, set_threads
 from pytest_paddle_infer.exports import ExportedModel, ExportError
 from pytest_paddle_infer.variants import Variant
 
-RAW = Variant("cpu-noopt", base="cpu-noopt")
-"""Runs the graph as it was exported: equal to the training layer bit for bit (2.6.2 and 3.3.1, every net of the zoo)."""
-
 
 @dataclass(frozen=True)
 class NumericFaults:
-    """What is no number on each side, and what a precision cannot hold. ranges: of the calls with the largest values."""
+    """What is no number on each side, and what a precision cannot hold. range: None for fp32 and int8, see `RANGES`."""
 
     training: NumericFault | None = None
     graph: NumericFault | None = None
     range: NumericFault | None = None
-    ranges: tuple[LayerRange, ...] = ()
     reason: str = ""
 
 
@@ -66,7 +56,7 @@ class LayerService:
         """Looks for NaN, Inf, and values that `precision` cannot hold."""
         _, trace = self._training(inputs)
         fault = first_not_finite_in_graph(self._graph(inputs))
-        return NumericFaults(first_not_finite(trace), fault, beyond_range(trace, precision), ranges(trace, precision)[:3])
+        return NumericFaults(first_not_finite(trace), fault, beyond_range(trace, precision))
 
     def _training(self, inputs: Arrays) -> tuple[Tracer, Trace]:
         if self._traced is None:
@@ -80,7 +70,7 @@ class LayerService:
         if self._run is None:
             files = os.fspath(self._export.model_file), os.fspath(self._export.params_file)
             with quiet():
-                predictor = Predictor(*files, self._setup.request(RAW))
+                predictor = Predictor(*files, self._setup.request(Variant(RAW, base=RAW)))
             named = dict(zip((str(spec.name) for spec in self._model.inputs), inputs))
             names = predictor.input_names
             feeds = [named[name] for name in names] if all(name in named for name in names) else list(inputs)

@@ -17,10 +17,6 @@ from pytest_paddle_infer.engine.training import flatten
 from pytest_paddle_infer.exports import read_operators
 
 
-class _Enough(Exception):
-    """Ends a run early."""
-
-
 @dataclass
 class _Change:
     """What the next run is to do otherwise: outputs of a call are replaced, by number; disturbed where the array is None."""

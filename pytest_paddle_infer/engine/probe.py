@@ -16,7 +16,7 @@ from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.layers import GROWTH, LayerSearch
 from pytest_paddle_infer.diagnosis.probed_layers import PROBED, search_probe
 from pytest_paddle_infer.diagnosis.traces import Trace, distance
-from pytest_paddle_infer.engine.export import verify_parameters
+from pytest_paddle_infer.engine.export import input_specs, verify_parameters
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.layer_trace import Tracer, tensors_in
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
@@ -24,10 +24,8 @@ from pytest_paddle_infer.engine.processing import Arrays, as_list
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
 from pytest_paddle_infer.exports import ExportedModel, paired_parameters, read_graph, read_parameters
+from pytest_paddle_infer.judge.noise import UNIT_ROUNDOFF
 from pytest_paddle_infer.variants import Variant
-
-ROUNDOFF: Mapping[str, float] = {"fp32": 1.0, "tf32": 2.0**13, "fp16": 2.0**13, "bf16": 2.0**16, "int8": 2.0**16}
-"""Unit roundoff in units of float32's: by so much more a layer may differ in that precision."""
 
 HOSTILE_TO_PROBES: Mapping[int, tuple[str, ...]] = {
     2: ("batch_norm_act_fuse_pass", "conv_activation_mkldnn_fuse_pass"),
@@ -35,6 +33,11 @@ HOSTILE_TO_PROBES: Mapping[int, tuple[str, ...]] = {
 }
 """Paddle's major version -> passes that take no heed of what is fetched: it is not there (SIGSEGV in run(), with the first of them), or is
 what a later operator made of it (ReLU fused into the convolution; dropout in place)."""
+
+
+def roundoff(precision: str) -> float:
+    """Unit roundoff in units of float32's: by so much more a layer may differ in that precision. int8 has none and counts as bfloat16."""
+    return UNIT_ROUNDOFF["bf16" if precision == "int8" else precision] / UNIT_ROUNDOFF["fp32"]
 
 
 class ProbeService:
@@ -56,7 +59,7 @@ class ProbeService:
         if not trace.calls:
             return LayerSearch(None, reason="the network calls no layer that could be looked at.")
         tracer.restore()
-        factor = ROUNDOFF.get(self._variant.computes_in, 1.0)
+        factor = roundoff(self._variant.computes_in)
         floors = self._floors(trace, inputs, factor)
         differing, note = self._take_parameters()
         prefix = Path(directory) / "probe"
@@ -74,11 +77,8 @@ class ProbeService:
         most = [max(PROBED * factor, 2 * GROWTH * floors.get(tensor, 0.0)) for tensor in trace.outputs]  # each may lie so far off
         changed = len(final) == len(outputs) and any(distance(*pair) > limit for *pair, limit in zip(final, outputs, most))
         if search.finding is None and changed:
-            search = replace(
-                search,
-                vanishes=True,
-                reason=search.reason[:-1] + ", and so do the outputs: the difference is gone where no layers are fused.",
-            )
+            gone = ", and so do the outputs: the difference is gone where no layers are fused."
+            search = replace(search, reason=search.reason[:-1] + gone)
         return replace(search, reason=search.reason + note) if search.finding is None else search.with_parameters(differing)
 
     def _take_parameters(self) -> tuple[list[str], str]:
@@ -139,11 +139,7 @@ class ProbeService:
         with quiet(), on_cpu():
             probe = BY_INPUTS[len(self._model.inputs)](layer, begin, end)
             probe.eval()
-            specs = [
-                paddle.static.InputSpec([-1 if dim is None else dim for dim in spec.shape], spec.dtype, name=spec.name)
-                for spec in self._model.inputs
-            ]
-            paddle.jit.save(probe, str(prefix), input_spec=specs)
+            paddle.jit.save(probe, str(prefix), input_spec=input_specs(self._model))
 
     def _collect(self, trace: Trace, name: str, side: str, variables: Sequence[Any]) -> None:
         """Notes what goes into or out of the call that is being exported."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_paddle_infer.engine.export import input_specs
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
 from pytest_paddle_infer.engine.processing import Arrays
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
@@ -26,13 +27,9 @@ class StageService:
 
     def traced(self, inputs: Arrays) -> Arrays:
         """The outputs of the program that `paddle.jit.to_static` makes of the layer."""
-        paddle = load_paddle()
-        specs = [
-            paddle.static.InputSpec([-1 if dim is None else dim for dim in spec.shape], spec.dtype, name=spec.name)
-            for spec in self._model.inputs
-        ]
+        specs = input_specs(self._model)
         with quiet():
-            return self._run(paddle.jit.to_static(self._model.layer, input_spec=specs, full_graph=True), inputs)
+            return self._run(load_paddle().jit.to_static(self._model.layer, input_spec=specs, full_graph=True), inputs)
 
     def loaded(self, prefix: str, inputs: Arrays) -> Arrays:
         """The outputs of what `paddle.jit.load` makes of an export."""

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.distributions import WHEELS, own_version, version_of
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.option_table import OPTIONS
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.options import Settings
 
-PADDLES = ("paddlepaddle", "paddlepaddle-gpu")
-PACKAGES = (*PADDLES, "numpy", "pillow", "reprod-log", "pytest", "pytest-xdist")
-
-
-def own_version() -> str:
-    """The plugin's version; "from source" where it is not installed."""
-    return _version("pytest-paddle-infer") or "from source"
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+PACKAGES = (*WHEELS, "numpy", "pillow", "reprod-log", "pytest", "pytest-xdist")
 
 
 def environment(settings: Settings) -> dict[str, Any]:
     """Returns what is installed and what the machine is, from metadata: neither Paddle nor numpy is imported."""
-    found = {name: found for name in PACKAGES if (found := _version(name)) is not None}
+    found = {name: found for name in PACKAGES if (found := version_of(name))}
     machine = this_machine()
     return {
-        "paddle": next((found[name] for name in PADDLES if name in found), None),
+        "paddle": next((found[name] for name in WHEELS if name in found), None),
         "python": platform.python_version(),
         "system": platform.platform(),
         "plugin": own_version(),

@@ -103,8 +103,9 @@ class Recorder:
         return results, others
 
     def _content(self, results: list[Result], others: Counter[str], status: int) -> dict[str, Any]:
+        from pytest_paddle_infer.distributions import own_version
         from pytest_paddle_infer.report.content import Session, content_of
-        from pytest_paddle_infer.report.facts import environment, options_given, own_version
+        from pytest_paddle_infer.report.facts import environment, options_given
 
         return content_of(
             Session(

@@ -217,7 +217,7 @@ def test_models_are_listed_with_their_size_and_input() -> None:
 @pytest.mark.usefixtures("zoo")
 def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None:
     assert models.chosen("resnet*") == ["resnet18", "resnet50"]
-    with pytest.raises(ModelError, match=r"called 'resnt18'\. Did you mean resnet18"):
+    with pytest.raises(ModelError, match=r"called 'resnt18'\. Did you mean 'resnet18'"):
         models.chosen("resnt18")
     with pytest.raises(ModelError, match="lists all"):
         models.chosen("qqqq")
@@ -237,7 +237,7 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
         (["explain", "paritty"], "did you mean 'parity'?"),
         (["explain", "optimize"], "did you mean 'optimise'?"),
         (["explain", "qqqq"], "known: artifacts, parity, log, stages"),
-        (["models", "resnt18"], "Did you mean resnet18"),
+        (["models", "resnt18"], "Did you mean 'resnet18'"),
         (["doctor", "--jsn"], "unrecognized arguments: --jsn"),
     ],
 )
@@ -328,6 +328,18 @@ def test_with_the_standard_library_alone_a_command_says_what_is_missing(
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, "")
     assert [text for text in said if text not in " ".join(done.stdout.split())] == []
+
+
+@pytest.mark.parametrize("name", ["pytest_paddle_infer.judge.nosie", "numpy.core.multiarray", None])
+def test_a_module_that_is_missing_inside_a_package_is_a_fault_and_not_a_package_to_install(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(subject: str) -> list[str]:
+        raise ModuleNotFoundError("broken", name=name)
+
+    monkeypatch.setattr(explain, "lines", broken)
+    with pytest.raises(ModuleNotFoundError, match="broken"):
+        program.main(["explain", "parity"])
 
 
 # -- columns -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from pytest_paddle_infer.diagnosis.agreement import apart, close, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Placement, render
-from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input, explain_misfit
+from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, known, recognised
 from pytest_paddle_infer.diagnosis.pictures import upright
 from pytest_paddle_infer.diagnosis.pipelines import identify
@@ -408,14 +408,6 @@ def test_broken_metadata_leave_a_picture_as_it_is_stored() -> None:
 
 
 # -- tensors that the model cannot take --------------------------------------------------------------------------------
-
-
-def test_a_return_value_that_does_not_fit_is_explained_with_the_training_tensor_beside_it() -> None:
-    assert said(explain_misfit(RIGHT[0].transpose(1, 2, 0), RIGHT)) == NHWC
-    assert said(explain_misfit(RIGHT[0].astype(np.float64), RIGHT)) == "makes float64, the training preprocessing float32"
-    assert said(explain_misfit([RIGHT[0], RIGHT[0]], RIGHT)) == "returns 2 values where the training preprocessing returns an array"
-    assert said(explain_misfit("text", RIGHT)) == "returns str where the training preprocessing returns an array"
-    assert said(explain_misfit([RIGHT[0][::-1]], RIGHT)) == BGR
 
 
 BROADCAST = "preprocess raised ValueError for sample a: operands could not be broadcast together with shapes {} (3,) "

@@ -153,13 +153,6 @@ def test_only_one_wrong_sample_is_shown_by_its_number() -> None:
     assert where(long[:1], wrong[:1]) == ()
 
 
-def test_answers_that_agree_alone_depend_on_their_neighbours() -> None:
-    mixed = LOGITS + LOGITS.mean(axis=0)
-    found = explain_outputs([LOGITS], [mixed], alone=[LOGITS])
-    assert said(found)[0] == "batch"
-    assert said(explain_outputs([LOGITS], [mixed + 1], alone=[mixed]))[0] != "batch"
-
-
 @pytest.mark.parametrize(
     ("training", "inference"),
     [

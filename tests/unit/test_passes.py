@@ -462,3 +462,4 @@ def test_the_error_of_zeros_integers_and_nothing() -> None:
     assert relative_error(ones, zeros) == math.inf
     assert relative_error([np.array([1, 2], np.int64)], [np.array([1, 4], np.int64)]) == 0.5
     assert relative_error([np.zeros((0, 3))], [np.zeros((0, 3))]) == 0
+    assert relative_error([np.zeros((0, 3))], [np.zeros((0, 2))]) == math.inf

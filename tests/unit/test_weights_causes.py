@@ -50,6 +50,10 @@ def bfloat16(export: Weights) -> None:
         export[name] = ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
 
 
+def cut_to_bfloat16(export: Weights) -> None:
+    export.update({name: (array.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32) for name, array in export.items()})
+
+
 def float16(export: Weights) -> None:
     export.update({name: array.astype(np.float16).astype(np.float32) for name, array in export.items()})
 
@@ -107,7 +111,8 @@ def untrained(export: Weights) -> None:
         (scaled("features.0.weight", 1.001), "features.0.weight in the export is 1.001 times the model's", "features.0.weight"),
         (scaled("features.0.weight", 1.000001), "features.0.weight in the export is 1.000001 times", "features.0.weight"),
         (swapped, "the export has mix.weight and other.weight swapped", "mix.weight"),
-        (bfloat16, "rounded to bfloat16", ""),
+        (bfloat16, "rounded to bfloat16.", ""),
+        (cut_to_bfloat16, "rounded to bfloat16 by cutting off bits.", ""),
         (float16, "rounded to float16", ""),
         (int8, "rounded to the steps of int8", ""),
         (one_bit, "one bit of fc.weight[1, 1] is flipped", "fc.weight"),
@@ -146,6 +151,13 @@ def test_values_that_are_nan_on_both_sides_disturb_no_hypothesis() -> None:
         if pair.name == "other.weight":
             pair.model[0, 0] = pair.export[0, 0] = np.inf
     assert "the same training" in cause_of(pairs)
+
+
+@pytest.mark.parametrize("change", [bfloat16, cut_to_bfloat16, float16])
+def test_a_parameter_without_axes_is_rounded_like_the_others(change: Callable[[Weights], None]) -> None:
+    pairs = changed(change)
+    one, two = (np.array(array[0]) for array in (pairs[1].model, pairs[1].export))
+    assert cause_of([*pairs, Pair("scale", one, two)]).startswith(f"{len(pairs) + 1} of {len(pairs) + 1} parameters")
 
 
 def test_two_unrelated_changes_are_not_explained_as_one() -> None:

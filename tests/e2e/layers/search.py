@@ -72,7 +72,6 @@ def told(search):
         "between": search.finding.name if search.finding and search.finding.layer is None else "",
         "unmatched": list(search.unmatched),
         "reason": search.reason,
-        "vanishes": search.vanishes,
     }
 
 
@@ -128,10 +127,15 @@ faults = first_not_finite(huge, exported(huge, nothing), [huge.samples[0].value]
 ANSWERS["inf"] = {
     "training": faults.training and faults.training.sentence(),
     "graph": faults.graph and faults.graph.sentence(),
-    "range": faults.range and faults.range.sentence(),
     "reason": faults.reason,
 }
+large = make(nets.Net, (3, 8, 8), huge=1e4)
+beyond = exported(large, nothing)
+for precision in ("fp32", "fp16", "int8"):
+    faults = first_not_finite(large, beyond, [large.samples[0].value], Deadline(60), precision)
+    told_of = faults.training, faults.graph, faults.range
+    ANSWERS[f"large in {precision}"] = [fault and fault.sentence() for fault in told_of]
 ANSWERS["no time"] = told(locate_in_graph(net, good, [net.samples[0].value], Deadline(0)))
-for bench in (net, recurrent, huge):
+for bench in (net, recurrent, huge, large):
     bench.close()
 print("ANSWERS" + json.dumps(ANSWERS))
