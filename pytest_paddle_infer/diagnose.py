@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
-from pytest_paddle_infer.diagnosis.stages import Step, parted, told
+from pytest_paddle_infer.diagnosis.stages import RAW, Step, parted, told
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.reference import Reference
 
 T = TypeVar("T")
-
-RAW = "cpu-noopt"
-"""The predictor without optimisation: bit-identical to dygraph on every net of the zoo (2.6.2 and 3.3.1)."""
 
 TRACED = (
     "look at the code of this place: in-place methods whose result is ignored (x.add_(1)), writes through a view, state that is kept in "

@@ -331,16 +331,13 @@ class ParityRun:
         found = self.output_finding()
         return "" if found is None else found.cause
 
-    def output_finding(self, alone: Sequence[Array] | None = None) -> Finding | None:
-        """What was done to the example's outputs of either engine; None where unknown.
-
-        alone: the inference engine's outputs to the example's samples, run one by one and joined.
-        """
+    def output_finding(self) -> Finding | None:
+        """What was done to the example's outputs of either engine; None where unknown."""
         if self.example is None:
             return None
         limits = [verdict.limit for verdict in self.outputs]
         rounding = max([ROUNDING, *(limit for limit in limits if limit <= BLIND)])
-        return explain_outputs(self.example.training, self.example.inference, self._reference.names, rounding, alone)
+        return explain_outputs(self.example.training, self.example.inference, self._reference.names, rounding)
 
     def agrees(self, training: Sequence[Array], inference: Sequence[Array]) -> bool:
         """True when outputs agree as closely as rounding allows; for the diagnosis, not for the verdict."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer.bench import RunOptions
-from pytest_paddle_infer.diagnose import RAW, Diagnosis
+from pytest_paddle_infer.diagnose import Diagnosis
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.diagnosis.stages import RAW
 from pytest_paddle_infer.exports import ExportedModel, ParameterReport
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.judge.answers import AnswersVerdict
