@@ -179,6 +179,11 @@ class _Replay:
             left_out = list(evidence.left_out)  # the conversion was made again
         if left_out:
             raise UndecidedError(f"{self._who}: it does not fail, but something was left out, so nothing is told: {left_out[0]}.")
+        if kept.shows == "nothing" and kept.death is not None:
+            raise UndecidedError(
+                f"{self._who}: it died after every sample was answered, and these inputs alone never showed that "
+                f"({kept.cause.rstrip('.')})."
+            )
         if kept.shows == "nothing":
             raise UndecidedError(
                 f"{self._who}: what failed is not in the outputs of one batch, which agreed then and agree now ({kept.cause.rstrip('.')})."

@@ -124,6 +124,21 @@ def test_a_failure_that_is_not_in_the_outputs_is_undecided_while_they_agree(answ
         answers([TRAINED], inference=[TRAINED])
 
 
+def test_a_death_of_being_asked_otherwise_is_undecided_while_the_batch_agrees(answers: Answer) -> None:
+    """No batch showed it, so that none can show that it is gone."""
+    death = Death("inference engine (onednn): run on a clone", "signal", DEAD.detail)
+    with pytest.raises(UndecidedError, match="it died after every sample was answered, and these inputs alone never showed that"):
+        answers([TRAINED], inference=[TRAINED], death=death, died_later=True)
+
+
+def test_a_death_of_being_asked_otherwise_is_red_where_the_replay_dies_or_differs(answers: Answer) -> None:
+    death = Death("inference engine (onednn): run on a clone", "signal", DEAD.detail)
+    assert red(answers, DEAD, inference=[TRAINED], death=death, died_later=True).title == "tiny, onednn:threads=2: a cause."
+    differs = red(answers, [OFF], inference=[TRAINED], death=death, died_later=True)
+    assert differs.title.startswith("tiny, onednn:threads=2: output: 1 of 10 elements differ")
+    assert differs.facts[0] == ("then", "tiny, onednn:threads=2: a cause.")
+
+
 def test_an_engine_that_is_not_the_one_asked_for_is_red(answers: Answer) -> None:
     ignored = replace(RAN, refused=("Please compile with onnxruntime",))
     assert "Paddle went on without an option" in red(answers, [TRAINED], evidence=ignored).title
