@@ -87,7 +87,27 @@ def test_a_death_that_is_still_there_is_red_with_the_recorded_cause(answers: Ans
     death = Death(LOAD, "signal", DEAD.detail)
     failure = red(answers, DEAD, inference=None, death=death)
     assert failure.title == "tiny, onednn:threads=2: a cause."
+    assert not {"then", "now"} & {label for label, _ in failure.facts}
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "now"),
+    [
+        ("timeout", "no end after 300 s (--paddle-timeout)", "no end after 20 s (--paddle-timeout)"),
+        ("exception", "SystemError: Access to 0x7f1c is not allowed", "SystemError: Access to 0x55ab is not allowed"),
+    ],
+)
+def test_another_time_limit_or_address_does_not_make_it_another_death(answers: Answer, kind: str, then: str, now: str) -> None:
+    failure = red(answers, WorkerFailure(LOAD, kind, now), inference=None, death=Death(LOAD, kind, then))
+    assert failure.title == "tiny, onednn:threads=2: a cause."
     assert "then" not in dict(failure.facts)
+    assert dict(failure.facts)["now"] == now, "the cause has the numbers of then"
+
+
+def test_another_signal_or_kind_is_another_death(answers: Answer) -> None:
+    for kind, detail in (("signal", "the process died of SIGABRT (signal 6)"), ("exit", DEAD.detail)):
+        failure = red(answers, DEAD, inference=None, death=Death(LOAD, kind, detail))
+        assert dict(failure.facts)["then"] == "tiny, onednn:threads=2: a cause."
 
 
 def test_a_death_that_is_gone_is_green(answers: Answer) -> None:
