@@ -49,7 +49,6 @@ class Kept:
     input_names: tuple[str, ...]
     outputs: tuple[KeptOutput, ...]
     versions: Mapping[str, str]
-    date: str
     request: Mapping[str, Any]
     calls: tuple[str, ...]
     not_repeatable: tuple[str, ...]
@@ -119,7 +118,6 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
         input_names=tuple(str(item["name"]) for item in verdict["inputs"]),
         outputs=tuple(_output(item) for item in verdict["outputs"]),
         versions={str(name): str(text) for name, text in verdict["versions"].items()},
-        date=str(verdict["date"]),
         request=dict(configuration["request"]),
         calls=tuple(json.dumps(_call(call)) for call in configuration["calls"]),
         not_repeatable=_texts(configuration["not_repeatable"]),

@@ -33,7 +33,7 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
         def again(self: _Replay) -> Rerun:
             if isinstance(outputs, WorkerFailure):
                 raise outputs
-            self._loaded = Reloaded(NOW, ("out",) * len(outputs), False, left_out)
+            self._loaded = Reloaded(NOW, False, left_out)
             return Rerun(list(outputs), replace(evidence, left_out=left_out))
 
         monkeypatch.setattr(_Replay, "_again", again)
