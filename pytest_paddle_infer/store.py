@@ -198,7 +198,7 @@ class Store:
         known = self._digests.get(_identity(path, status))
         if known is None:
             try:
-                known, status = _hash(path)
+                known, status = file_digest(path)
             except OSError as error:
                 if error.errno == errno.EIO:
                     raise _DamagedError(f"{path.name}: {error.strerror}") from error
@@ -248,7 +248,7 @@ class Store:
         for name, status in _scan(temporary):
             if name == RECORD or not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"the build of export {key} left {name}, which no entry may hold: regular files only")
-            digest, status = _hash(temporary / name, sync=True)
+            digest, status = file_digest(temporary / name, sync=True)
             self._digests[_identity(directory / name, status)] = digest
             files.append(FileRecord(name, status.st_size, digest))
         # Round trip first: {9: .., 10: ..} sorts otherwise once its keys are strings, and the checksum would not match.
@@ -403,8 +403,11 @@ def _scan(directory: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_resu
             yield prefix + item.name, item.stat(follow_symlinks=False)
 
 
-def _hash(path: Path, sync: bool = False) -> tuple[str, os.stat_result]:
-    """Return SHA-256 and the status from before reading, so that a write meanwhile shows in the next status."""
+def file_digest(path: Path, sync: bool = False) -> tuple[str, os.stat_result]:
+    """Return SHA-256 in hex and the status from before reading, so that a write meanwhile shows in the next status.
+
+    sync: write it to the disk as well. Raises `OSError`.
+    """
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     with path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as disk:

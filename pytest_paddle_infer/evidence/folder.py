@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 import shutil
 from contextlib import suppress
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pytest_paddle_infer import __version__
 from pytest_paddle_infer.evidence.arrays import EvidenceError, write_arrays
 from pytest_paddle_infer.evidence.record import FailedParity, as_text, configuration_json, verdict_json
 from pytest_paddle_infer.exports import STEM, ExportedModel
 from pytest_paddle_infer.perf import as_filename
+from pytest_paddle_infer.store import file_digest
 
 MOST = 1000
 """Folders of one model and variant; whoever has as many does not look into the next."""
@@ -74,9 +74,9 @@ def _fill(part: Path, failed: FailedParity, export: ExportedModel | None, ours: 
     facts = {"cause": failed.failure.title, "model": failed.model, "variant": failed.variant, "first": failed.first, "last": last}
     _write(part / "README.txt", GUIDE.format(**facts))
     files = sorted(path for path in part.rglob("*") if path.is_file() and path.name not in ("README.txt", "reproduce.py"))
-    digests = {path.relative_to(part).as_posix(): digest_of(path) for path in files}
+    digests = {path.relative_to(part).as_posix(): file_digest(path)[0] for path in files}
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    _write(part / "verdict.json", as_text(verdict_json(failed, digests, now, _own_version())))
+    _write(part / "verdict.json", as_text(verdict_json(failed, digests, now, __version__)))
     for path in (*part.rglob("*"), part):
         if path.is_file() and path.stat().st_nlink > 1:
             continue  # the store's own
@@ -121,19 +121,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)  # a quota or a network disk may only now say that it is full
     finally:
         os.close(handle)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _own_version() -> str:
-    try:
-        return version("pytest-paddle-infer")
-    except PackageNotFoundError:
-        return "from source"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.evidence.arrays import Arrays, EvidenceError, read_arrays
-from pytest_paddle_infer.evidence.folder import digest_of
 from pytest_paddle_infer.evidence.found import VERDICT
 from pytest_paddle_infer.evidence.record import FORMAT, Death, read_rule
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.judge.closeness import Rule
+from pytest_paddle_infer.store import file_digest
 
 CONFIGURATION = "configuration.json"
 
@@ -89,7 +89,7 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
     changed = []
     for name, digest in verdict["files"].items():
         path = directory / name
-        now = digest_of(path) if path.is_file() else ""
+        now = file_digest(path)[0] if path.is_file() else ""
         if now != digest:
             if name.endswith(".npz"):
                 raise EvidenceError(f"{name} {'is not the file that was kept' if now else 'is missing'}.")

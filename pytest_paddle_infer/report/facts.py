@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer import __version__
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.option_table import OPTIONS
 
@@ -17,8 +18,8 @@ PACKAGES = (*PADDLES, "numpy", "pillow", "reprod-log", "pytest", "pytest-xdist")
 
 
 def own_version() -> str:
-    """The plugin's version; "from source" where it is not installed."""
-    return _version("pytest-paddle-infer") or "from source"
+    """The plugin's version: of the code that runs, which need not be the one that is installed."""
+    return __version__
 
 
 def _version(name: str) -> str | None:

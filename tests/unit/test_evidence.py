@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from failed_parity import CALLS, EVIDENCE, EXACT, FAILURE, FLOOR, REQUEST, TRAINED, failed
 
+import pytest_paddle_infer
 from pytest_paddle_infer.deployed.calls import told
 from pytest_paddle_infer.evidence import folder as folder_module
 from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
@@ -26,6 +29,7 @@ from pytest_paddle_infer.evidence.record import Death, as_text
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.closeness import Noise, Tolerance
+from pytest_paddle_infer.report.facts import own_version
 
 
 @pytest.fixture
@@ -62,6 +66,17 @@ def test_what_is_kept_is_read_back(tmp_path: Path, export: ExportedModel) -> Non
         "README.txt", "configuration.json", "inference.npz", "inputs.npz", "model", "reference.npz", "reproduce.py", "training.npz",
         "verdict.json",
     }  # fmt: skip
+
+
+def test_the_version_is_that_of_the_code_that_runs_and_the_digests_are_sha256(
+    tmp_path: Path, export: ExportedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed may be another one: a checkout on PYTHONPATH goes before it."""
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", lambda name: SimpleNamespace(version="9.9.9"))
+    verdict = json.loads((keep(failed(), export, tmp_path / "kept") / "verdict.json").read_text())
+    assert verdict["written_by"] == f"pytest-paddle-infer {pytest_paddle_infer.__version__}"
+    assert own_version() == pytest_paddle_infer.__version__
+    assert verdict["files"]["model/inference.pdiparams"] == hashlib.sha256(b"weights").hexdigest()
 
 
 def test_the_rule_may_be_a_tolerance(tmp_path: Path) -> None:
