@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 IN_USE_SECONDS = 3600.0
 FOREIGN_SECONDS = 86400.0
+HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "-"
 
 _KEY = re.compile(r"[0-9a-f]{16,64}")
-_HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "-"
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -274,7 +274,7 @@ class Store:
 
     def _new_temporary(self, key: str) -> Path:
         # Not tempfile.mkdtemp: its mode 0700 would be that of the entry, whatever the umask.
-        return self._temporary / f"{key}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}"
+        return self._temporary / f"{key}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}"
 
     @property
     def _temporary(self) -> Path:
@@ -290,7 +290,7 @@ class Store:
     def _sweep_key(self, key: str) -> None:
         for path in sorted(self._temporary.glob(f"{key}.*")):
             with suppress(OSError):
-                ours = path.name.split(".")[1] == _HOST
+                ours = path.name.split(".")[1] == HOST
                 if ours or time.time() - path.lstat().st_mtime > FOREIGN_SECONDS:
                     self._remove(path, key)
 

@@ -14,5 +14,8 @@ Layout of a folder, `MODEL-VARIANT` or `MODEL-VARIANT-2` and so on::
                           is told, because verdict.json's "shows" is "nothing" or this Paddle cannot load the graph
     README.txt            what is what
 
+A folder that is being written is `.MODEL-VARIANT.<host>.<pid>.<random>.part` beside it. Its process holds a lock on it, so that one whose
+process was killed is known, and goes when the next folder is kept there.
+
 An array of bfloat16, which numpy does not have, is kept as its bits: uint16 named `output_K.bfloat16`.
 """

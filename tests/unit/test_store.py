@@ -558,7 +558,7 @@ def test_an_unwritable_root_is_one_sentence_with_the_remedy(writable_by_root_onl
 
 def test_a_read_only_store_serves_its_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).get(KEY, write_content)
-    (tmp_path / "tmp" / f"{OTHER}.{store_module._HOST}.1.rest").mkdir()
+    (tmp_path / "tmp" / f"{OTHER}.{store_module.HOST}.1.rest").mkdir()
 
     def refuse(path: Path, *args: object, **kwargs: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
