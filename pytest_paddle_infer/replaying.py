@@ -148,6 +148,7 @@ class _Replay:
     # -- in words ------------------------------------------------------------------------------------------------------
 
     def _fail_dead(self, failure: WorkerFailure) -> None:
+        from pytest_paddle_infer.diagnosis.passes import same_end
         from pytest_paddle_infer.models import ModelSpec
         from pytest_paddle_infer.words import worded
 
@@ -157,9 +158,12 @@ class _Replay:
                 raise failure
         except ConformanceFailure as told:
             now = told.failure
-        same = kept.death is not None and kept.death.kind == failure.kind and kept.death.detail == failure.detail
-        title = kept.cause if same else now.title
-        facts = [*now.facts, *([] if same else [("then", kept.cause)]), *self._notes(), *self._versions()]
+        then = kept.death
+        same = then is not None and then.kind == failure.kind and same_end(then.detail, failure.detail)
+        title, before = (kept.cause, []) if same else (now.title, [("then", kept.cause)])
+        if same and then is not None and then.detail != failure.detail:  # the cause that is printed has the numbers of then
+            before = [("now", failure.detail)]
+        facts = [*now.facts, *before, *self._notes(), *self._versions()]
         raise ConformanceFailure(Failure(title, tuple(facts), kept.remedy if same else now.remedy)) from failure
 
     def _fail_different(self, verdicts: Sequence[OutputVerdict], count_problem: str) -> None:
@@ -179,6 +183,11 @@ class _Replay:
             left_out = list(evidence.left_out)  # the conversion was made again
         if left_out:
             raise UndecidedError(f"{self._who}: it does not fail, but something was left out, so nothing is told: {left_out[0]}.")
+        if kept.shows == "nothing" and kept.death is not None:
+            raise UndecidedError(
+                f"{self._who}: it died after every sample was answered, and these inputs alone never showed that "
+                f"({kept.cause.rstrip('.')})."
+            )
         if kept.shows == "nothing":
             raise UndecidedError(
                 f"{self._who}: what failed is not in the outputs of one batch, which agreed then and agree now ({kept.cause.rstrip('.')})."

@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 IN_USE_SECONDS = 3600.0
 FOREIGN_SECONDS = 86400.0
+HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "-"
 
 _KEY = re.compile(r"[0-9a-f]{16,64}")
-_HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "-"
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -199,7 +199,7 @@ class Store:
         known = self._digests.get(_identity(path, status))
         if known is None:
             try:
-                known, status = _hash(path)
+                known, status = file_digest(path)
             except OSError as error:
                 if error.errno == errno.EIO:
                     raise _DamagedError(f"{path.name}: {error.strerror}") from error
@@ -249,7 +249,7 @@ class Store:
         for name, status in _scan(temporary):
             if name == RECORD or not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"the build of export {key} left {name}, which no entry may hold: regular files only")
-            digest, status = _hash(temporary / name, sync=True)
+            digest, status = file_digest(temporary / name, sync=True)
             self._digests[_identity(directory / name, status)] = digest
             files.append(FileRecord(name, status.st_size, digest))
         # Round trip first: {9: .., 10: ..} sorts otherwise once its keys are strings, and the checksum would not match.
@@ -275,7 +275,7 @@ class Store:
 
     def _new_temporary(self, key: str) -> Path:
         # Not tempfile.mkdtemp: its mode 0700 would be that of the entry, whatever the umask.
-        return self._temporary / f"{key}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}"
+        return self._temporary / f"{key}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}"
 
     @property
     def _temporary(self) -> Path:
@@ -291,7 +291,7 @@ class Store:
     def _sweep_key(self, key: str) -> None:
         for path in sorted(self._temporary.glob(f"{key}.*")):
             with suppress(OSError):
-                ours = path.name.split(".")[1] == _HOST
+                ours = path.name.split(".")[1] == HOST
                 if ours or time.time() - path.lstat().st_mtime > FOREIGN_SECONDS:
                     self._remove(path, key)
 
@@ -404,8 +404,11 @@ def _scan(directory: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_resu
             yield prefix + item.name, item.stat(follow_symlinks=False)
 
 
-def _hash(path: Path, sync: bool = False) -> tuple[str, os.stat_result]:
-    """Return SHA-256 and the status from before reading, so that a write meanwhile shows in the next status."""
+def file_digest(path: Path, sync: bool = False) -> tuple[str, os.stat_result]:
+    """Return SHA-256 in hex and the status from before reading, so that a write meanwhile shows in the next status.
+
+    sync: write it to the disk as well. Raises `OSError`.
+    """
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     with path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as disk:

@@ -200,7 +200,7 @@ class _Search:
         """Of the fault that the full run shows: a death is found by who dies, whatever the answers of those that live."""
         outcome, full = self._outcome(without), self._outcome(())
         if full.died:
-            return True if not outcome.died else (False if _same_end(outcome.died, full.died) else None)
+            return True if not outcome.died else (False if same_end(outcome.died, full.died) else None)
         return None if outcome.died else outcome.agrees
 
     # -- the search ----------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ class _Search:
         return False
 
 
-def _same_end(one: str, two: str) -> bool:
+def same_end(one: str, two: str) -> bool:
     """True for the same death; addresses and numbers in an error's text change from process to process."""
     bare = re.compile(r"0x[0-9a-f]+|\d+")
     return bare.sub("", one) == bare.sub("", two)

@@ -13,7 +13,7 @@ from pytest_paddle_infer.deployed.proof import Evidence
 from pytest_paddle_infer.engine.inference import EngineSetup
 from pytest_paddle_infer.engine.processing import Array, Arrays, ProcessingError
 from pytest_paddle_infer.engine.remote import RemotePredictor
-from pytest_paddle_infer.engine.runtime import load_paddle, quiet
+from pytest_paddle_infer.engine.runtime import quiet
 from pytest_paddle_infer.exports import ExportedModel, ExportError, kills, read_graph
 from pytest_paddle_infer.variants import Variant
 
@@ -23,7 +23,6 @@ class Reloaded:
     """A predictor that was made again. base_remade: on another Paddle the built-in variant is set up as that one needs it."""
 
     versions: dict[str, str]
-    output_names: tuple[str, ...]
     base_remade: bool
     left_out: tuple[str, ...]
 
@@ -68,7 +67,7 @@ class ReplayService:
             else:
                 remote.load(*files, request, *shapes)
                 self._backend = remote
-        return Reloaded(versions, tuple(self._backend.output_names), not verbatim, self._backend.evidence.left_out)
+        return Reloaded(versions, not verbatim, self._backend.evidence.left_out)
 
     def run(self) -> Rerun:
         """Runs the kept inputs, listened to, and once more on a clone, which tells what was executed."""
@@ -93,11 +92,6 @@ class ConfigurationService:
         with quiet():
             made: tuple[str, ...] = make_config(model_file, params_file, request).told
         return made
-
-    def versions(self) -> dict[str, str]:
-        """Of this process's Paddle."""
-        load_paddle()
-        return versions_here()
 
 
 def variant_of(request: Request) -> Variant:

@@ -10,8 +10,12 @@ Layout of a folder, `MODEL-VARIANT` or `MODEL-VARIANT-2` and so on::
     inference.npz         output_K of the inference engine, where it came to an answer
     reference.npz         output_K of the training engine in float64, where that is known
     model/                inference.json or inference.pdmodel, and inference.pdiparams
-    reproduce.py          shows the difference again with numpy and paddle alone
+    reproduce.py          shows the difference again with numpy and paddle alone; exit status 1: it differs, 0: it does not, 2: nothing
+                          is told, because verdict.json's "shows" is "nothing" or this Paddle cannot load the graph
     README.txt            what is what
+
+A folder that is being written is `.MODEL-VARIANT.<host>.<pid>.<random>.part` beside it. Its process holds a lock on it, so that one whose
+process was killed is known, and goes when the next folder is kept there.
 
 An array of bfloat16, which numpy does not have, is kept as its bits: uint16 named `output_K.bfloat16`.
 """

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import errno
-import hashlib
+import fcntl
 import os
+import re
 import secrets
 import shutil
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pytest_paddle_infer import __version__
 from pytest_paddle_infer.evidence.arrays import EvidenceError, write_arrays
 from pytest_paddle_infer.evidence.record import FailedParity, as_text, configuration_json, verdict_json
 from pytest_paddle_infer.exports import STEM, ExportedModel
 from pytest_paddle_infer.perf import as_filename
+from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST, file_digest
 
 MOST = 1000
 """Folders of one model and variant; whoever has as many does not look into the next."""
+
+_PART = re.compile(r"\..+\.(?P<host>[^.]+)\.\d+\.[0-9a-f]{8}\.part")
 
 GUIDE = """{cause}
 
 Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on samples {first} to {last}.
 
-python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs)
+python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs; 0: it does not;
+                            2: nothing is told, because what failed is not in the outputs of one batch, or Paddle 2 cannot load the graph)
 pytest --paddle-replay .    repeats the verdict with pytest-paddle-infer
 
 To see whether another export cures it, remove the files in model/ and put its own there, named inference.json or inference.pdmodel,
@@ -41,18 +48,54 @@ def keep(failed: FailedParity, export: ExportedModel | None, directory: Path, ou
     copied otherwise. Raises `EvidenceError` in one sentence where the disk is full or forbids it; nothing is left there then.
     """
     name = f"{as_filename(failed.model)}-{as_filename(failed.variant)}"
-    part = directory / f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
     try:
-        try:
-            part.mkdir(parents=True)
+        with _new_part(directory, name) as part:
             _fill(part, failed, export, ours)
             return _claim(part, directory, name)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "the disk is full" if full else (error.strerror or str(error)).lower()
         raise EvidenceError(f"the evidence was not kept in {directory}: {reason}.") from error
+
+
+@contextmanager
+def _new_part(directory: Path, name: str) -> Iterator[Path]:
+    """A new hidden folder, which is gone afterwards unless it was renamed; what killed processes left there goes first."""
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / f".{name}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    with ExitStack() as held:
+        held.callback(shutil.rmtree, part, ignore_errors=True)
+        with _locked(directory) as alone:  # nobody takes the new one for a dead process's before it is locked
+            if alone:
+                _sweep(directory)
+            part.mkdir()
+            held.enter_context(_locked(part))
+        yield part
+
+
+def _sweep(directory: Path) -> None:
+    """Removes the parts whose locks can be taken: their processes died. Of another host, whose locks may be invisible here, after a day."""
+    for path in sorted(directory.glob(".*.part")):
+        match = _PART.fullmatch(path.name)
+        with suppress(OSError):
+            if match is not None and (match["host"] == HOST or time.time() - path.lstat().st_mtime > FOREIGN_SECONDS):
+                with _locked(path, wait=False) as dead:
+                    if dead:
+                        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _locked(directory: Path, wait: bool = True) -> Iterator[bool]:
+    """Says whether the lock was taken: not where another has it, or where a network disk has none. The kernel drops a dead process's."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        taken = False
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            taken = True
+        yield taken
+    finally:
+        os.close(handle)
 
 
 def _fill(part: Path, failed: FailedParity, export: ExportedModel | None, ours: bool) -> None:
@@ -73,9 +116,9 @@ def _fill(part: Path, failed: FailedParity, export: ExportedModel | None, ours: 
     facts = {"cause": failed.failure.title, "model": failed.model, "variant": failed.variant, "first": failed.first, "last": last}
     _write(part / "README.txt", GUIDE.format(**facts))
     files = sorted(path for path in part.rglob("*") if path.is_file() and path.name not in ("README.txt", "reproduce.py"))
-    digests = {path.relative_to(part).as_posix(): digest_of(path) for path in files}
+    digests = {path.relative_to(part).as_posix(): file_digest(path)[0] for path in files}
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    _write(part / "verdict.json", as_text(verdict_json(failed, digests, now, _own_version())))
+    _write(part / "verdict.json", as_text(verdict_json(failed, digests, now, __version__)))
     for path in (*part.rglob("*"), part):
         if path.is_file() and path.stat().st_nlink > 1:
             continue  # the store's own
@@ -120,19 +163,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)  # a quota or a network disk may only now say that it is full
     finally:
         os.close(handle)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _own_version() -> str:
-    try:
-        return version("pytest-paddle-infer")
-    except PackageNotFoundError:
-        return "from source"

@@ -82,10 +82,12 @@ def _collected(
     run, reference = seen.run, seen.reference
     request = bench.options.setup.request(bench.options.variant(variant))
     example, size, total = run.example if run is not None else None, spec.batch_size or 1, len(bench.samples)
+    died_later = False
     if died is not None:
         example = None
         start = len(run.answered[0]) if run is not None else 0
-        start = 0 if start >= total else start  # every sample was answered: it died of being asked otherwise
+        died_later = start >= total  # every sample was answered: it died of being asked otherwise
+        start = 0 if died_later else start
     else:
         start = example.start if example is not None else 0
     stop = example.stop if example is not None else min(start + size, total)
@@ -93,7 +95,7 @@ def _collected(
     training, inference = known.training if known is not None else None, None
     if example is not None:
         training, inference = example.training, example.inference
-    elif died is None and run is not None and run.kept[0]:  # what fails is not in the outputs of one batch
+    elif (died is None or died_later) and run is not None and run.kept[0]:  # what fails is not in the outputs of one batch
         training, inference = run.kept[0][0], run.kept[1][0]
     inputs = example.inference_inputs if example is not None else None
     training_inputs = example.training_inputs if example is not None else None
@@ -119,6 +121,7 @@ def _collected(
         training_paddle=_versions()["paddle_version"],
         finding=seen.finding,
         death=None if died is None else _death(died),
+        died_later=died_later,
     )
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.evidence.arrays import Arrays, EvidenceError, read_arrays
-from pytest_paddle_infer.evidence.folder import digest_of
 from pytest_paddle_infer.evidence.found import VERDICT
 from pytest_paddle_infer.evidence.record import FORMAT, Death, read_rule
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.judge.closeness import Rule
+from pytest_paddle_infer.store import file_digest
 
 CONFIGURATION = "configuration.json"
 
@@ -49,7 +49,6 @@ class Kept:
     input_names: tuple[str, ...]
     outputs: tuple[KeptOutput, ...]
     versions: Mapping[str, str]
-    date: str
     request: Mapping[str, Any]
     calls: tuple[str, ...]
     not_repeatable: tuple[str, ...]
@@ -90,7 +89,7 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
     changed = []
     for name, digest in verdict["files"].items():
         path = directory / name
-        now = digest_of(path) if path.is_file() else ""
+        now = file_digest(path)[0] if path.is_file() else ""
         if now != digest:
             if name.endswith(".npz"):
                 raise EvidenceError(f"{name} {'is not the file that was kept' if now else 'is missing'}.")
@@ -119,7 +118,6 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
         input_names=tuple(str(item["name"]) for item in verdict["inputs"]),
         outputs=tuple(_output(item) for item in verdict["outputs"]),
         versions={str(name): str(text) for name, text in verdict["versions"].items()},
-        date=str(verdict["date"]),
         request=dict(configuration["request"]),
         calls=tuple(json.dumps(_call(call)) for call in configuration["calls"]),
         not_repeatable=_texts(configuration["not_repeatable"]),

@@ -3,10 +3,10 @@
 Numbers that JSON lacks stand as the texts "inf", "-inf" and "nan"; whoever reads a number takes `float()` of either.
 
 verdict.json: format, written_by, date (UTC), checkpoint, model, variant, shows ("outputs", "death" or "nothing": what a run of the
-inference engine on these inputs shows again), cause, facts, remedy, finding (of the diagnosis, or null), death (or null), samples, inputs
-(name, dtype, shape), outputs (name, rule, verdict over all samples, batch: over the samples kept here, limits: for each of these whether
-it is compared with the reference, and the largest difference and RMS allowed, to which a tolerance adds rtol * |training|), versions, and
-files (SHA-256).
+inference engine on these inputs shows again; "nothing" also where it died after every sample was answered), cause, facts, remedy,
+finding (of the diagnosis, or null), death (or null), samples, inputs (name, dtype, shape), outputs (name, rule, verdict over all samples,
+batch: over the samples kept here, limits: for each of these whether it is compared with the reference, and the largest difference and
+RMS allowed, to which a tolerance adds rtol * |training|), versions, and files (SHA-256).
 configuration.json: format, request, calls (see `deployed.calls`; line: in Python, null for one that cannot be repeated), not_repeatable,
 effective, passes, environment.
 """
@@ -55,7 +55,8 @@ class FailedParity:
     failure: as the user reads it, without the line that says where this was kept. request: the configuration that was asked for.
     evidence: with the calls that were made. inputs: what both engines were compared on, in the order of `input_names`. training_inputs:
     what the training side's preprocessing made, where that differs in a bit. rules, verdicts: for each output, over all samples.
-    versions: of the Paddle that ran the inference engine. training_paddle: version of the other side's.
+    versions: of the Paddle that ran the inference engine. training_paddle: version of the other side's. died_later: after every sample was
+    answered, of being asked otherwise (again, in another batch, on a clone), which no batch of samples shows.
     """
 
     model: str
@@ -79,6 +80,7 @@ class FailedParity:
     training_paddle: str = ""
     finding: Finding | None = None
     death: Death | None = None
+    died_later: bool = False
 
     @property
     def batch(self) -> list[OutputVerdict]:
@@ -93,7 +95,7 @@ class FailedParity:
     def shows(self) -> str:
         """What a run of the inference engine on the inputs shows again."""
         if self.death is not None:
-            return "death"
+            return "nothing" if self.died_later else "death"
         differ = any(not verdict.passed for verdict in self.batch)
         other = self.training is not None and self.inference is not None and len(self.training) != len(self.inference)
         return "outputs" if differ or other else "nothing"

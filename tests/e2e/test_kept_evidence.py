@@ -19,9 +19,12 @@ Run = Callable[..., Session]
 
 CONFTEST = """
 import ctypes
+import os
+import signal
 from pathlib import Path
 
 import paddle
+from paddle import inference
 
 HERE = Path(__file__).parent
 PASS = "inplace_pass" if paddle.__version__[0] == "3" else "conv_bn_fuse_pass"
@@ -29,6 +32,7 @@ PASS = "inplace_pass" if paddle.__version__[0] == "3" else "conv_bn_fuse_pass"
 
 def dies(config): config.enable_custom_device("npu", 0)
 def dies_itself(config): ctypes.string_at(0)
+def dies_on_a_clone(config): inference.Predictor.clone = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)
 def drops_a_pass(config): config.delete_pass(PASS); config.enable_mkldnn()
 
 
@@ -43,7 +47,8 @@ def pytest_paddle_infer_models(config):
 def pytest_paddle_infer_variants(config):
     from pytest_paddle_infer import Variant
 
-    return [Variant("dies", dies), Variant("dies-itself", dies_itself), Variant("drops-a-pass", drops_a_pass)]
+    own = {"dies": dies, "dies-itself": dies_itself, "dies-on-a-clone": dies_on_a_clone, "drops-a-pass": drops_a_pass}
+    return [Variant(name, function) for name, function in own.items()]
 """
 
 SUITE = """
@@ -65,6 +70,10 @@ def test_weights(exported_model, paddle_checkpoints, paddle_model, paddle_varian
 """
 
 
+SHOWS = {"cpu": "outputs", "drops-a-pass": "outputs", "dies": "death", "dies-on-a-clone": "nothing", "dies-itself": "death"}
+"""The variants that run, and what their batch shows."""
+
+
 def answers(command: list[str], cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     """What a script says that has no plugin on its path."""
     env = {name: value for name, value in environment(cache, "-").items() if name != "PYTHONPATH"}
@@ -73,14 +82,14 @@ def answers(command: list[str], cwd: Path, cache: Path) -> subprocess.CompletedP
 
 @pytest.fixture
 def failures(made_repo: Path, shared_directory: Path) -> Session:
-    """Four variants of an export with another weight, two of them dead: once for all tests."""
+    """Five variants of an export with another weight, three of them dead: once for all tests."""
 
     def make() -> Session:
         repo = shared_directory / "kept-evidence"
         shutil.copytree(made_repo, repo)
         (repo / "conftest.py").write_text(CONFTEST)
         (repo / "test_kept.py").write_text(SUITE)
-        variants = [f"--paddle-variant={name}" for name in ("cpu", "drops-a-pass", "dies", "dies-itself")]
+        variants = [f"--paddle-variant={name}" for name in SHOWS]
         return run_shared(shared_directory, repo, "test_kept.py", "--paddle-artifacts=kept", *variants)
 
     return Session.shared(shared_directory, "kept-evidence", make)
@@ -93,12 +102,19 @@ def kept(failures: Session, shared_directory: Path, tmp_path: Path) -> Path:
     return tmp_path / "kept"
 
 
+def cure(folder: Path, made_repo: Path, graph_name: str) -> None:
+    """Puts the export as it should have been into a folder."""
+    for name in (graph_name, "inference.pdiparams"):
+        (folder / "model" / name).unlink()  # it may be the store's own
+        shutil.copy(made_repo / "exports" / "good" / name, folder / "model" / name)
+
+
 def replayed(name: str) -> str:
     return f"{name}::test_replay"
 
 
 def test_a_failure_names_the_folder_of_its_evidence(failures: Session, shared_directory: Path) -> None:
-    for variant in ("cpu", "drops-a-pass", "dies", "dies-itself"):
+    for variant, shows in SHOWS.items():
         text = failures[f"test_weights[tiny-{variant}-one_layer_changed]"].text
         found = re.search(r"^ +kept: +(\S+)$", text, re.MULTILINE)
         assert found is not None, text
@@ -106,7 +122,7 @@ def test_a_failure_names_the_folder_of_its_evidence(failures: Session, shared_di
         assert found[1] == str(folder)
         verdict = json.loads((folder / "verdict.json").read_text())
         assert verdict["cause"] == text.partition("\n")[0]
-        assert verdict["shows"] == ("death" if "dies" in variant else "outputs")
+        assert verdict["shows"] == shows
     assert not (folder / "inference.npz").exists(), "it came to no answer"
 
 
@@ -136,9 +152,7 @@ def test_a_function_that_died_before_its_calls_were_known_is_said_to_be_left_out
 def test_a_replay_is_red_while_the_difference_is_there_and_green_when_it_is_gone(
     kept: Path, made_repo: Path, run_session: Run, graph_name: str, paddle_version: str
 ) -> None:
-    for name in (graph_name, "inference.pdiparams"):  # the export as it should have been, in one of the folders
-        (kept / "tiny-drops-a-pass" / "model" / name).unlink()
-        shutil.copy(made_repo / "exports" / "good" / name, kept / "tiny-drops-a-pass" / "model" / name)
+    cure(kept / "tiny-drops-a-pass", made_repo, graph_name)
     (kept / "damaged").mkdir()
     (kept / "damaged" / "verdict.json").write_text("{}")
     session = run_session(kept.parent, "--paddle-replay=kept")
@@ -156,6 +170,20 @@ def test_a_replay_is_red_while_the_difference_is_there_and_green_when_it_is_gone
     assert "died in 'load the model': the process died of SIGSEGV" in " ".join(itself.text.split()), "what failed then"
     assert "the variant's own function" in itself.text, "what was left out"
     assert len(case.text.splitlines()) < 40
+
+
+def test_what_the_batch_cannot_show_is_undecided_in_a_replay_and_in_the_script(
+    kept: Path, made_repo: Path, run_session: Run, graph_name: str, cache: Path
+) -> None:
+    """It died on a clone, after every sample was answered. Its function is not run again, so it lives, which is no news."""
+    cure(kept / "tiny-dies-on-a-clone", made_repo, graph_name)
+    session = run_session(kept.parent, "--paddle-replay=kept/tiny-dies-on-a-clone", "-rs")
+    assert session[replayed("tiny-dies-on-a-clone")].outcome == "skipped", session.output
+    assert "it died after every sample was answered, and these inputs alone never showed that" in session.output
+    done = answers([sys.executable, "-W", "ignore", "reproduce.py"], kept / "tiny-dies-on-a-clone", cache)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "died in 'run on a clone': the process died of SIGSEGV" in done.stdout
+    assert done.stdout.endswith("so this run tells nothing.\n"), done.stdout
 
 
 def test_an_array_that_was_changed_is_a_failure_that_says_so(kept: Path, run_session: Run) -> None:

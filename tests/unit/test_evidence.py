@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +22,7 @@ import numpy as np
 import pytest
 from failed_parity import CALLS, EVIDENCE, EXACT, FAILURE, FLOOR, REQUEST, TRAINED, failed
 
+import pytest_paddle_infer
 from pytest_paddle_infer.deployed.calls import told
 from pytest_paddle_infer.evidence import folder as folder_module
 from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
@@ -26,6 +33,8 @@ from pytest_paddle_infer.evidence.record import Death, as_text
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.closeness import Noise, Tolerance
+from pytest_paddle_infer.report.facts import own_version
+from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST
 
 
 @pytest.fixture
@@ -62,6 +71,17 @@ def test_what_is_kept_is_read_back(tmp_path: Path, export: ExportedModel) -> Non
         "README.txt", "configuration.json", "inference.npz", "inputs.npz", "model", "reference.npz", "reproduce.py", "training.npz",
         "verdict.json",
     }  # fmt: skip
+
+
+def test_the_version_is_that_of_the_code_that_runs_and_the_digests_are_sha256(
+    tmp_path: Path, export: ExportedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed may be another one: a checkout on PYTHONPATH goes before it."""
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", lambda name: SimpleNamespace(version="9.9.9"))
+    verdict = json.loads((keep(failed(), export, tmp_path / "kept") / "verdict.json").read_text())
+    assert verdict["written_by"] == f"pytest-paddle-infer {pytest_paddle_infer.__version__}"
+    assert own_version() == pytest_paddle_infer.__version__
+    assert verdict["files"]["model/inference.pdiparams"] == hashlib.sha256(b"weights").hexdigest()
 
 
 def test_the_rule_may_be_a_tolerance(tmp_path: Path) -> None:
@@ -171,6 +191,69 @@ def test_many_writers_at_once_get_a_folder_each(tmp_path: Path) -> None:
     assert len(set(paths)) == 16
     assert sorted(read_folder(path).first for path in paths) == list(range(16))
     assert {path.name[0] for path in tmp_path.iterdir()} == {"n"}, "no part is left"
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from failed_parity import failed
+from pytest_paddle_infer.evidence import folder
+
+fill = folder._fill
+
+def stays(part, *rest):
+    fill(part, *rest)
+    print(part.name, flush=True)
+    time.sleep(60)
+
+folder._fill = stays
+folder.keep(failed(), None, Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_session_left_goes_when_the_next_one_keeps_something_and_a_living_ones_stays(tmp_path: Path) -> None:
+    paths = [str(Path(pytest_paddle_infer.__file__).parents[1]), str(Path(__file__).parent)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    writer = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert writer.stdout is not None
+        part = tmp_path / writer.stdout.readline().strip()
+        assert part.name.startswith(".tiny-onednn_threads_2")
+        keep(failed(), None, tmp_path)
+        assert (part / "verdict.json").is_file(), "it may still become a folder"
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        keep(failed(), None, tmp_path)
+        assert not part.exists()
+        assert len(kept_folders(tmp_path)) == 2
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_a_part_of_another_host_is_removed_after_a_day_and_what_only_looks_like_one_never(tmp_path: Path) -> None:
+    young, old = (tmp_path / f".net-cpu.elsewhere.7.0123456{number}.part" for number in "01")
+    others = [tmp_path / name for name in (".net-cpu.part", "net-cpu.elsewhere.7.01234560.part", ".net-cpu.elsewhere.7.01234560")]
+    for path in (young, old, *others):
+        path.mkdir()
+        (path / "weights").write_text("")
+    long_ago = time.time() - 2 * FOREIGN_SECONDS
+    for path in (old, *others):
+        os.utime(path, (long_ago, long_ago))
+    keep(failed(), None, tmp_path)
+    assert not old.exists()
+    assert all((path / "weights").is_file() for path in (young, *others))
+
+
+def test_without_locks_nothing_is_swept_and_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    left = tmp_path / f".net-cpu.{HOST}.7.01234560.part"
+    left.mkdir()
+    read_folder(keep(failed(), None, tmp_path))
+    assert left.is_dir(), "nobody can tell whether its owner lives"
 
 
 def test_two_models_whose_names_differ_in_a_slash_are_two_folders(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
         def again(self: _Replay) -> Rerun:
             if isinstance(outputs, WorkerFailure):
                 raise outputs
-            self._loaded = Reloaded(NOW, ("out",) * len(outputs), False, left_out)
+            self._loaded = Reloaded(NOW, False, left_out)
             return Rerun(list(outputs), replace(evidence, left_out=left_out))
 
         monkeypatch.setattr(_Replay, "_again", again)
@@ -87,7 +87,27 @@ def test_a_death_that_is_still_there_is_red_with_the_recorded_cause(answers: Ans
     death = Death(LOAD, "signal", DEAD.detail)
     failure = red(answers, DEAD, inference=None, death=death)
     assert failure.title == "tiny, onednn:threads=2: a cause."
+    assert not {"then", "now"} & {label for label, _ in failure.facts}
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "now"),
+    [
+        ("timeout", "no end after 300 s (--paddle-timeout)", "no end after 20 s (--paddle-timeout)"),
+        ("exception", "SystemError: Access to 0x7f1c is not allowed", "SystemError: Access to 0x55ab is not allowed"),
+    ],
+)
+def test_another_time_limit_or_address_does_not_make_it_another_death(answers: Answer, kind: str, then: str, now: str) -> None:
+    failure = red(answers, WorkerFailure(LOAD, kind, now), inference=None, death=Death(LOAD, kind, then))
+    assert failure.title == "tiny, onednn:threads=2: a cause."
     assert "then" not in dict(failure.facts)
+    assert dict(failure.facts)["now"] == now, "the cause has the numbers of then"
+
+
+def test_another_signal_or_kind_is_another_death(answers: Answer) -> None:
+    for kind, detail in (("signal", "the process died of SIGABRT (signal 6)"), ("exit", DEAD.detail)):
+        failure = red(answers, DEAD, inference=None, death=Death(LOAD, kind, detail))
+        assert dict(failure.facts)["then"] == "tiny, onednn:threads=2: a cause."
 
 
 def test_a_death_that_is_gone_is_green(answers: Answer) -> None:
@@ -122,6 +142,21 @@ def test_a_difference_with_something_left_out_is_red_and_says_what(answers: Answ
 def test_a_failure_that_is_not_in_the_outputs_is_undecided_while_they_agree(answers: Answer) -> None:
     with pytest.raises(UndecidedError, match="what failed is not in the outputs of one batch"):
         answers([TRAINED], inference=[TRAINED])
+
+
+def test_a_death_of_being_asked_otherwise_is_undecided_while_the_batch_agrees(answers: Answer) -> None:
+    """No batch showed it, so that none can show that it is gone."""
+    death = Death("inference engine (onednn): run on a clone", "signal", DEAD.detail)
+    with pytest.raises(UndecidedError, match="it died after every sample was answered, and these inputs alone never showed that"):
+        answers([TRAINED], inference=[TRAINED], death=death, died_later=True)
+
+
+def test_a_death_of_being_asked_otherwise_is_red_where_the_replay_dies_or_differs(answers: Answer) -> None:
+    death = Death("inference engine (onednn): run on a clone", "signal", DEAD.detail)
+    assert red(answers, DEAD, inference=[TRAINED], death=death, died_later=True).title == "tiny, onednn:threads=2: a cause."
+    differs = red(answers, [OFF], inference=[TRAINED], death=death, died_later=True)
+    assert differs.title.startswith("tiny, onednn:threads=2: output: 1 of 10 elements differ")
+    assert differs.facts[0] == ("then", "tiny, onednn:threads=2: a cause.")
 
 
 def test_an_engine_that_is_not_the_one_asked_for_is_red(answers: Answer) -> None:

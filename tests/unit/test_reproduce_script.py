@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from failed_parity import EXACT, FLOOR, TRAINED, failed
+from failed_parity import EXACT, FLOOR, OFF, TRAINED, failed
 
 from pytest_paddle_infer import evidence
-from pytest_paddle_infer.evidence.record import as_text, judged, verdict_json
+from pytest_paddle_infer.evidence.folder import keep
+from pytest_paddle_infer.evidence.record import Death, as_text, judged, verdict_json
 from pytest_paddle_infer.judge.closeness import Noise, Rule, Tolerance
 
 Compare = Callable[..., tuple[float, float, float]]
@@ -75,3 +79,66 @@ def test_the_script_agrees_with_the_judge(compare: Compare, name: str, trained: 
     if np.isfinite(far) and trained.dtype.kind in "fc":
         assert far == pytest.approx(verdict.excess, rel=1e-6)
         assert np.isfinite(apart)
+
+
+class Handle:
+    """An input or an output of the predictor below."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def copy_from_cpu(self, array: Any) -> None:
+        assert array.shape == (2, 3, 4, 4)
+
+    def copy_to_cpu(self) -> Any:
+        return self.array
+
+
+def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit status of a folder's script with a Paddle that answers this."""
+    predictor = SimpleNamespace(
+        get_input_names=lambda: ["x"],
+        get_output_names=lambda: [str(number) for number in range(len(outputs))],
+        get_input_handle=lambda name: Handle(None),
+        get_output_handle=lambda name: Handle(outputs[int(name)]),
+        run=lambda: None,
+    )
+    paddle, inference = ModuleType("paddle"), ModuleType("paddle.inference")
+    config = SimpleNamespace(disable_mkldnn=int, delete_pass=lambda name: None, disable_glog_info=int)
+    vars(inference).update(Config=lambda *files: config, create_predictor=lambda config: predictor)
+    vars(paddle).update(inference=inference, __version__="3.3.1")
+    monkeypatch.setitem(sys.modules, "paddle", paddle)
+    monkeypatch.setitem(sys.modules, "paddle.inference", inference)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(folder / "reproduce.py"))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+LATER: dict[str, Any] = {
+    "inference": [TRAINED], "died_later": True, "death": Death("inference engine (onednn): run on a clone", "signal", "died"),
+}  # fmt: skip
+ALONE = "what failed is not in the outputs of this batch alone, so this run tells nothing.\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "outputs", "status"),
+    [
+        ({}, [OFF], 1),
+        ({}, [TRAINED], 0),
+        ({}, [TRAINED, TRAINED], 1),
+        ({"inference": [TRAINED]}, [TRAINED], 2),
+        (LATER, [TRAINED], 2),
+        (LATER, [OFF], 1),
+        ({**LATER, "died_later": False}, [TRAINED], 0),
+    ],
+    ids=["differs", "agrees", "another output", "not in the outputs", "died later", "died later, differs", "died, agrees"],
+)
+def test_the_exit_status_tells_a_difference_from_agreement_and_both_from_what_the_batch_cannot_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], changes: Any, outputs: Any, status: int
+) -> None:
+    folder = keep(failed(**changes), None, tmp_path)
+    assert status_of(folder, outputs, monkeypatch) == status
+    said = capsys.readouterr().out
+    assert said.endswith(ALONE) == (status == 2), said
+    assert said.count("DIFFERS") == (outputs[0] is OFF)

@@ -140,8 +140,8 @@ def test_every_file_and_directory_is_on_disk_before_one_rename_shows_the_entry(
 
 def test_a_file_is_hashed_once_per_process_while_it_does_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = []
-    real = store_module._hash
-    monkeypatch.setattr(store_module, "_hash", lambda path, sync=False: hashed.append(path.name) or real(path, sync))
+    real = store_module.file_digest
+    monkeypatch.setattr(store_module, "file_digest", lambda path, sync=False: hashed.append(path.name) or real(path, sync))
     store = Store(tmp_path)
     store.get(KEY, write_content)
     store.get(KEY, must_not_build)
@@ -275,7 +275,7 @@ def test_a_lack_of_file_descriptors_is_not_taken_for_damage(tmp_path: Path, monk
     def refuse(path: Path, sync: bool = False) -> None:
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
-    monkeypatch.setattr(store_module, "_hash", refuse)
+    monkeypatch.setattr(store_module, "file_digest", refuse)
     with pytest.raises(StoreError, match=r"cannot read the export store .*: Too many open files"):
         Store(tmp_path).get(KEY, must_not_build)
     monkeypatch.undo()
@@ -558,7 +558,7 @@ def test_an_unwritable_root_is_one_sentence_with_the_remedy(writable_by_root_onl
 
 def test_a_read_only_store_serves_its_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).get(KEY, write_content)
-    (tmp_path / "tmp" / f"{OTHER}.{store_module._HOST}.1.rest").mkdir()
+    (tmp_path / "tmp" / f"{OTHER}.{store_module.HOST}.1.rest").mkdir()
 
     def refuse(path: Path, *args: object, **kwargs: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
