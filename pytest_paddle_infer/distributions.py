@@ -15,8 +15,3 @@ def version_of(distribution: str) -> str:
         return version(distribution) or "?"
     except PackageNotFoundError:
         return ""
-
-
-def own_version() -> str:
-    """The plugin's version; "from source" where it is not installed."""
-    return version_of(PLUGIN) or "from source"

@@ -8,8 +8,8 @@ import numpy as np
 import paddle.inference
 
 HERE = Path(__file__).resolve().parent
+MODEL = HERE / ("model/inference.json" if (HERE / "model/inference.json").is_file() else "model/inference.pdmodel")
 KEPT, TOLD = (json.loads((HERE / name).read_text("utf-8")) for name in ("verdict.json", "configuration.json"))
-MODEL = next((path for path in (HERE / "model/inference.json", HERE / "model/inference.pdmodel") if path.is_file()), HERE / "model")
 
 
 def arrays(name: str, kind: str = "output") -> dict[int, Any]:
@@ -35,8 +35,8 @@ def compare(ours: Any, trained: Any, exact: Any, told: Any) -> tuple[float, floa
 
 then, now = KEPT["versions"].get("paddle_version") or "?", paddle.__version__
 print(KEPT["cause"], f"Paddle then {then}, now {now}", *[f"not repeated: {line}" for line in TOLD["not_repeatable"]], sep="\n")
-if MODEL.suffix == ".json" and now[0] == "2":
-    print("a .json graph is Paddle 3's, and Paddle 2 dies of SIGSEGV when it loads one.")
+if (gone := ", ".join(name for name in KEPT["files"] if not (HERE / name).is_file())) or (MODEL.suffix, now[0]) == (".json", "2"):
+    print(f"missing here: {gone}." if gone else "a .json graph is Paddle 3's; Paddle 2 dies of SIGSEGV when it loads one.")
     raise SystemExit(2)
 config = paddle.inference.Config(str(MODEL), str(MODEL.with_suffix(".pdiparams")))
 for call in TOLD["calls"]:

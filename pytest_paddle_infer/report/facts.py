@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Any
 
-from pytest_paddle_infer.distributions import WHEELS, own_version, version_of
+from pytest_paddle_infer import __version__
+from pytest_paddle_infer.distributions import WHEELS, version_of
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.option_table import OPTIONS
 
@@ -23,7 +24,7 @@ def environment(settings: Settings) -> dict[str, Any]:
         "paddle": next((found[name] for name in WHEELS if name in found), None),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "plugin": own_version(),
+        "plugin": __version__,
         "packages": found,
         "processor": machine.processor,
         "instructions": machine.instructions.split(),

@@ -103,14 +103,14 @@ class Recorder:
         return results, others
 
     def _content(self, results: list[Result], others: Counter[str], status: int) -> dict[str, Any]:
-        from pytest_paddle_infer.distributions import own_version
+        from pytest_paddle_infer import __version__
         from pytest_paddle_infer.report.content import Session, content_of
         from pytest_paddle_infer.report.facts import environment, options_given
 
         return content_of(
             Session(
                 run=secrets.token_hex(8),
-                version=own_version(),
+                version=__version__,
                 started=self._began,
                 seconds=time.monotonic() - self._clock,
                 exit_status=status,
