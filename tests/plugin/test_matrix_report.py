@@ -126,8 +126,17 @@ def test_a_session_in_which_no_checkpoint_ran_leaves_the_file_alone(run: Session
     assert not (run.path / "out").exists()
 
 
-def test_a_directory_that_cannot_be_written_costs_a_line_and_no_test(run: Session) -> None:
+@pytest.mark.parametrize("option", ["output-dir", "artifacts", "export-dir", "report"])
+def test_a_directory_that_cannot_be_made_is_told_before_any_test(run: Session, option: str) -> None:
     run.write("out", "a file is in the way")
+    result = run(MODEL, f"--paddle-{option}=out/below")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = f"ERROR: --paddle-{option}: {run.path / 'out'} is not a directory; give a directory that can be written."
+    assert said in result.errlines
+
+
+def test_a_file_that_cannot_be_written_costs_a_line_and_no_test(run: Session) -> None:
+    (run.path / "out" / "matrix.json").mkdir(parents=True)
     result = run(MODEL, OUTPUT)
     result.assert_outcomes(passed=3)
     assert result.ret == pytest.ExitCode.OK
