@@ -228,14 +228,16 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
         raise OptionError(str(error)) from None
 
 
-def _no_place(directory: Path) -> str:
+def no_place(directory: Path) -> str:
     """Why nothing can be written into a directory that is there or is to be made; empty when it can. Makes nothing."""
     there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
     if not there.is_dir():
-        return f"{there} is not a directory"
+        return f"{there} is not a directory; give a directory that can be written."
     # /proc says that it may be written
     return (
-        "" if os.access(there, os.W_OK | os.X_OK) and not str(there.resolve()).startswith("/proc") else f"{there} cannot be written"
+        ""
+        if os.access(there, os.W_OK | os.X_OK) and not str(there.resolve()).startswith("/proc")
+        else f"{there} cannot be written; give another directory."
     )
 
 
@@ -245,10 +247,10 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
         raise OptionError("--paddle-autolog=auto_log times on its own clock; leave it out where baselines are saved or compared.")
     if settings.python is not None and not (Path(settings.python).is_file() and os.access(settings.python, os.X_OK)):
         raise OptionError(f"--paddle-python: {settings.python} is not a program; give the python of another environment.")
-    for name in ("artifacts", "output_dir", "export_dir", "report"):
+    for name in ("artifacts", "output_dir", "export_dir"):  # the report's is looked at where it is written
         place = getattr(settings, name)
-        if place is not None and (problem := _no_place(Path(place))):
-            raise OptionError(f"--paddle-{name.replace('_', '-')}: {problem}; give a directory that can be written.")
+        if place is not None and (problem := no_place(Path(place))):
+            raise OptionError(f"--paddle-{name.replace('_', '-')}: {problem}")
     for name in ("weights", "exported"):
         path = getattr(settings, name)
         if path is None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.options import no_place
 from pytest_paddle_infer.report.content import GENERATOR
 
 INDEX = "report.json"
@@ -27,13 +28,8 @@ def check(directory: Path) -> None:
 
     Other files in the directory are left alone, and are no obstacle.
     """
-    there = directory
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise OptionError(f"{there} is not a directory.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OptionError(f"{there} cannot be written to.")
+    if problem := no_place(directory):
+        raise OptionError(problem)
     for name in NAMES:
         path = directory / name
         if os.path.lexists(path) and not _is_ours(path):

@@ -297,14 +297,16 @@ def test_a_file_that_another_program_writes_meanwhile_stays_too(run: Session) ->
 
 def test_a_file_in_the_way_is_a_usage_error(run: Session) -> None:
     path = run.write("rep", "mine")
-    assert f"--paddle-report: {path} is not a directory." in run.usage_error(MODEL, REPORT)
-    assert f"--paddle-report: {path} is not a directory." in run.usage_error(MODEL, "--paddle-report=rep/below")
+    assert f"--paddle-report: {path} is not a directory; give a directory that can be written." in run.usage_error(MODEL, REPORT)
+    assert f"--paddle-report: {path} is not a directory; give a directory that can be written." in run.usage_error(
+        MODEL, "--paddle-report=rep/below"
+    )
 
 
 def test_a_directory_that_cannot_be_written_is_a_usage_error(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     (run.path / "rep").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    assert f"--paddle-report: {run.path / 'rep'} cannot be written to." in run.usage_error(MODEL, REPORT)
+    assert f"--paddle-report: {run.path / 'rep'} cannot be written; give another directory." in run.usage_error(MODEL, REPORT)
 
 
 def test_a_disk_that_fails_at_the_end_costs_a_line_and_leaves_no_part(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
