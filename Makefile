@@ -16,7 +16,7 @@ environments: $(VENV)/paddle3/.made $(VENV)/paddle26/.made  ## Both Paddles, so 
 test: $(VENV)/paddle3/.made lint  ## The whole suite on the newest Paddle.
 	$(VENV)/paddle3/bin/python -m pytest -n $(JOBS) --dist worksteal
 
-test-paddle26: $(VENV)/paddle26/.made  ## The whole suite on Paddle 2.6.2, which needs numpy 1.
+test-paddle26: $(VENV)/paddle26/.made  ## The whole suite on Paddle 2.6.2 with the lowest versions of everything that are allowed.
 	$(VENV)/paddle26/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 test-gpu-wheel: $(VENV)/gpu26/.made  ## What the GPU wheel says to configurations (3 GB; most of it needs no GPU). Not in CI.
@@ -40,9 +40,9 @@ $(VENV)/paddle3/.made: pyproject.toml
 	$(VENV)/paddle3/bin/python $(PIP) -e '.[cpu,test,lint]'
 	@touch $@
 
-$(VENV)/paddle26/.made: pyproject.toml
+$(VENV)/paddle26/.made: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv $(VENV)/paddle26
-	$(VENV)/paddle26/bin/python $(PIP) -e '.[cpu,test]' 'paddlepaddle==2.6.2' 'numpy<2'
+	$(VENV)/paddle26/bin/python $(PIP) -e '.[cpu,test]' -c tests/lowest.txt
 	@touch $@
 
 # 2.6.2 is the last GPU wheel on PyPI. Not '.[gpu]', which has no upper bound, and never '.[cpu]' beside it.

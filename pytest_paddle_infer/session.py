@@ -66,7 +66,7 @@ class SessionState:
             except ModelError as error:
                 raise OptionError(f"pytest_paddle_infer_models: {error}") from None
             except TypeError as error:
-                if "ModelSpec" not in str(error) and "__init__() got an unexpected keyword" not in str(error):
+                if not _of_constructor(error, ModelSpec):
                     raise
                 known = ", ".join(sorted(FIELDS))
                 raise OptionError(f"pytest_paddle_infer_models: {error}; the fields of ModelSpec are {known}.") from None
@@ -88,7 +88,7 @@ class SessionState:
     def variants(self) -> dict[str, Variant]:
         """Variants of the hook, by name. Raises `OptionError` when the hook returned something else."""
         from pytest_paddle_infer.failures import OptionError
-        from pytest_paddle_infer.variants import read_own
+        from pytest_paddle_infer.variants import Variant, read_own
 
         name = "pytest_paddle_infer_variants"
         hook = getattr(self.config.hook, name)
@@ -98,7 +98,7 @@ class SessionState:
             try:
                 self._variants = read_own(reversed(hook(config=self.config)), name)
             except TypeError as error:
-                if "Variant" not in str(error) and "__init__() got an unexpected keyword" not in str(error):
+                if not _of_constructor(error, Variant):
                     raise
                 raise OptionError(f"{name}: {error}.") from None
         return self._variants
@@ -156,6 +156,12 @@ class SessionState:
             "which model? Give @pytest.mark.paddle_infer_parity(model=...) or --paddle-model; "
             + (f"registered are {names}." if names else "pytest_paddle_infer_models registers none.")
         )
+
+
+def _of_constructor(error: TypeError, made: type) -> bool:
+    """True when the error says that `made` was given other arguments than it takes; Python 3.9 leaves the class's name out."""
+    said = str(error)
+    return said.startswith(("__init__()", f"{made.__name__}.__init__()")) or f"{made.__name__}()" in said
 
 
 SESSION = pytest.StashKey[SessionState]()

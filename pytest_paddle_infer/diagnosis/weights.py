@@ -104,7 +104,7 @@ def _largest(pairs: Sequence[Pair]) -> str:
     for pair in pairs:
         with np.errstate(all="ignore"):
             apart = (
-                float(np.nanmax(np.abs(_wide(pair.model) - _wide(pair.export)), initial=0.0))
+                float(np.fmax.reduce(np.abs(_wide(pair.model) - _wide(pair.export)), axis=None, initial=0.0))
                 if pair.model.dtype.kind in "fiub"
                 else 0.0
             )
