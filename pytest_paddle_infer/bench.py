@@ -14,7 +14,7 @@ from pytest_paddle_infer.variants import Variant, find
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.inference import EngineSetup
     from pytest_paddle_infer.engine.model import LoadedModel
-    from pytest_paddle_infer.engine.services import LoadFacts
+    from pytest_paddle_infer.engine.services import LoadFacts, Timings
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.gates import Gates
     from pytest_paddle_infer.models import ModelSpec
@@ -92,6 +92,8 @@ class Bench:
         self._memo: dict[Any, Any] = {}
         self.training_is_warm = False
         """True once it was timed: the first batch of a process is slower than the rest."""
+        self.yardsticks: dict[int, tuple[Timings, float]] = {}
+        """Times of the training engine by batch size, and when they were measured (`time.monotonic`)."""
 
     def close(self) -> None:
         """Ends every worker."""

@@ -57,7 +57,7 @@ class LogCheck:
         from pytest_paddle_infer.engine.services import logged_precision
         from pytest_paddle_infer.gates import BATCHES, keep, measured
         from pytest_paddle_infer.gates import ROUNDS as GATE_ROUNDS
-        from pytest_paddle_infer.timing import LATER_ROUNDS, ROUNDS, run_in_turn, timing_of
+        from pytest_paddle_infer.timing import ROUNDS, run_alone, run_in_turn, timing_of, yardstick
 
         size, warmup = spec.batch_size or 1, self._options.warmup
         once = -(-len(bench.samples) // size)
@@ -70,9 +70,13 @@ class LogCheck:
         with worded(spec, variant, export):
             worker, facts = bench.inference(variant, export)
             self._progress.step(spec.name, f"{variant}: benchmark")
-            rounds = GATE_ROUNDS if gates else LATER_ROUNDS if bench.training_is_warm else ROUNDS
+            rounds = GATE_ROUNDS if gates else ROUNDS
             if own:
-                timings, trained = run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds)
+                known = None if gates else yardstick(bench, size)  # a baseline has its own, measured in turn
+                if known is None:
+                    timings, trained = run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds)
+                else:
+                    timings, trained = run_alone(bench, worker, facts, size, warmup, batches, memory), known
                 precision = logged_precision(self._options.precision(variant, facts))
                 write_log(path, make_log(bench.model, precision, facts, timings, size, memory))
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,16 @@ if TYPE_CHECKING:
 ROUNDS = 4
 """Parts that the timed batches are cut into; after each the training engine runs a batch. Its speed is the yardstick of all variants."""
 
-LATER_ROUNDS = 2
-"""Parts for every variant after the first, with one batch of the training engine between them: its speed is known by then."""
+FRESH = 60.0
+"""Seconds for which these times of the training engine serve the variants that follow: one yardstick for all that are compared."""
 
 
 @dataclass(frozen=True)
 class Timing:
     """Times of one batch, in milliseconds: of `batches` timed ones of `batch_size` samples each, after the warm-up.
 
-    spread_ms: their interquartile range. training_p50_ms: the median of the training engine's batches, run in turn with these.
+    spread_ms: their interquartile range. training_p50_ms: the median of the training engine's batches, run in turn with these or
+    with those of a variant a moment before.
     first_ms: the first run after loading. load_s: seconds to make the predictor. memory_mb: what is the engine's process's own after it,
     without the pages that it shares with the session, in MB of 2**20 bytes; gpu_memory_mb: None where no GPU is used.
     """
@@ -44,7 +46,7 @@ def run_in_turn(
 ) -> tuple[Timings, Timings]:
     """Returns the times of `batches` batches of the inference engine, and those of the training engine after each of `rounds` parts.
 
-    With `LATER_ROUNDS` the training engine runs once, in the middle.
+    The training engine's are kept for `yardstick`.
     """
     from pytest_paddle_infer.engine.services import joined
 
@@ -55,21 +57,34 @@ def run_in_turn(
     parts = min(rounds, batches)
     for number in range(parts):
         count = (batches * (number + 1)) // parts - done
-        skip = warmup if number == 0 else 0
-        inferred.append(
-            bench.call(
-                worker, "time the inference engine", "benchmark", size, skip, count, done,
-                parts=skip + count, watch=lambda _: memory.watch(facts),
-            )
-        )  # fmt: skip
+        inferred.append(_run(bench, worker, facts, size, warmup if number == 0 else 0, count, done, memory))
         done += count
-        if rounds == LATER_ROUNDS and trained:
-            break
         cold = int(not bench.training_is_warm)
         trained.append(bench.call(training, "time the training engine", "benchmark", size, cold, 1, number, parts=2))
         bench.training_is_warm = True
     memory.watch(facts)
-    return joined(inferred), joined(trained)
+    times = joined(trained)
+    bench.yardsticks[size] = times, time.monotonic()
+    return joined(inferred), times
+
+
+def yardstick(bench: Bench, size: int) -> Timings | None:
+    """The training engine's times of batches of `size` samples, if they were measured a moment ago."""
+    times, measured = bench.yardsticks.get(size, (None, 0.0))
+    return times if time.monotonic() - measured < FRESH else None
+
+
+def run_alone(bench: Bench, worker: Worker, facts: LoadFacts, size: int, warmup: int, batches: int, memory: Memory) -> Timings:
+    """Returns the times of `batches` batches of the inference engine."""
+    times = _run(bench, worker, facts, size, warmup, batches, 0, memory)
+    memory.watch(facts)
+    return times
+
+
+def _run(bench: Bench, worker: Worker, facts: LoadFacts, size: int, warmup: int, count: int, first: int, memory: Memory) -> Timings:
+    asked = ("time the inference engine", "benchmark", size, warmup, count, first)
+    times: Timings = bench.call(worker, *asked, parts=warmup + count, watch=lambda _: memory.watch(facts))
+    return times
 
 
 def timing_of(

@@ -13,7 +13,6 @@ import math
 import os
 import pickle
 import re
-import tempfile
 import threading
 import warnings
 from datetime import datetime
@@ -54,10 +53,12 @@ def write_reprod(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
         logger.add(name, np.asarray(array))
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".reprod-", dir=target.parent) as folder:
-        written = Path(folder) / "arrays.npy"  # np.save appends .npy to any other name
-        logger.save(str(written))
-        written.replace(target)
+    part = _part(target, ".npy")  # np.save appends .npy to any other name
+    try:
+        logger.save(str(part))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_reprod(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
@@ -122,12 +123,12 @@ def write_diff(
             continue
         comparable.append(name)
         remarks += [f"{name}: {remark}" for remark in _blind_spots(ours[name], theirs[name])]
-    with tempfile.TemporaryDirectory(prefix=".reprod-", dir=target.parent) as folder:
-        report = Path(folder) / "report.log"
-        report.touch()
+    part = _part(target, ".log")
+    try:
+        part.touch()
         if comparable:
-            _reprod_report(report, {n: ours[n] for n in comparable}, {n: theirs[n] for n in comparable}, threshold)
-        lines = report.read_text(errors="replace").splitlines()
+            _reprod_report(part, {n: ours[n] for n in comparable}, {n: theirs[n] for n in comparable}, threshold)
+        lines = part.read_text(errors="replace").splitlines()
         if failed:
             lines = [line for line in lines if not line.endswith(("diff check passed", "diff check failed"))]
             remarks.append("diff check failed")
@@ -135,8 +136,15 @@ def write_diff(
             remarks += ["neither file holds an array: reprod_log compared nothing", "diff check failed"]
         stamp = datetime.now().strftime("%Y/%m/%d %H:%M:%S")
         lines += [f"[{stamp}] root INFO: {remark}" for remark in remarks]
-        report.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        report.replace(target)
+        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part(target: Path, suffix: str) -> Path:
+    """Where a file is written before it takes its place; a directory of its own would cost more than what it holds."""
+    return target.with_name(f".reprod-{os.getpid()}-{os.urandom(4).hex()}{suffix}")
 
 
 def _why_not_comparable(ours: NDArray[Any], theirs: NDArray[Any]) -> str:
