@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ REPEATED = ("note", "tooth", "fact")
 
 WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
 """What is said of a failure; a test that fails two checkpoints by hand says it twice."""
+
+TOLD_BY_FACTS = {"weights": "weights", "files": "directory", "log": "log_file"}
+"""Label of a failure's fact -> the property that a checkpoint which holds says the same in."""
 
 LONGEST = 1000
 """Characters of a fact; what an engine said before it died may be long."""
@@ -53,7 +57,10 @@ class Figures:
             self._put("note", note)
 
     def failed(self, checkpoint: str, failure: Failure | None = None) -> None:
-        """Which checkpoint does not hold, the first line of why with what it names and what supports it, and what was measured."""
+        """Which checkpoint does not hold, the first line of why with what it names and what supports it, and what was measured.
+
+        Weights and places are told as by a checkpoint that holds, so that the summary has them of a run in which nothing does.
+        """
         self._put("failed", checkpoint)
         if failure is None:
             return
@@ -65,6 +72,8 @@ class Figures:
                 self._put(name, _short(value))
         for label, value in failure.facts:
             self._put("fact", f"{label}: {_short(value)}")
+            if label in TOLD_BY_FACTS and (label == "weights" or Path(value).is_absolute()):  # else it says why there are none
+                self._put(TOLD_BY_FACTS[label], value)
         for name, value in failure.figures:
             self._put(name, value)
 
