@@ -29,6 +29,9 @@ WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
 TOLD_BY_FACTS = {"weights": "weights", "files": "directory", "log": "log_file"}
 """Label of a failure's fact -> the property that a checkpoint which holds says the same in."""
 
+PROGRAM_DIGITS = 16
+"""Of a digest: enough to tell programs apart."""
+
 LONGEST = 1000
 """Characters of a fact; what an engine said before it died may be long."""
 
@@ -101,7 +104,7 @@ class Figures:
             self._put("tooth", tooth)
 
     def log(self, result: LogResult) -> None:
-        """Mean milliseconds of a batch by stage, and the ratio to the training engine."""
+        """Mean milliseconds of a batch by stage, the ratio to the training engine, and what times depend on besides the machine."""
         self._put("weights", result.weights)
         self._put("preprocess_ms", f"{result.log.preprocess_time_ms:.4g}")
         self._put("inference_ms", f"{result.log.inference_time_ms:.4g}")
@@ -110,6 +113,10 @@ class Figures:
         self._put("ratio", f"{result.ratio:.2f}")
         self._put("cpu_rss_mb", f"{result.log.cpu_rss_mb:.0f}")
         self._put("log_file", result.path)
+        workload = {"threads": result.log.cpu_math_library_num_threads, "input_shape": result.log.input_shape, "gpu": result.gpu}
+        for name, value in {**workload, "training_program": result.program[:PROGRAM_DIGITS]}.items():
+            if value not in (None, ""):
+                self._put(name, value)
         for note in result.notes:
             self._put("note", note)
         if result.timing is not None:
