@@ -52,6 +52,14 @@ def test_the_times_of_the_batches_are_figures_with_their_units(run: Session) -> 
     assert "paddle_infer.gpu_memory_mb" not in log, "only where the engine uses one"
 
 
+def test_what_times_depend_on_is_told_beside_them(run: Session) -> None:
+    run("--paddle-model=alexnet", "--junitxml=junit.xml").assert_outcomes(passed=3)
+    log = cases(run)["paddle-model.alexnet", "test_log[cpu]"]
+    assert {name: log.get(f"paddle_infer.{name}") for name in ("threads", "input_shape", "training_program", "gpu")} == {
+        "threads": "1", "input_shape": "[1, 3, 224, 224]", "training_program": "0123456789abcdef", "gpu": None,
+    }  # fmt: skip
+
+
 def test_a_marked_test_carries_the_figures_of_all_its_checkpoints(run: Session) -> None:
     run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
     run("--junitxml=junit.xml").assert_outcomes(passed=1)

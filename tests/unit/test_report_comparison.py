@@ -21,7 +21,7 @@ from pytest_paddle_infer.judge.latency import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.report.comparison import ALLOWED, Comparison, compare
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.results import Result
-from pytest_paddle_infer.report.saved import ReportError, of_content, read
+from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
 
 PATH = Path("/reports/today/report.json")
 
@@ -251,6 +251,17 @@ def test_a_model_timed_at_two_batch_sizes_is_compared_at_each_that_both_have() -
     one, both = saved(log(), times=batches(10.0)), saved(log(), marked, times=batches(10.0))
     assert [each.a and each.a.batch_size for each in compare(both, both).variants] == [1, 4]
     assert [each.a and each.a.batch_size for each in compare(both, one).variants] == [1]
+
+
+def test_of_two_tests_that_timed_a_variant_the_one_with_more_batches_counts() -> None:
+    def both(few: float, many: float) -> Any:
+        steady = (20.0,) * 25
+        timed = [Times(1, (few,) * 9, steady), Times(1, (many,) * 50, steady)]
+        tests = tuple(SavedTest(f"t.py::{number}", "passed", "net", "cpu", "", times=each) for number, each in enumerate(timed))
+        return replace(saved(log()), tests=tests)
+
+    assert slower(both(10.0, 10.0), both(90.0, 10.0))[0] == "held"
+    assert slower(both(10.0, 10.0), both(10.0, 90.0))[0] == "slower"
 
 
 # -- what differs around them ------------------------------------------------------------------------------------------
