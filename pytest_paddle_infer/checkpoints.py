@@ -17,7 +17,7 @@ from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import CHECKPOINTS
 from pytest_paddle_infer.report.figures import Figures
-from pytest_paddle_infer.report.text import format_failure, reproduce_command
+from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
 from pytest_paddle_infer.session import SELECTED, SESSION
 from pytest_paddle_infer.store_place import default_root
@@ -96,7 +96,7 @@ def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) ->
     if chosen is None and SELECTED in node.stash:
         chosen = node.stash[SELECTED].variant
     if settings.allow_missing or (chosen is not None and getattr(chosen, "optional", False)):
-        pytest.skip(error.reason)
+        pytest.skip(plain(error.reason))
 
 
 @contextmanager

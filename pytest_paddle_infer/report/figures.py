@@ -6,6 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_paddle_infer.report.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,7 +48,7 @@ class Figures:
             self._put("variant", variant)
 
     def _put(self, name: str, value: object) -> None:
-        entry = (PREFIX + name, str(value))
+        entry = (PREFIX + name, plain(str(value)))
         if entry not in self._properties:
             self._properties.append(entry)
 
