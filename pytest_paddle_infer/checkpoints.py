@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import CHECKPOINTS
 from pytest_paddle_infer.report.figures import Figures
-from pytest_paddle_infer.report.text import format_failure, reproduce_command
+from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
 from pytest_paddle_infer.session import SELECTED, SESSION
 from pytest_paddle_infer.store_place import default_root
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.options import Settings
     from pytest_paddle_infer.samples import Sample
     from pytest_paddle_infer.variants import Variant
+
+ALLURE = "allure_listener"
+"""What allure-pytest registers where `--alluredir` is given."""
 
 
 class Checkpoints:
@@ -72,8 +75,9 @@ class Checkpoints:
 @contextmanager
 def _on_report(request: pytest.FixtureRequest, spec: ModelSpec, variant: str, checkpoint: str) -> Iterator[Figures]:
     """Puts figures on the test's report, and turns a `ConformanceFailure` into a plain failed test."""
+    known = len(request.node.user_properties)
     figures = Figures(request.node.user_properties, spec.name, variant)
-    with plain_failure(request.node):
+    with plain_failure(request.node), _on_allure(request, f"{checkpoint} {variant}".strip(), known):
         try:
             yield figures
         except UnavailableError as error:
@@ -89,6 +93,19 @@ def _on_report(request: pytest.FixtureRequest, spec: ModelSpec, variant: str, ch
             raise
 
 
+@contextmanager
+def _on_allure(request: pytest.FixtureRequest, title: str, known: int) -> Iterator[None]:
+    """Attaches what the checkpoint adds to the first `known` properties to the test's Allure result, where allure-pytest writes one."""
+    try:
+        yield
+    finally:
+        if request.config.pluginmanager.has_plugin(ALLURE):
+            from pytest_paddle_infer.report import allure
+
+            with suppress(OSError):  # a full disk must not hide why a checkpoint does not hold
+                allure.attach(title, request.node.user_properties[known:])
+
+
 def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) -> None:
     """Skips the test when nobody named the variant for it, or when `--paddle-allow-missing` says so."""
     node, settings = request.node, request.config.stash[SESSION].settings
@@ -96,7 +113,7 @@ def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) ->
     if chosen is None and SELECTED in node.stash:
         chosen = node.stash[SELECTED].variant
     if settings.allow_missing or (chosen is not None and getattr(chosen, "optional", False)):
-        pytest.skip(error.reason)
+        pytest.skip(plain(error.reason))
 
 
 @contextmanager

@@ -29,7 +29,10 @@ MOST_BATCHES = 50
 
 @dataclass(frozen=True)
 class LogResult:
-    """The log checkpoint held: the record, and the training engine's time a batch for comparison."""
+    """The log checkpoint held: the record, and the training engine's time a batch for comparison.
+
+    gpu: name of the GPU, "" for none. program: digest of the training engine's; where it is the same, its time tells the machine's drift.
+    """
 
     path: Path
     log: AutoLog
@@ -37,6 +40,8 @@ class LogResult:
     weights: str
     timing: Timing | None = None
     notes: tuple[str, ...] = ()
+    gpu: str = ""
+    program: str = ""
 
     @property
     def ratio(self) -> float:
@@ -53,7 +58,7 @@ class LogCheck:
 
     def run(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, directory: Path) -> LogResult:
         """Times the variant, writes the log into `directory` and reads it back. Raises `ConformanceFailure`."""
-        from pytest_paddle_infer.benchmark import Memory, check_log, make_log, write_log
+        from pytest_paddle_infer.benchmark import Memory, check_log, gpu_name, make_log, write_log
         from pytest_paddle_infer.engine.services import logged_precision
         from pytest_paddle_infer.gates import BATCHES, keep, measured
         from pytest_paddle_infer.gates import ROUNDS as GATE_ROUNDS
@@ -109,7 +114,9 @@ class LogCheck:
             held, notes = self._gate(bench, spec, variant, gates, run, again)
             with worded(spec, variant):
                 notes += keep(gates, held)
-        return LogResult(path, log, timing.training_p50_ms, bench.model.weights, timing, notes)
+        return LogResult(
+            path, log, timing.training_p50_ms, bench.model.weights, timing, notes, gpu_name(facts), self._program_key(bench)
+        )
 
     def _gate(
         self, bench: Bench, spec: ModelSpec, variant: str, gates: Gates, run: Measured, again: Callable[[], Measured]

@@ -83,7 +83,11 @@ class Settings:
         """The options that another run needs to see the same again."""
         words = []
         for option in OPTIONS:
-            if option.attribute in self.given and option.attribute not in NOT_REPEATED and not option.is_switch:
+            if option.attribute not in self.given or option.attribute in NOT_REPEATED:
+                continue
+            if option.is_switch:
+                words.append(option.flag)
+            else:
                 value = getattr(self, option.attribute)
                 text = "x".join(map(str, value)) if type(value) is tuple else str(value)
                 words.append(f"{option.flag}={text[:-2] if isinstance(value, float) and text.endswith('.0') else text}")
@@ -121,13 +125,20 @@ def read_settings(config: pytest.Config) -> Settings:
     ):
         if values[name] is not None:  # a path on the command line is the caller's, any other is the project's
             root = config.invocation_params.dir if name in given else config.rootpath
-            paths = [str(root / Path(path).expanduser()) for path in (values[name] if name == "replay" else [values[name]])]
+            paths = [_full_path(root, path) for path in (values[name] if name == "replay" else [values[name]])]
             values[name] = tuple(paths) if name == "replay" else paths[0]
     if values["autolog"] == "auto_log" and "autolog" in given and importlib.util.find_spec("auto_log") is None:
         from pytest_paddle_infer.logs.autolog import INSTALL
 
         raise OptionError(f"--paddle-autolog: {INSTALL}")
     return Settings(**values, base=config.invocation_params.dir, given=frozenset(given), from_ini=frozenset(from_ini))
+
+
+def _full_path(root: Path, path: str) -> str:
+    """The path as messages and commands show it: absolute and without `..`, where that does not lead out of a linked directory."""
+    full = str(root / Path(path).expanduser())
+    short = os.path.normpath(full)
+    return short if os.path.realpath(short) == os.path.realpath(full) else full
 
 
 def _ini_value(config: pytest.Config, option: Option) -> Any:

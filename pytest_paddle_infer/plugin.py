@@ -33,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.pluginmanager.register(fixtures, "paddle-infer-fixtures")
     config.stash[SESSION] = SessionState(config)
+    if config.getoption("htmlpath", None):  # --html of the plugin pytest-html
+        from pytest_paddle_infer.report import html_plugin
+
+        html_plugin.start(config)
     ours = ("paddle-model", "paddle-replay")
     if not option_table.any_given(config) and not any(name in str(argument) for argument in config.args for name in ours):
         return

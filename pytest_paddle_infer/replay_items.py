@@ -156,6 +156,7 @@ class Replay(pytest.Item):
         from pytest_paddle_infer.checkpoints import place_of
         from pytest_paddle_infer.engine.inference import EngineSetup
         from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, replay
+        from pytest_paddle_infer.report.text import plain
 
         assert isinstance(self.parent, KeptFolder)
         settings, place = self.config.stash[SESSION].settings, place_of(self.config)
@@ -163,13 +164,13 @@ class Replay(pytest.Item):
         try:
             told = replay(self.parent.folder, ReplayOptions(setup, settings.timeout, place.cores))
         except UndecidedError as error:
-            pytest.skip(str(error))
+            pytest.skip(plain(str(error)))
         except UnavailableError as error:
-            pytest.skip(error.failure.title)
+            pytest.skip(plain(error.failure.title))
         except PaddleInferError as error:
             failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
             raise pytest.fail.Exception(self._text(failure), pytrace=False) from None
-        self.user_properties.append((PROPERTY, told))
+        self.user_properties.append((PROPERTY, plain(told)))
 
     def _text(self, failure: Failure) -> str:
         from dataclasses import replace

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_paddle_infer import __version__
 from pytest_paddle_infer.failures import ModelError
+from pytest_paddle_infer.option_table import ALLOWED
 
 COMMANDS = {
     "doctor": "what is installed, which variants can run and why not the others, traps of this Paddle, the export store",
     "models": "the names that --paddle-model knows by itself",
     "variants": "the variants of the inference engine: what each sets, its parameters, whether it can run here",
     "explain": "what a checkpoint asserts, or what is tried at a stage of the diagnosis",
+    "compare": "two reports of --paddle-report: what fails newly, what is less exact or slower in the second, and what differs around them",
 }
 
 
@@ -46,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     made = {
         name: commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".") for name, text in COMMANDS.items()
     }
-    for name in ("doctor", "variants"):
+    for name in ("doctor", "variants", "compare"):
         made[name].add_argument("--json", action="store_true", help="print JSON instead, for programs")
     made["doctor"].add_argument(
         "--cache-dir", metavar="DIR", type=Path, help="the export store, where --paddle-cache-dir names another"
@@ -55,7 +58,23 @@ def _parser() -> argparse.ArgumentParser:
     made["explain"].add_argument(
         "subject", metavar="CHECK", help="artifacts, parity or log; `stages`, or one of them; a variant's name"
     )
+    for name, text in (("a", "the earlier report: its directory, or its report.json"), ("b", "the report that is held against it")):
+        made["compare"].add_argument(name, metavar=name.upper(), type=Path, help=text)
+    made["compare"].add_argument(
+        "--allow",
+        metavar="PERCENT",
+        type=_share,
+        default=ALLOWED,
+        help=f"by how much an engine may be slower; default: {100 * ALLOWED:g}%%",
+    )
     return parser
+
+
+def _share(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,2})?)%", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage; write 15%")
+    return float(match[1]) / 100
 
 
 def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -78,6 +97,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[
         return _doctor(options)
     if options.command == "variants":
         return _variants(options)
+    if options.command == "compare":
+        return _compare(options, parser)
     if options.command == "models":
         return _models(options, parser)
     return _explain(options, parser)
@@ -129,9 +150,33 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     try:
         return 0, explain.lines(options.subject)
     except ModuleNotFoundError as error:  # the limits stand in code that needs numpy
-        from pytest_paddle_infer.command.installed import MODULES
+        return 1, [f"{_missing(error)} is not installed, and the limits cannot be read without it; `doctor` says what to do."]
 
-        missing = MODULES.get(error.name or "")
-        if missing is None:
-            raise
-        return 1, [f"{missing} is not installed, and the limits cannot be read without it; `doctor` says what to do."]
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """The distribution that lacks. Raises the error itself for what is no requirement."""
+    from pytest_paddle_infer.command.installed import MODULES
+
+    missing = MODULES.get(error.name or "")
+    if missing is None:
+        raise error
+    return missing
+
+
+def _compare(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
+    from pytest_paddle_infer.command import compare
+    from pytest_paddle_infer.report import comparison
+    from pytest_paddle_infer.report.saved import ReportError, read
+
+    try:
+        a, b = read(options.a), read(options.b)
+    except ReportError as error:
+        parser.error(f"{error}.")
+    try:
+        found = comparison.compare(a, b, options.allow)
+    except ModuleNotFoundError as error:
+        return 2, [f"{_missing(error)} is not installed, and times cannot be judged without it; `doctor` says what to do."]
+    code = 1 if found.worse else 0
+    if options.json:
+        return code, [json.dumps(compare.as_data(found, options.a, options.b), indent=1)]
+    return code, compare.lines(found, options.a, options.b)

@@ -30,8 +30,8 @@ GENERATOR = "pytest-paddle-infer"
 EXITS = ("ok", "tests failed", "interrupted", "internal error", "usage error", "no tests collected", "too many warnings")
 """pytest's exit statuses from 0 in words; the last is one of newer pytests."""
 
-_TEXTS = ("answers", "noise_floor_source", "program")
-"""Figures that are words; the last is a hash, which may look like a number."""
+_TEXTS = ("answers", "noise_floor_source", "program", "training_program", "input_shape", "gpu")
+"""Figures that are words; a hash of a program and a shape of one dimension may look like a number."""
 
 _TAKEN = ("model", "variant", "weights", "files", "directory", "log_file", "failed", "unavailable", *REPEATED, *WHY)
 """Properties that have a place of their own, and are neither figures nor texts."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_paddle_infer.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +28,12 @@ REPEATED = ("note", "tooth", "fact")
 WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
 """What is said of a failure; a test that fails two checkpoints by hand says it twice."""
 
+TOLD_BY_FACTS = {"weights": "weights", "files": "directory", "log": "log_file"}
+"""Label of a failure's fact -> the property that a checkpoint which holds says the same in."""
+
+PROGRAM_DIGITS = 16
+"""Of a digest: enough to tell programs apart."""
+
 LONGEST = 1000
 """Characters of a fact; what an engine said before it died may be long."""
 
@@ -39,7 +48,7 @@ class Figures:
             self._put("variant", variant)
 
     def _put(self, name: str, value: object) -> None:
-        entry = (PREFIX + name, str(value))
+        entry = (PREFIX + name, plain(str(value)))
         if entry not in self._properties:
             self._properties.append(entry)
 
@@ -53,7 +62,10 @@ class Figures:
             self._put("note", note)
 
     def failed(self, checkpoint: str, failure: Failure | None = None) -> None:
-        """Which checkpoint does not hold, the first line of why with what it names and what supports it, and what was measured."""
+        """Which checkpoint does not hold, the first line of why with what it names and what supports it, and what was measured.
+
+        Weights and places are told as by a checkpoint that holds, so that the summary has them of a run in which nothing does.
+        """
         self._put("failed", checkpoint)
         if failure is None:
             return
@@ -65,6 +77,8 @@ class Figures:
                 self._put(name, _short(value))
         for label, value in failure.facts:
             self._put("fact", f"{label}: {_short(value)}")
+            if label in TOLD_BY_FACTS and (label == "weights" or Path(value).is_absolute()):  # else it says why there are none
+                self._put(TOLD_BY_FACTS[label], value)
         for name, value in failure.figures:
             self._put(name, value)
 
@@ -92,7 +106,7 @@ class Figures:
             self._put("tooth", tooth)
 
     def log(self, result: LogResult) -> None:
-        """Mean milliseconds of a batch by stage, and the ratio to the training engine."""
+        """Mean milliseconds of a batch by stage, the ratio to the training engine, and what times depend on besides the machine."""
         self._put("weights", result.weights)
         self._put("preprocess_ms", f"{result.log.preprocess_time_ms:.4g}")
         self._put("inference_ms", f"{result.log.inference_time_ms:.4g}")
@@ -101,6 +115,10 @@ class Figures:
         self._put("ratio", f"{result.ratio:.2f}")
         self._put("cpu_rss_mb", f"{result.log.cpu_rss_mb:.0f}")
         self._put("log_file", result.path)
+        workload = {"threads": result.log.cpu_math_library_num_threads, "input_shape": result.log.input_shape, "gpu": result.gpu}
+        for name, value in {**workload, "training_program": result.program[:PROGRAM_DIGITS]}.items():
+            if value not in (None, ""):
+                self._put(name, value)
         for note in result.notes:
             self._put("note", note)
         if result.timing is not None:

@@ -38,14 +38,14 @@ def print_summary(reporter: TerminalReporter) -> None:
 
     The process that prints also leaves the comparison as a file, where the checkpoints left theirs.
     """
-    reports = list(_reports(reporter))
+    reports = list(reports_of(reporter))
     matrices = read_matrices(reports)
     reporter.write_sep("=", "paddle inference")
     for line in (*summary_lines(reports), *matrix_table.lines(matrices), *_write_matrix(reporter.config, matrices, reports)):
         reporter.write_line(line)
 
 
-def _reports(reporter: TerminalReporter) -> Iterator[Sequence[tuple[str, str]]]:
+def reports_of(reporter: TerminalReporter) -> Iterator[Sequence[tuple[str, str]]]:
     """The properties of each test that ran, and of each that was skipped because its variant is not available."""
     for outcome in ("passed", "failed", "skipped"):
         for report in reporter.getreports(outcome):

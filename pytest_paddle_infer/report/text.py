@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from typing import TYPE_CHECKING
@@ -13,6 +14,22 @@ if TYPE_CHECKING:
 
 WIDTH = 110
 """Columns that long facts are folded to."""
+
+_STYLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def plain(text: str) -> str:
+    """Returns text of models, engines and files as every terminal, XML file and process of xdist takes it.
+
+    Colours go. Control characters, and the halves of characters that stand for bytes of no encoding, are escaped: `\\x00`, `\\udcff`.
+    """
+    return _UNPRINTABLE.sub(lambda found: _escaped(found[0]), _STYLE.sub("", text).replace("\r\n", "\n"))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def format_failure(failure: Failure) -> str:
@@ -28,7 +45,7 @@ def format_failure(failure: Failure) -> str:
         folds = [value] if label == "again" else textwrap.wrap(value, WIDTH - width, break_long_words=False, break_on_hyphens=False)
         for number, part in enumerate(folds or [""]):
             lines.append(f"  {(label + ':') if not number else '':<{width + 1}} {part}".rstrip())
-    return "\n".join(lines).rstrip()
+    return plain("\n".join(lines).rstrip())
 
 
 def reproduce_command(nodeid: str, settings: Settings) -> str:

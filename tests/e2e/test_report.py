@@ -9,6 +9,9 @@ from pathlib import Path
 from report_check import read_report
 from sessions import run_shared
 
+from pytest_paddle_infer.report.comparison import compare
+from pytest_paddle_infer.report.saved import read
+
 
 def test_a_report_of_real_engines_has_figures_a_cause_and_the_files(
     made_repo: Path, shared_directory: Path, tmp_path: Path, paddle_version: str
@@ -34,6 +37,12 @@ def test_a_report_of_real_engines_has_figures_a_cause_and_the_files(
     assert (parity["failure"]["stage"], parity["failure"]["kind"]) == ("artifacts", "parameters")
     assert parity["figures"]["output_limits"] > 1
     assert log["figures"]["p50_ms"] > 0
+    assert (log["figures"]["threads"], len(log["texts"]["training_program"])) == (1, 16)
+    compared = compare(read(repo / "rep"), read(repo / "rep"))
+    assert (compared.worse, compared.same_machine, compared.differences, compared.tests) == (False, True, (), ())
+    assert {each.times and each.times.outcome for each in compared.variants} == {"not judged"}, (
+        "too few batches of the training engine"
+    )
     (row,) = found["models"][0]["variants"]
     assert (row["p50_ms"], row["output_error_relative"]) == (log["figures"]["p50_ms"], parity["figures"]["output_error"])
     assert (repo / "rep" / log["files"]["log"]).is_file()

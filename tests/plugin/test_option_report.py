@@ -229,26 +229,28 @@ def test_two_workers_leave_the_report_of_one_process(
     pytest.importorskip("xdist")
     plant("alexnet/parity/onednn")
     monkeypatch.setenv("STUB_MISSING", "tensorrt")
+    run.write("test_user.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
     args = (MODEL, "--paddle-model=vgg16", *BOTH, "--paddle-variant=tensorrt", "--paddle-allow-missing")
     alone = run.apart(*args, "--paddle-report=alone")
     spread = run.apart(*args, "--paddle-report=spread", "-n2")
     for each in (alone, spread):
-        each.assert_outcomes(passed=9, failed=1, skipped=4)
-    one, two = steady(content(run, "alone")), steady(content(run, "spread"))
-    assert (one.pop("processes"), two.pop("processes")) == (1, 2)
+        each.assert_outcomes(passed=10, failed=2, skipped=4)
+    one, two = steady(run, "alone"), steady(run, "spread")
+    assert (one["session"].pop("processes"), two["session"].pop("processes")) == (1, 2)
     assert two == one
     assert sorted(os.listdir(run.path / "spread")) == FILES
 
 
-def steady(found: Any) -> Any:
-    """Without what differs from run to run."""
-    session = found.pop("session")
+def steady(run: Session, name: str) -> Any:
+    """The whole report, and its summary, without what differs from run to run."""
+    found = content(run, name)
+    summary = (run.path / name / "summary.md").read_text(encoding="utf-8").replace(found.pop("run"), "RUN")
+    for each in ("started", "duration_s"):
+        found["session"].pop(each)
     for test in found["tests"]:
-        test["duration_s"] = None
-    return {
-        "tests": found["tests"], "models": found["models"], "verdict": found["verdict"], "environment": found["environment"],
-        "processes": session["processes"], "outcomes": session["outcomes"],
-    }  # fmt: skip
+        test.pop("duration_s")
+    found["session"]["options"] = [option for option in found["session"]["options"] if option["option"] != "--paddle-report"]
+    return {**found, "summary": summary}
 
 
 def test_a_run_replaces_the_report_of_the_run_before_as_a_whole(run: Session, plant: Callable[..., None]) -> None:

@@ -49,6 +49,11 @@ def test_failed_cells_say_so_and_the_others_keep_their_figures(run: Session, pla
     assert cells(result, "answers") == ["4/4", "-"]
 
 
+def test_a_run_in_which_nothing_holds_says_with_which_weights(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    assert "random weights, seed 0: alexnet" in section(run("--paddle-model=alexnet", "-k", "test_parity"))
+
+
 def test_a_failing_artifacts_checkpoint_fails_the_cell_of_every_variant(run: Session, plant: Callable[..., None]) -> None:
     plant("alexnet/artifacts")
     result = run("--paddle-model=alexnet", "--paddle-variant=cpu", "--paddle-variant=onednn")

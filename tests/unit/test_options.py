@@ -209,12 +209,14 @@ def test_an_empty_ini_value_is_none(empty: Any) -> None:
     ("given", "words"),
     [
         ({}, []),
-        ({"model": ["a"], "variant": ["onednn"], "no_cache": True}, []),
+        ({"model": ["a"], "variant": ["onednn"], "perf_save": "x", "report": "rep"}, []),
+        ({"no_diagnosis": True, "no_cache": True}, ["--paddle-no-cache", "--paddle-no-diagnosis"]),
         ({"image_size": (480, 640), "seed": 3}, ["--paddle-image-size=480x640", "--paddle-seed=3"]),
         ({"timeout": 300.0}, ["--paddle-timeout=300"]),
         ({"timeout": 0.123456789}, ["--paddle-timeout=0.123456789"]),
         ({"rtol": 1e-20, "atol": 0.0}, ["--paddle-rtol=1e-20", "--paddle-atol=0"]),
         ({"weights": "w.pdparams"}, ["--paddle-weights=/here/w.pdparams"]),
+        ({"weights": "../up/./w.pdparams"}, ["--paddle-weights=/up/w.pdparams"]),
         ({"cache_size": 500 << 20}, [f"--paddle-cache-size={500 << 20}"]),
         ({"perf_compare": Comparison("main", 0.075), "perf_save": "x"}, ["--paddle-perf-compare=main:7.5%"]),
         ({"perf_compare": Comparison("main")}, ["--paddle-perf-compare=main:15%"]),
@@ -227,7 +229,15 @@ def test_the_command_line_of_a_run_reads_back_as_the_same_settings(given: dict[s
     for word in words:
         flag, _, text = word.partition("=")
         option = readers[flag]
-        assert option.read(text) == getattr(made, option.attribute)
+        assert option.is_switch or option.read(text) == getattr(made, option.attribute)
+        assert not option.is_switch or getattr(made, option.attribute) is True
+
+
+def test_a_path_keeps_what_leads_out_of_a_linked_directory(tmp_path: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+    assert settings({"weights": f"{tmp_path}/link/../w.pdparams"}).weights == f"{tmp_path}/link/../w.pdparams", "far/w.pdparams"
+    assert settings({"weights": f"{tmp_path}/far/../w.pdparams"}).weights == f"{tmp_path}/w.pdparams"
 
 
 def test_the_ini_files_values_are_not_repeated_on_the_command_line() -> None:

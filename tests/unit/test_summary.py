@@ -98,6 +98,26 @@ def test_outputs_of_several_models_are_told_by_their_common_directory() -> None:
     assert summary_lines([report("a", "cpu", **one), report("b", "onednn", **two)])[-1] == "outputs and logs: /out/here"
 
 
+def test_a_run_in_which_nothing_holds_says_with_which_weights_and_where_its_files_are() -> None:
+    properties: list[tuple[str, object]] = []
+    facts = (("weights", "random weights, seed 0"), ("output", "3 of 4"), ("files", "/out/a/cpu"))
+    Figures(properties, "a", "cpu").failed("parity", Failure("off.", facts))
+    lines = summary_lines([[(name, str(value)) for name, value in properties]])
+    assert lines[2:] == ["random weights, seed 0: a", "outputs and logs: /out"]
+
+
+def test_a_failure_that_left_no_files_names_no_place() -> None:
+    properties: list[tuple[str, object]] = []
+    Figures(properties, "a", "cpu").failed("parity", Failure("off.", (("files", "none: the disk is full"),)))
+    assert not any(name == PREFIX + "directory" for name, _ in properties)
+
+
+def test_a_log_that_is_not_true_is_found_by_its_failure() -> None:
+    properties: list[tuple[str, object]] = []
+    Figures(properties, "a", "cpu").failed("log", Failure("not true.", (("log", "/out/a/cpu/x.log"),)))
+    assert (PREFIX + "log_file", "/out/a/cpu/x.log") in properties
+
+
 def test_small_exports_are_told_in_kilobytes() -> None:
     assert row(summary_lines([report("a", artifact_bytes=3200)]))["size"] == "3.2 kB"
 

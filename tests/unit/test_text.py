@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_paddle_infer.failures import ConformanceFailure, Failure
-from pytest_paddle_infer.report.text import WIDTH, format_failure, reproduce_command
+from pytest_paddle_infer.report.text import WIDTH, format_failure, plain, reproduce_command
 
 
 def test_a_title_alone_is_one_line() -> None:
@@ -59,6 +59,22 @@ def test_more_facts_come_below_and_the_failure_itself_stays() -> None:
     assert one.facts == (("a", "1"),)
     assert two.facts == (("a", "1"), ("b", "2"), ("c", "3"))
     assert str(ConformanceFailure(two)) == "title."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, 池化 🦎\n\tmore\r\nlines", "plain, 池化 🦎\n\tmore\nlines"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("a\x00b\x08c\x7f\x85\rd", "a\\x00b\\x08c\\x7f\\x85\\x0dd"),
+        ("bytes \udcff, half \ud800, none \ufffe \uffff", "bytes \\udcff, half \\ud800, none \\ufffe \\uffff"),
+    ],
+)
+def test_what_no_terminal_and_no_xml_file_takes_is_escaped(text: str, shown: str) -> None:
+    assert plain(text) == shown
+    assert format_failure(Failure("a title.", (("said", f"x{text.split()[0]}"),))).endswith(f"x{plain(text.split()[0])}")
+    shown.encode()
 
 
 class Settings:

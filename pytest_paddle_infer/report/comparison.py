@@ -1,0 +1,340 @@
+"""What became worse or better from one report to another. Pure functions; `command/compare.py` says it.
+
+A is the earlier report, the baseline; B is held against it. Times are judged as by the performance gates, on the batches of both, and only
+where both were measured on one machine; errors as by the matrix of variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_paddle_infer.option_table import ALLOWED
+from pytest_paddle_infer.report.matrix import ERROR_FACTOR
+from pytest_paddle_infer.report.saved import Measured, SavedReport, SavedTest, Times
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.judge.latency import PerfVerdict
+
+FAILING = ("failed", "error")
+PASSING = ("passed", "xpassed")
+EARLY = ("incomplete", "nothing ran")
+
+CHANGES = {
+    "newly failing": True,
+    "no longer runs": True,
+    "newly passing": False,
+    "only in B": False,
+    "only in A": False,
+}
+"""What can happen to a test -> whether that is worse. Which tests a run chose is its caller's business; a test that was chosen, passed
+before and is now skipped proves nothing any more."""
+
+NOT_COMPARED = ("--paddle-report", "--paddle-output-dir", "--paddle-artifacts", "--paddle-model")
+"""Options that explain no difference: where files go, and which models are in a report, which its tests say."""
+
+
+INSTRUCTIONS = "instruction sets"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not the same around the two runs; "" for none."""
+
+    what: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class OutcomeChange:
+    """A test whose outcome changed. change: a key of `CHANGES`. a, b: its outcomes, "" where a report has no such test."""
+
+    id: str
+    change: str
+    a: str
+    b: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class TimesChange:
+    """What is to say of the times of one variant.
+
+    outcome: "slower", "faster" (by more than allowed, with the stated confidence), "held" (not slower than allowed, likewise),
+    "undecided" or "not judged"; `why` says the reason of the last two. verdict: None for "not judged".
+    """
+
+    outcome: str
+    why: str = ""
+    verdict: PerfVerdict | None = None
+
+
+@dataclass(frozen=True)
+class VariantChange:
+    """One variant of a model in both reports; a, b: None where one has no such variant.
+
+    accuracy: "less exact", "more exact" or "". answers: "fewer answers", "more answers" or "". times: None where neither was
+    timed.
+    """
+
+    model: str
+    variant: str
+    a: Measured | None
+    b: Measured | None
+    accuracy: str = ""
+    answers: str = ""
+    times: TimesChange | None = None
+
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """What is worse about it, in words."""
+        slower = self.times is not None and self.times.outcome == "slower"
+        told = (
+            slower and "slower",
+            self.accuracy == "less exact" and self.accuracy,
+            self.answers.startswith("fewer") and self.answers,
+        )
+        return tuple(word for word in told if word)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of it.
+
+    same_machine: whether times can be judged at all. ended_early: B was interrupted or ran nothing, unlike A, in which tests passed.
+    """
+
+    a: SavedReport
+    b: SavedReport
+    allowed: float
+    differences: tuple[Difference, ...]
+    tests: tuple[OutcomeChange, ...]
+    variants: tuple[VariantChange, ...]
+    same_machine: bool
+    ended_early: bool
+
+    @property
+    def worse(self) -> bool:
+        """True when anything is."""
+        return self.ended_early or any(CHANGES[test.change] for test in self.tests) or any(each.worse for each in self.variants)
+
+
+def compare(a: SavedReport, b: SavedReport, allowed: float = ALLOWED) -> Comparison:
+    """Compares. allowed: the share by which an engine may be slower. Needs numpy where times can be judged."""
+    return Comparison(
+        a,
+        b,
+        allowed,
+        tuple(_differences(a, b)),
+        tuple(_tests(a, b)),
+        tuple(_variants(a, b, allowed)),
+        a.machine() == b.machine(),
+        b.verdict in EARLY and a.verdict not in EARLY and any(test.outcome in PASSING for test in a.tests),
+    )
+
+
+# -- what may explain the rest -----------------------------------------------------------------------------------------
+
+
+def _differences(a: SavedReport, b: SavedReport) -> Iterator[Difference]:
+    one, two = _around(a), _around(b)
+    for what in dict.fromkeys((*one, *two)):
+        if one.get(what, "") != two.get(what, ""):
+            yield _short(Difference(what, one.get(what, ""), two.get(what, "")))
+
+
+def _short(each: Difference) -> Difference:
+    """Of instruction sets, which are dozens, those that the other lacks."""
+    if each.what != INSTRUCTIONS:
+        return each
+    a, b = each.a.split(), each.b.split()
+    return Difference(each.what, " ".join(name for name in a if name not in b), " ".join(name for name in b if name not in a))
+
+
+def _around(report: SavedReport) -> dict[str, str]:
+    told = report.environment
+    names = {"Paddle": "paddle", "--paddle-python": "engine_python", "Python": "python", "plugin": "plugin", "system": "system"}
+    return {
+        **{what: str(told[name] or "") for what, name in names.items()},
+        "processor": told["processor"],
+        "architecture": told["architecture"],
+        "cores": f"{told['cores']:g}",
+        INSTRUCTIONS: " ".join(told["instructions"]),
+        **{name: str(version) for name, version in told["packages"].items()},
+        "processes": str(report.processes),
+        **{flag: value for flag, value in report.options.items() if flag not in NOT_COMPARED and flag != "--paddle-python"},
+        **_weights(report.tests),
+    }
+
+
+def _weights(tests: Iterable[SavedTest]) -> dict[str, str]:
+    found: dict[str, dict[str, None]] = {}
+    for test in tests:
+        if test.model and test.weights:
+            found.setdefault(test.model, {})[test.weights] = None
+    return {f"weights of {model}": ", ".join(names) for model, names in found.items()}
+
+
+# -- tests -------------------------------------------------------------------------------------------------------------
+
+
+def _tests(a: SavedReport, b: SavedReport) -> list[OutcomeChange]:
+    one, two = ({test.id: test for test in report.tests} for report in (a, b))
+    found = []
+    for name in dict.fromkeys((*one, *two)):
+        before, now = one.get(name), two.get(name)
+        change = _change(before.outcome if before else "", now.outcome if now else "")
+        if change:
+            why = now.why if now is not None and now.outcome not in PASSING else ""
+            found.append(OutcomeChange(name, change, before.outcome if before else "", now.outcome if now else "", why))
+    order = list(CHANGES)
+    return sorted(found, key=lambda test: order.index(test.change))
+
+
+def _change(before: str, now: str) -> str:
+    """A key of `CHANGES`; "" for nothing. A test that is new and fails has never been seen to pass, and counts as newly failing."""
+    if now in FAILING:
+        return "" if before in FAILING else "newly failing"
+    if not now:
+        return "only in A"
+    if not before:
+        return "only in B"
+    if now in PASSING:
+        return "newly passing" if before in FAILING else ""
+    return "no longer runs" if before in PASSING else ""
+
+
+# -- variants ----------------------------------------------------------------------------------------------------------
+
+
+def _variants(a: SavedReport, b: SavedReport, allowed: float) -> Iterator[VariantChange]:
+    for one, two in _paired(a.variants, b.variants):
+        known = one or two
+        assert known is not None
+        found = VariantChange(known.model, known.variant, one, two)
+        if one is None or two is None:
+            yield found
+            continue
+        yield replace(found, accuracy=_accuracy(one, two), answers=_answers(one, two), times=_times(a, b, one, two, allowed))
+
+
+def _paired(a: Iterable[Measured], b: Iterable[Measured]) -> Iterator[tuple[Measured | None, Measured | None]]:
+    """Each variant of each model with its like: at the batch size that both were timed at; where there is none, whatever both have."""
+    one, two = _by_name(a), _by_name(b)
+    for key in dict.fromkeys((*one, *two)):
+        mine, theirs = one.get(key, {}), two.get(key, {})
+        both = [size for size in mine if size in theirs]
+        if both:
+            yield from ((mine[size], theirs[size]) for size in both)
+        else:
+            yield next(iter(mine.values()), None), next(iter(theirs.values()), None)
+
+
+def _by_name(variants: Iterable[Measured]) -> dict[tuple[str, str], dict[int | None, Measured]]:
+    found: dict[tuple[str, str], dict[int | None, Measured]] = {}
+    for each in variants:
+        if not each.unavailable or each.error is not None or each.p50_ms is not None:
+            found.setdefault((each.model, each.variant), {})[each.batch_size] = each
+    return found
+
+
+def _accuracy(a: Measured, b: Measured) -> str:
+    one, two = _errors(a, b)
+    if one is None or two is None:
+        return ""
+    if two > ERROR_FACTOR * one:
+        return "less exact"
+    return "more exact" if one > ERROR_FACTOR * two else ""
+
+
+def _errors(a: Measured, b: Measured) -> tuple[float | None, float | None]:
+    """What to compare: errors over their limits, where those are made by one rule; no smaller than the training engine's own rounding.
+
+    A limit that the user set says nothing of the model: where it changed, the errors themselves are compared.
+    """
+    if a.floor is not None and b.floor is not None:
+        return _over_limit(a), _over_limit(b)
+    if a.floor is None and b.floor is None and a.limit == b.limit:
+        return a.limits, b.limits
+    return a.error, b.error
+
+
+def _over_limit(each: Measured) -> float | None:
+    if each.limits is None:
+        return None
+    return max(each.limits, each.floor / each.limit) if each.floor and each.limit else each.limits
+
+
+def _answers(a: Measured, b: Measured) -> str:
+    """Compares shares: the two runs may have had another number of samples."""
+    if not a.compared or not b.compared or a.agreed is None or b.agreed is None:
+        return ""
+    before, now = a.agreed * b.compared, b.agreed * a.compared
+    return "fewer answers" if now < before else "more answers" if now > before else ""
+
+
+# -- times -------------------------------------------------------------------------------------------------------------
+
+
+def _times(a: SavedReport, b: SavedReport, one: Measured, two: Measured, allowed: float) -> TimesChange | None:
+    if one.p50_ms is None and two.p50_ms is None:
+        return None
+    for name, each in (("A", one), ("B", two)):
+        if each.p50_ms is None:
+            return TimesChange("not judged", f"{name} was not timed")
+    before, now = _timed(a.tests, one), _timed(b.tests, two)
+    for name, times in (("A", before), ("B", now)):
+        if times is None:
+            return TimesChange("not judged", f"{name} keeps no times of single batches")
+    assert before is not None
+    assert now is not None
+    if a.machine(before.gpu) != b.machine(now.gpu):
+        return TimesChange("not judged", "they were measured on two machines")
+    if otherwise := _otherwise(a, b, before, now):
+        return TimesChange("not judged", f"B was measured otherwise: {' and '.join(otherwise)}")
+    return _judged(before, now, allowed, _same_training(a, b, before, now))
+
+
+def _timed(tests: Sequence[SavedTest], measured: Measured) -> Times | None:
+    """Of several tests that timed the variant, the one with the most batches, as in the matrix."""
+    mine = (measured.model, measured.variant, measured.batch_size)
+    found = [test.times for test in tests if test.times and (test.model, test.variant, test.times.batch_size) == mine]
+    return max(found, key=lambda times: (len(times.inference_ms), repr(times)), default=None)
+
+
+def _otherwise(a: SavedReport, b: SavedReport, before: Times, now: Times) -> list[str]:
+    pairs: Mapping[str, tuple[object, object]] = {
+        "batch size": (before.batch_size, now.batch_size),
+        "threads": (before.threads, now.threads),
+        "input shape": (before.input_shape, now.input_shape),
+        "processes": (a.processes, b.processes),
+    }
+    return [f"{what} {two or 'unknown'} instead of {one or 'unknown'}" for what, (one, two) in pairs.items() if one != two]
+
+
+def _same_training(a: SavedReport, b: SavedReport, before: Times, now: Times) -> bool:
+    """Whether the training engine is the same program in both, and so a yardstick of the machine."""
+    paddle = a.environment["paddle"]
+    return bool(paddle and before.program) and (paddle, before.program) == (b.environment["paddle"], now.program)
+
+
+def _judged(before: Times, now: Times, allowed: float, same_training: bool) -> TimesChange:
+    from pytest_paddle_infer.judge.latency import Latencies, judge_regression
+
+    def seconds(times: Times) -> Latencies:
+        inference, training = (tuple(each / 1000 for each in engine) for engine in (times.inference_ms, times.training_ms))
+        return Latencies(inference, training, times.batch_size)
+
+    try:
+        one, two = seconds(before), seconds(now)
+    except ValueError as error:
+        return TimesChange("not judged", str(error))
+    verdict = judge_regression([one], two, allowed, same_training=same_training)
+    if verdict.outcome == "too few":
+        return TimesChange("not judged", f"{verdict.why}; --paddle-perf-save=NAME in both runs times enough of both engines")
+    if verdict.outcome == "held" and judge_regression([two], one, allowed, same_training=same_training).regressed:
+        return TimesChange("faster", "", verdict)
+    outcome = {"regressed": "slower"}.get(verdict.outcome, verdict.outcome)
+    return TimesChange(outcome, verdict.why, verdict)

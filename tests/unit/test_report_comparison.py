@@ -1,0 +1,453 @@
+"""`compare`: what two reports say of what became worse, and which of it is judged; and reports that cannot be read."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_content import ENVIRONMENT, content, failed, passed, properties
+
+from pytest_paddle_infer.command import compare as command
+from pytest_paddle_infer.command import program
+from pytest_paddle_infer.command.columns import WIDTH
+from pytest_paddle_infer.judge.latency import CONFIDENCE, LEAST_BATCHES
+from pytest_paddle_infer.report.comparison import ALLOWED, Comparison, compare
+from pytest_paddle_infer.report.matrix import ERROR_FACTOR
+from pytest_paddle_infer.report.results import Result
+from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
+
+PATH = Path("/reports/today/report.json")
+
+
+def saved(*results: Result, times: dict[str, Any] | None = None, **more: Any) -> Any:
+    """A report of these tests; more: keys of its environment, or `processes`, `options` and `verdict`. times: of the log checkpoints."""
+    made = json.loads(json.dumps(content(*results)))
+    for name in ("processes", "options"):
+        made["session"][name] = more.pop(name, made["session"][name])
+    made["verdict"] = more.pop("verdict", made["verdict"])
+    made["environment"] = {**ENVIRONMENT, **more}
+    for test in made["tests"]:
+        test["details"] = (
+            None if times is None or "test_log" not in test["id"] else {"parity": None, "latency": times, "layers": None}
+        )
+    return of_content(made, PATH)
+
+
+def log(p50: str = "10", variant: str = "cpu", **facts: str) -> Result:
+    told = {
+        "inference_ms": p50,
+        "p50_ms": p50,
+        "batch_size": "1",
+        "threads": "1",
+        "input_shape": "3,224,224",
+        "training_program": "1e5",
+    }
+    return Result(
+        f"paddle-model/net::test_log[{variant}]", "passed", 1.0, properties("net", variant, **{**told, **facts}), compared=True
+    )
+
+
+def batches(median: float, training: float = 20.0, count: int = 50, trained: int = 25, size: int = 1) -> dict[str, Any]:
+    """Times that scatter by a percent, always the same ones."""
+    random = np.random.default_rng(5)
+    inference, yardstick = (
+        [float(value) for value in each * random.normal(1, 0.01, number)] for each, number in ((median, count), (training, trained))
+    )
+    return {"batch_size": size, "batches": count, "inference_ms": inference, "training_ms": yardstick}
+
+
+def slower(a: Any, b: Any, allowed: float = ALLOWED) -> tuple[str, str]:
+    """What is said of the times of the only variant."""
+    (found,) = compare(a, b, allowed).variants
+    assert found.times is not None
+    return found.times.outcome, found.times.why
+
+
+# -- tests -------------------------------------------------------------------------------------------------------------
+
+
+def outcome(name: str) -> Result:
+    return Result("paddle-model/net::test_parity[cpu]", name, 1.0, properties("net", "cpu"), summary="the reason")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "change", "worse"),
+    [
+        ("passed", "passed", "", False),
+        ("failed", "failed", "", False),
+        ("passed", "failed", "newly failing", True),
+        ("passed", "error", "newly failing", True),
+        ("skipped", "failed", "newly failing", True),
+        ("xfailed", "failed", "newly failing", True),
+        ("", "failed", "newly failing", True),
+        ("failed", "passed", "newly passing", False),
+        ("error", "xpassed", "newly passing", False),
+        ("failed", "error", "", False),
+        ("passed", "skipped", "no longer runs", True),
+        ("failed", "skipped", "", False),
+        ("skipped", "passed", "", False),
+        ("passed", "", "only in A", False),
+        ("", "passed", "only in B", False),
+        ("", "skipped", "only in B", False),
+    ],
+)
+def test_a_change_of_outcome_has_one_name(before: str, now: str, change: str, worse: bool) -> None:
+    a, b = (saved(*([outcome(name)] if name else [passed(model="other")])) for name in (before, now))
+    found = [test for test in compare(a, b).tests if "/net::" in test.id]
+    assert [test.change for test in found] == ([change] if change else [])
+    assert compare(saved(outcome(before)) if before else saved(), saved(outcome(now)) if now else saved()).worse is worse or not now
+
+
+def test_a_test_that_fails_newly_says_why() -> None:
+    (found,) = compare(saved(passed()), saved(failed("net, cpu: off."))).tests
+    assert (found.id, found.a, found.b, found.why) == ("paddle-model/net::test_parity[cpu]", "passed", "failed", "net, cpu: off.")
+
+
+@pytest.mark.parametrize(("before", "now", "early"), [("passed", "incomplete", True), ("passed", "nothing ran", True),
+                                                      ("incomplete", "incomplete", False), ("incomplete", "passed", False)])  # fmt: skip
+def test_a_run_that_ended_early_is_worse_than_one_that_did_not(before: str, now: str, early: bool) -> None:
+    found = compare(saved(passed(), verdict=before), saved(passed(), verdict=now))
+    assert (found.ended_early, found.worse) == (early, early)
+
+
+# -- errors and answers ------------------------------------------------------------------------------------------------
+
+
+def accuracy(before: dict[str, str], now: dict[str, str]) -> tuple[str, str]:
+    (found,) = compare(saved(passed(**before)), saved(passed(**now))).variants
+    return found.accuracy, found.answers
+
+
+FLOORED = {"output_error": "1e-06", "output_limit": "4e-06", "output_limits": "0.3", "noise_floor": "1e-06"}
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ({}, ""),
+        ({"output_limits": str(0.3 * ERROR_FACTOR)}, ""),
+        ({"output_limits": str(0.3 * ERROR_FACTOR + 0.01)}, "less exact"),
+        ({"output_limits": "0.001"}, ""),  # below the training engine's own rounding, which is 0.25 of the limit
+        ({"output_limits": "nan"}, ""),
+    ],
+)
+def test_errors_within_what_the_matrix_calls_equal_are_equal(now: dict[str, str], expected: str) -> None:
+    assert accuracy(FLOORED, {**FLOORED, **now}) == (expected, "")
+    assert accuracy({**FLOORED, **now}, FLOORED) == (expected.replace("less", "more"), "")
+
+
+def test_an_error_that_grows_with_the_floor_of_the_model_is_none() -> None:
+    wide = {"output_error": "1e-05", "output_limit": "4e-05", "output_limits": "0.3", "noise_floor": "1e-05"}
+    assert accuracy(FLOORED, wide) == ("", "")
+
+
+def test_a_limit_of_the_users_that_was_widened_hides_no_error() -> None:
+    tight = {"output_error": "1e-06", "output_limit": "1e-05", "output_limits": "0.1"}
+    wide = {"output_error": "1e-04", "output_limit": "0.1", "output_limits": "0.001"}
+    assert accuracy(tight, wide) == ("less exact", "")
+    assert accuracy(tight, {**tight, "output_limits": "0.3"}) == ("less exact", "")
+
+
+@pytest.mark.parametrize(("before", "now", "expected"), [
+    ("4/4", "3/4", "fewer answers"), ("3/4", "4/4", "more answers"), ("4/4", "8/8", ""), ("4/4", "7/8", "fewer answers"),
+    ("0/0", "4/4", ""),
+])  # fmt: skip
+def test_answers_are_compared_by_their_share(before: str, now: str, expected: str) -> None:
+    assert accuracy({"answers": before}, {"answers": now}) == ("", expected)
+
+
+def test_a_variant_of_one_report_is_told_and_not_judged() -> None:
+    a, b = saved(passed()), saved(passed(), passed("test_parity[onednn]", variant="onednn"))
+    found = {each.variant: (each.a is None, each.b is None, each.worse) for each in compare(a, b).variants}
+    assert found == {"cpu": (False, False, ()), "onednn": (True, False, ())}
+    assert {each.variant: each.b is None for each in compare(b, a).variants} == {"cpu": False, "onednn": True}
+
+
+def test_a_variant_that_cannot_run_here_is_in_no_report() -> None:
+    missing = Result(
+        "paddle-model/net::test_parity[gpu]", "skipped", 1.0, properties("net", "gpu", unavailable="no GPU"), compared=True
+    )
+    assert [each.variant for each in compare(saved(passed(), missing), saved(passed())).variants] == ["cpu"]
+
+
+# -- times -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"), [(10.0, "held"), (10.5, "held"), (11.6, "undecided"), (14.0, "slower"), (6.0, "faster")]
+)
+def test_times_of_one_machine_are_judged_on_their_distributions(now: float, expected: str) -> None:
+    a, b = saved(log(), times=batches(10.0)), saved(log(), times=batches(now))
+    assert slower(a, b)[0] == expected
+    assert compare(a, b).worse is (expected == "slower")
+    (found,) = compare(a, b).variants
+    assert found.times is not None
+    assert found.times.verdict is not None
+    assert found.times.verdict.confidence == CONFIDENCE
+
+
+def test_what_is_allowed_can_be_said() -> None:
+    a, b = saved(log(), times=batches(10.0)), saved(log(), times=batches(14.0))
+    assert (slower(a, b, 0.6)[0], slower(a, b, 0.15)[0]) == ("held", "slower")
+
+
+def test_the_drift_of_the_training_engine_is_taken_out_where_it_is_the_same_program() -> None:
+    a, b = saved(log(), times=batches(10.0)), saved(log(), times=batches(14.0, training=28.0))
+    assert slower(a, b)[0] == "held"
+    for other in (saved(log(training_program="2"), times=batches(14.0, training=28.0)),
+                  saved(log(), times=batches(14.0, training=28.0), paddle="2.6.2")):  # fmt: skip
+        assert slower(a, other)[0] == "undecided", "the training engine may have changed, and is no yardstick"
+
+
+@pytest.mark.parametrize(
+    "other", [{"processor": "Intel Xeon"}, {"cores": 8}, {"architecture": "aarch64"}, {"instructions": ["avx512f"]}]
+)
+def test_times_of_another_machine_are_shown_and_never_judged(other: dict[str, Any]) -> None:
+    a, b = saved(log(), times=batches(10.0)), saved(log("99"), times=batches(99.0), **other)
+    assert slower(a, b) == ("not judged", "they were measured on two machines")
+    assert not compare(a, b).worse
+    assert not compare(a, b).same_machine
+    text = "\n".join(command.lines(compare(a, b), Path("a"), Path("b")))
+    assert "(9.90)" in text
+
+
+def test_another_gpu_is_another_machine() -> None:
+    a, b = (saved(log(gpu=name), times=batches(10.0)) for name in ("one", "two"))
+    assert slower(a, b) == ("not judged", "they were measured on two machines")
+
+
+@pytest.mark.parametrize(
+    ("now", "more", "why"),
+    [
+        ({"threads": "4"}, {}, "B was measured otherwise: threads 4 instead of 1"),
+        ({"input_shape": "3,32,32"}, {}, "B was measured otherwise: input shape 3,32,32 instead of 3,224,224"),
+        ({}, {"processes": 2}, "B was measured otherwise: processes 2 instead of 1"),
+        ({"batch_size": "4"}, {"times": batches(10.0, size=4)}, "B was measured otherwise: batch size 4 instead of 1"),
+        ({}, {"times": None}, "B keeps no times of single batches"),
+        ({"p50_ms": "nan"}, {}, "B was not timed"),
+        ({}, {"times": batches(-1.0)}, "latencies are finite numbers of seconds greater than 0"),
+        (
+            {}, {"times": batches(10.0, trained=4)},
+            f"this run has 4 timed batches of the training engine, and nothing is judged below {LEAST_BATCHES}; "
+            "--paddle-perf-save=NAME in both runs times enough of both engines",
+        ),
+    ],
+)  # fmt: skip
+def test_times_that_cannot_be_judged_say_why(now: dict[str, str], more: dict[str, Any], why: str) -> None:
+    a, b = saved(log(), times=batches(10.0)), saved(log(**now), **{"times": batches(20.0), **more})
+    assert slower(a, b) == ("not judged", why)
+    assert not compare(a, b).worse
+
+
+def test_a_model_timed_at_two_batch_sizes_is_compared_at_each_that_both_have() -> None:
+    marked = replace(log(batch_size="4"), id="test_user.py::test_net")
+    one, both = saved(log(), times=batches(10.0)), saved(log(), marked, times=batches(10.0))
+    assert [each.a and each.a.batch_size for each in compare(both, both).variants] == [1, 4]
+    assert [each.a and each.a.batch_size for each in compare(both, one).variants] == [1]
+
+
+def test_of_two_tests_that_timed_a_variant_the_one_with_more_batches_counts() -> None:
+    def both(few: float, many: float) -> Any:
+        steady = (20.0,) * 25
+        timed = [Times(1, (few,) * 9, steady), Times(1, (many,) * 50, steady)]
+        tests = tuple(SavedTest(f"t.py::{number}", "passed", "net", "cpu", "", times=each) for number, each in enumerate(timed))
+        return replace(saved(log()), tests=tests)
+
+    assert slower(both(10.0, 10.0), both(90.0, 10.0))[0] == "held"
+    assert slower(both(10.0, 10.0), both(10.0, 90.0))[0] == "slower"
+
+
+# -- what differs around them ------------------------------------------------------------------------------------------
+
+
+def differences(a: Any, b: Any) -> dict[str, tuple[str, str]]:
+    return {each.what: (each.a, each.b) for each in compare(a, b).differences}
+
+
+def test_what_may_explain_a_change_is_named() -> None:
+    option = [{"option": "--paddle-threads", "values": ["4"], "origin": "command line"},
+              {"option": "--paddle-report", "values": ["/x"], "origin": "command line"}]  # fmt: skip
+    a = saved(passed(weights="random weights, seed 0"), instructions=["avx", "avx2"])
+    b = saved(
+        passed(weights="net.pdparams"), paddle="2.6.2", packages={"numpy": "1.26.4", "pillow": "9.1"}, instructions=["avx", "fma"],
+        options=option, processes=2, cores=2.0,
+    )  # fmt: skip
+    assert differences(a, b) == {
+        "Paddle": ("3.3.1", "2.6.2"), "cores": ("1.5", "2"), "instruction sets": ("avx2", "fma"), "numpy": ("2.0", "1.26.4"),
+        "processes": ("1", "2"), "pillow": ("", "9.1"), "--paddle-threads": ("", "4"),
+        "weights of net": ("random weights, seed 0", "net.pdparams"),
+    }  # fmt: skip
+    assert differences(a, a) == {}
+
+
+# -- what is said ------------------------------------------------------------------------------------------------------
+
+
+def red(**facts: str) -> Result:
+    told = properties("net", "cpu", ("failed", "parity"), cause="net, cpu: off.", **facts)
+    return Result("paddle-model/net::test_parity[cpu]", "failed", 1.0, told, compared=True, summary="net, cpu: off.", text="off.")
+
+
+def worst() -> Comparison:
+    a = saved(passed(**FLOORED), log(), log(variant="onednn"), passed(model="gone"), times=batches(10.0))
+    worse = {**FLOORED, "output_limits": "1.3", "answers": "3/4"}
+    b = saved(red(**worse), log("14"), log("14", variant="onednn"), times=batches(14.0), packages={"numpy": "2.1"})
+    return compare(a, b)
+
+
+def test_the_text_says_what_is_worse_and_how_sure_it_is() -> None:
+    told = command.lines(worst(), Path("old"), Path("new"))
+    text = "\n".join(told)
+    assert told[:2] == [
+        "A  old: passed, 2026-01-02T03:04:05+00:00, run 0123456789abcdef",
+        "B  new: failed, 2026-01-02T03:04:05+00:00, run 0123456789abcdef",
+    ]
+    assert "\n\nwhat differs around them, A -> B\n  numpy  2.0 -> 2.1\n\n" in text
+    assert "\n\ntests, newly failing\n  paddle-model/net::test_parity[cpu]\n    net, cpu: off.\n\n" in text
+    assert "tests, only in A\n  paddle-model/gone::test_parity[cpu]\n" in text
+    (row,) = (line for line in told if line.startswith("net    cpu  "))
+    assert row.split()[2:9] == ["0.3", "1.3", "4/4", "3/4", "10", "14", "1.40"]
+    assert row.endswith("  slower, less exact, fewer answers")
+    flat = " ".join(text.split())
+    judged = "run takes 1.40 times the baseline 'A', with the drift of the training engine (1.00 times) taken out (99 % interval "
+    assert f"- net, onednn: slower: {judged}" in flat
+    assert flat.endswith("B is worse: 1 test newly failing; 2 variants: slower; 1 variant: less exact; 1 variant: fewer answers.")
+
+
+def test_the_text_is_plain_and_sentences_fit_its_width() -> None:
+    told = command.lines(worst(), Path("old"), Path("new"))
+    assert "\n".join(told).isascii()
+    table = [line for line in told if line.startswith(("model ", "net ", "gone "))]
+    assert len(table) == 4
+    assert max(len(line) for line in told if line not in table) <= WIDTH
+
+
+def test_the_text_of_equal_reports_says_so() -> None:
+    a, b = (saved(passed(), log(), times=batches(10.0, trained=4)) for _ in "ab")
+    told = command.lines(compare(a, b), Path("a"), Path("b"))
+    assert "Machine, versions, options and weights are the same." in told
+    assert told[-1] == "Nothing is worse in B. The times of 1 variant are not decided."
+    assert "Both are the report of one run." in told
+
+
+def test_reasons_that_several_variants_share_are_told_once() -> None:
+    a, b = saved(log(), log(variant="onednn")), saved(log(), log(variant="onednn"))
+    told = command.lines(compare(a, b), Path("a"), Path("b"))
+    assert [line for line in told if "not judged" in line] == [
+        "  - times not judged: A keeps no times of single batches: net, cpu; net, onednn"
+    ]
+
+
+def test_as_json_it_says_the_same_with_numbers() -> None:
+    told = json.loads(json.dumps(command.as_data(worst(), Path("old"), Path("new")), allow_nan=False))
+    assert (told["format"], told["worse"], told["same_machine"], told["ended_early"], told["allowed"]) == (
+        1,
+        True,
+        True,
+        False,
+        0.15,
+    )
+    assert told["a"] == {"report": "old", "run": "0123456789abcdef", "started": "2026-01-02T03:04:05+00:00", "verdict": "passed"}
+    assert told["differences"] == [{"what": "numpy", "a": "2.0", "b": "2.1"}]
+    assert told["tests"][0] == {
+        "id": "paddle-model/net::test_parity[cpu]", "change": "newly failing", "worse": True, "a": "passed", "b": "failed",
+        "why": "net, cpu: off.",
+    }  # fmt: skip
+    cpu = next(each for each in told["variants"] if (each["model"], each["variant"]) == ("net", "cpu"))
+    assert cpu["worse"] == ["slower", "less exact", "fewer answers"]
+    assert (cpu["b"]["output_error_over_limit"], cpu["b"]["answers_agreed"]) == (1.3, 3)
+    times = cpu["times"]
+    assert (times["outcome"], times["why"], times["confidence"]) == ("slower", None, CONFIDENCE)
+    assert 1.15 < times["low"] < times["ratio"] < times["high"]
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def write(directory: Path, *results: Result, **changes: Any) -> Path:
+    directory.mkdir()
+    (directory / "report.json").write_text(json.dumps({**content(*results), **changes}), encoding="utf-8")
+    return directory
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The last line of a usage error."""
+    with pytest.raises(SystemExit) as ended:
+        program.main(["compare", *words])
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_exit_code_says_whether_anything_is_worse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    green, bad = str(write(tmp_path / "green", passed())), str(write(tmp_path / "bad", red()))
+    assert program.main(["compare", green, f"{green}/report.json"]) == 0
+    assert program.main(["compare", bad, green]) == 0
+    assert program.main(["compare", green, bad]) == 1
+    assert "B is worse: 1 test newly failing." in capsys.readouterr().out
+    assert program.main(["compare", green, bad, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["worse"] is True
+
+
+def test_the_share_that_is_allowed_is_a_percentage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    green = str(write(tmp_path / "green", passed()))
+    assert program.main(["compare", green, green, "--allow", "30%", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["allowed"] == 0.3
+    assert "'0.3' is not a percentage; write 15%" in refused(capsys, green, green, "--allow", "0.3")
+
+
+def test_a_place_without_a_report_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    green = str(write(tmp_path / "green", passed()))
+    remedy = "give the directory of a run with --paddle-report, or the report.json in it."
+    (tmp_path / "empty").mkdir()
+    assert refused(capsys, green, f"{tmp_path}/empty").endswith(f"error: {tmp_path}/empty holds no report.json; {remedy}")
+    assert refused(capsys, f"{tmp_path}/none", green).endswith(f"error: there is no file {tmp_path}/none; {remedy}")
+    assert refused(capsys, green).endswith("error: the following arguments are required: B")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"generator": "other 1.0"}, "is no report of pytest-paddle-infer; give the report.json of a run with --paddle-report"),
+        ({"schema_version": "2.0"},
+         "has version 2.0 of the schema, and this pytest-paddle-infer reads 1.0: update pytest-paddle-infer"),
+        ({"schema_version": "new"}, "is damaged (*): run the tests again with --paddle-report"),
+        ({"tests": None}, "is damaged (None is not a list): run the tests again with --paddle-report"),
+        ({"tests": [{}]}, "is damaged (it has no 'failure'): run the tests again with --paddle-report"),
+        ({"environment": {}}, "is damaged (it has no *): run the tests again with --paddle-report"),
+        ({"models": [3]}, "is damaged (*): run the tests again with --paddle-report"),
+        ({"session": []}, "is damaged (* is not a dict): run the tests again with --paddle-report"),
+    ],
+)  # fmt: skip
+def test_a_report_that_cannot_be_read_is_one_sentence(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    place = write(tmp_path / "rep", passed(), **changes)
+    with pytest.raises(ReportError) as raised:
+        read(place)
+    assert fnmatch.fnmatchcase(str(raised.value), f"{place}/report.json {message}"), raised.value
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\udcff", "[]", "3", "null"])
+def test_what_is_no_json_of_ours_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ReportError, match=r"report\.json is (no report of|damaged \(it is not JSON\))"):
+        read(tmp_path)
+
+
+def test_a_newer_minor_version_with_keys_of_its_own_is_read(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "rep", passed(), schema_version="1.9", more=1)).verdict == "passed"
+
+
+def test_reports_are_compared_without_paddle_and_read_without_numpy(tmp_path: Path) -> None:
+    green = write(tmp_path / "green", passed())
+    code = (
+        "import sys; from pytest_paddle_infer.command.program import main; "
+        f"main(['compare', {str(green)!r}, {str(green)!r}]); print({{'numpy', 'paddle', 'jsonschema'}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "set()"
