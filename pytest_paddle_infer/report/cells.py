@@ -50,7 +50,7 @@ def _figures(row: Mapping[str, Any]) -> Iterator[str]:
     error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
     yield NONE if error is None else f"{error:.3g} / {NONE if limit is None else f'{limit:.2g}'}"
     agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
-    yield NONE if agreed is None or compared is None else f"{agreed}/{compared}"
+    yield NONE if agreed is None or compared is None else f"{agreed}/{compared}" if compared else f"{NONE} (none compared)"
     names = ("p50_ms", "spread_ms", "p99_ms", "throughput_samples_per_s", "speedup_over_training", "speedup_over_cpu", "first_ms")
     for name in (*names, "load_s", "memory_mb", "gpu_memory_mb"):
         yield figure(row.get(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_paddle_infer.options import Settings
+    from pytest_paddle_infer.report.page_figures import Draw
     from pytest_paddle_infer.report.results import Phase, Result
 
 
@@ -128,9 +130,15 @@ class Recorder:
         from pytest_paddle_infer.report.markdown import to_markdown
         from pytest_paddle_infer.report.page import to_html
 
+        draw: Draw = None
+        if importlib.util.find_spec("pygal") is not None:
+            from pytest_paddle_infer.report import charts
+
+            draw = charts.draw
+
         return {
             "report.json": json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-            "report.html": to_html(content),
+            "report.html": to_html(content, draw=draw),
             "summary.md": to_markdown(content),
         }
 
