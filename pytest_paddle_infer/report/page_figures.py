@@ -1,8 +1,9 @@
-"""Figures of report.html: a chart with its title, its legend, its words and its numbers. Pure functions."""
+"""Figures of report.html: a chart with its title, its legend, its words and its numbers; and who draws it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Callable, Optional
 
 from pytest_paddle_infer.report.markup import table, text
@@ -12,6 +13,15 @@ Draw = Optional[Callable[[Figure], str]]
 """Makes `<svg>` of a figure; None where the library that draws is not installed."""
 
 MISSING = "There are no charts, because pygal is not installed: pip install 'pytest-paddle-infer[report]'. Their numbers are in the tables."
+
+
+def drawing() -> Draw:
+    """Returns `charts.draw` where pygal is installed; it is imported here, because only a report needs it."""
+    if find_spec("pygal") is None:
+        return None
+    from pytest_paddle_infer.report.charts import draw
+
+    return draw
 
 
 def figure(shown: Figure, whose: str, draw: Draw) -> Iterator[str]:

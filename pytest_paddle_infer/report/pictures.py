@@ -1,4 +1,4 @@
-"""The pictures of a sample as the engines were fed them."""
+"""Pictures for the page: what each engine was fed of a sample."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG files of at most 96 x 96 pixels. inference: None where that engine was fed the very same tensor."""
+    """PNG files of at most 96 x 96 pixels. inference: None where the inference engine was fed the very same tensor."""
 
     training: bytes
     inference: bytes | None

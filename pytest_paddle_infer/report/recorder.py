@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import secrets
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_paddle_infer.options import Settings
-    from pytest_paddle_infer.report.page_figures import Draw
     from pytest_paddle_infer.report.results import Phase, Result
 
 
@@ -129,16 +127,11 @@ class Recorder:
     def _texts(self, content: dict[str, Any]) -> dict[str, str]:
         from pytest_paddle_infer.report.markdown import to_markdown
         from pytest_paddle_infer.report.page import to_html
-
-        draw: Draw = None
-        if importlib.util.find_spec("pygal") is not None:
-            from pytest_paddle_infer.report import charts
-
-            draw = charts.draw
+        from pytest_paddle_infer.report.page_figures import drawing
 
         return {
             "report.json": json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-            "report.html": to_html(content, draw=draw),
+            "report.html": to_html(content, draw=drawing()),
             "summary.md": to_markdown(content),
         }
 
