@@ -63,6 +63,13 @@ def figure(value: float | None) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def times(factor: float) -> str:
+    """So many times a limit: with three digits, and readable where it is a hundred thousand times, or a millionth."""
+    if factor >= 1000:
+        return f"{factor:,.0f}" if factor < 1e9 else f"{factor:.3g}"
+    return f"{factor:.3g}"
+
+
 def title_of(model: Mapping[str, Any]) -> str:
     """The model's name, and what one timed batch was."""
     size = model["batch_size"]

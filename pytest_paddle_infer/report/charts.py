@@ -33,21 +33,9 @@ _KEPT = {
 """Elements that are let through, and their attributes."""
 
 _CLASSES = {
-    "axis",
-    "x",
-    "y",
-    "line",
-    "guide",
-    "guides",
-    "major",
-    "title",
-    "dot",
-    "background",
-    "plot",
-    "series",
-    "horizontal",
+    "axis", "x", "y", "line", "guide", "guides", "major", "title", "dot", "bar", "box", "background", "plot", "series", "horizontal",
     "vertical",
-}
+}  # fmt: skip
 
 _STYLE = Style(label_font_size=_FONT, major_label_font_size=_FONT, title_font_size=_FONT, value_font_size=_FONT)
 

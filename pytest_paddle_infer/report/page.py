@@ -105,7 +105,7 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     ]
     if judged:
         limits, who = max(judged)
-        yield "largest error", f"{cells.figure(limits)} {'of the limit' if limits <= 1 else 'x the limit'}", who
+        yield "largest error", f"{cells.times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}", who
     answered = [
         (row["answers_agreed"], row["answers_compared"], _who(model, row)) for model, row in rows if row["answers_compared"]
     ]

@@ -63,14 +63,15 @@ def samples(content: Mapping[str, Any], pictures: AllPictures) -> Iterator[str]:
 
 
 def _seen(tests: Sequence[Mapping[str, Any]]) -> list[Seen]:
-    """Tests of one model that saw samples of the same names belong together."""
+    """Tests of one model that saw samples of the same names belong together; those with a sample that fails come first."""
     together: dict[Any, list[Mapping[str, Any]]] = {}
     for test in tests:
         parity = (test.get("details") or {}).get("parity")
         if parity and parity["samples"]:
             names = tuple((sample["index"], sample["name"]) for sample in parity["samples"])
             together.setdefault((test["model"] or test["id"], names), []).append(test)
-    return [_together(model, mine) for (model, _), mine in together.items()]
+    found = [_together(model, mine) for (model, _), mine in together.items()]
+    return sorted(found, key=lambda seen: not any(_fails(variant.samples[seen.order[0]]) for variant in seen.variants))
 
 
 def _together(model: str, tests: Sequence[Mapping[str, Any]]) -> Seen:
@@ -91,6 +92,10 @@ def _badness(found: Sequence[Sample]) -> tuple[float, float]:
     """Sorts the worst first: answers that differ, then the distance from the limit."""
     differs = any(sample["agreement"] == "differs" or sample["input"] == "differs" for sample in found)
     return -float(differs), -max(_limits(sample) for sample in found)
+
+
+def _fails(sample: Sample) -> bool:
+    return sample["agreement"] == "differs" or sample["input"] == "differs" or _limits(sample) > 1
 
 
 def _limits(sample: Sample) -> float:
@@ -161,7 +166,7 @@ def _range(values: Sequence[float]) -> str:
 
 
 def _times(limits: float) -> str:
-    return "not finite" if math.isinf(limits) else cells.figure(limits) if 0.01 <= limits < 1e5 or limits == 0 else number(limits)
+    return "not finite" if math.isinf(limits) else cells.times(limits)
 
 
 # -- one sample --------------------------------------------------------------------------------------------------------
@@ -169,25 +174,28 @@ def _times(limits: float) -> str:
 
 def _pictures(seen: Seen, index: int, pictures: AllPictures) -> str:
     """Each distinct picture once, with the engines that were fed it."""
-    fed: dict[bytes, list[str]] = {}
+    found = {variant.name: pictures.get(variant.test, {}).get(index) for variant in seen.variants}
+    trained = next((each.training for each in found.values() if each is not None), None)
+    if trained is None:
+        return ""
+    fed: dict[bytes, list[str]] = {trained: ["training"]}
     for variant in seen.variants:
-        found = pictures.get(variant.test, {}).get(index)
-        if found is not None:
-            trained = fed.setdefault(found.training, [])
-            if "training" not in trained:
-                trained.insert(0, "training")
-            fed.setdefault(found.training if found.inference is None else found.inference, []).append(variant.name)
+        kept = found[variant.name]
+        if kept is not None and kept.inference is not None:
+            fed.setdefault(kept.inference, []).append(variant.name)
+        elif kept is not None or variant.samples[index]["input"] == "equal":
+            fed[trained].append(variant.name)
     name = text(seen.variants[0].samples[index]["name"])
     shown = []
     for data, engines in fed.items():
-        whom = "both engines" if len(engines) == 2 and len(fed) == len(seen.variants) == 1 else _and(engines)
-        whom = "all engines" if len(fed) == 1 and len(engines) > 2 else whom
+        everyone = len(engines) == len(seen.variants) + 1
+        whom = ("both engines" if len(engines) == 2 else "all engines") if everyone else _and(engines)
         source = b64encode(data).decode("ascii")
         shown.append(
             f'<figure><img src="data:image/png;base64,{source}" alt="{name}, as fed to {text(whom)}" decoding="async">'
             f"<figcaption>fed to {text(whom)}</figcaption></figure>"
         )
-    return f'<div class="fed">{"".join(shown)}</div>' if shown else ""
+    return f'<div class="fed">{"".join(shown)}</div>'
 
 
 def _and(names: Sequence[str]) -> str:

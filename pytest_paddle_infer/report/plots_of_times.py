@@ -37,7 +37,7 @@ def latency(model: Mapping[str, Any], tests: Tests, colours: Colours) -> Iterato
     yield Figure(
         "Time of a batch",
         "Box: the middle half of the batches, and the median. Whiskers: the rest, but for outliers."
-        + (f" At the edge: {beyond} beyond it." if beyond else ""),
+        + (f" {beyond} further out {'is' if beyond == 1 else 'are'} drawn at the edge." if beyond else ""),
         f"Box plot of the milliseconds of a batch of {size}. {'; '.join(said)}.",
         Boxes(Axis("ms"), drawn, low, high),
         ("engine", "batches", "least ms", "first quartile", "median", "third quartile", "most ms"),

@@ -68,8 +68,9 @@ def test_one_sample_shows_both_answers_the_margin_and_the_error() -> None:
 
 
 def test_an_error_above_the_limit_fills_the_bar() -> None:
-    text = made(sample(0, 40 * LIMIT), sample(1, None))
-    assert text.count('class="bar over"><i style="width:100%"') == 2
+    text = made(sample(0, 40 * LIMIT), sample(1, None), sample(2, 123456 * LIMIT))
+    assert "123,456" in text
+    assert text.count('class="bar over"><i style="width:100%"') == 3
     assert "not finite" in text
 
 
@@ -92,6 +93,22 @@ def test_another_picture_is_shown_beside_the_training_engines() -> None:
     assert text.count("<img ") == 4
     assert 'alt="picture-0000.png, as fed to training and onednn"' in text
     assert 'alt="picture-0000.png, as fed to cpu"' in text
+
+
+def test_a_variant_without_a_picture_of_its_own_was_fed_the_same_where_its_input_is_equal() -> None:
+    kept = {0: Pictures(picture(0), None), 1: Pictures(picture(1), None)}
+    text = made(sample(0, 1e-7), sample(1, 1e-7), onednn=[sample(0, 1e-7), sample(1, 1e-7, input="differs")], pictures=kept)
+    assert 'alt="picture-0000.png, as fed to all engines"' in text
+    assert 'alt="picture-0001.png, as fed to training and cpu"' in text
+
+
+def test_models_with_a_sample_that_fails_come_first() -> None:
+    found = content(passed(), passed(model="other"))
+    kept = {"net": [sample(0, 1e-7)], "other": [sample(0, 3 * LIMIT)]}
+    for test in found["tests"]:
+        test["details"] = details(parity=parity(kept[test["model"]]))
+    text = Page(to_html(found)).text
+    assert text.index("other, sample") < text.index("net, sample")
 
 
 def test_the_first_are_open_and_the_others_behind_lines_that_say_what_is_there() -> None:
