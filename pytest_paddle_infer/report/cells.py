@@ -11,7 +11,7 @@ CHECKPOINTS = ("artifacts", "parity", "log")
 
 MEANING = {
     "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it",
-    "answers": "samples on which the answers agree",
+    "answers": "samples on which the answers agree; a dash where there are none, or outputs of another shape",
     "p50 ms": "median time of a batch",
     "spread ms": "interquartile range of the timed batches",
     "p99 ms": "99th percentile",
