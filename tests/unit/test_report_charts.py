@@ -94,6 +94,18 @@ def test_a_zero_on_a_logarithmic_axis_has_a_place_and_a_label() -> None:
     assert dots == sorted(dots, key=lambda dot: (dot[0], -dot[1])), "left of and below everything else"
 
 
+def test_a_one_on_a_logarithmic_axis_is_no_axis() -> None:
+    tree = drawn(lines((0.01, 0.01), (100.0, 100.0)))
+    lines_at = {words(node)[0]: node[0].get("class") for node in tree.iter("g") if node.get("class") == "guides"}
+    assert lines_at["1"] == lines_at["0.1"], lines_at
+
+
+def test_boxes_fill_the_height_and_need_no_zero() -> None:
+    chart = Boxes(Axis("ms"), (Values("v", "c0", (100.0, 101.0, 102.0, 103.0)),), 99.0, 104.0)
+    places = {node.text: float(node.get("y", "0")) for node in drawn(chart).iter("text")}
+    assert places["99"] - places["103"] > 100
+
+
 def test_a_point_without_a_value_interrupts_the_line() -> None:
     tree = drawn(lines((1.0, 1.0), (2.0, 2.0), (3.0, None), (4.0, 4.0), (5.0, 5.0), x="linear"))
     assert len([node for node in tree.iter("path") if node.get("class") == "line" and "L" in str(node.get("d"))]) == 2

@@ -124,7 +124,9 @@ def test_no_two_regions_have_one_name() -> None:
 
 
 def test_without_the_library_the_page_has_the_numbers_and_says_how_to_get_charts_once() -> None:
-    page = Page(to_html(*green()))
+    found, pictures = green()
+    found["models"].append({**found["models"][0], "batch_size": 4})
+    page = Page(to_html(found, pictures))
     assert page.text.count("pip install 'pytest-paddle-infer[report]'") == 1
     assert "svg" not in dict(page.tags)
     assert "Time of a batch, net" in page.all("aria-label")

@@ -114,12 +114,15 @@ def test_samples_without_a_limit_have_no_curve() -> None:
 
 def test_the_output_nearest_its_limit_is_shown_against_magnitude() -> None:
     judged = parity([sample(0, 1e-7)])
-    judged["outputs"].append({**judged["outputs"][0], "name": "boxes", "error_relative": LIMIT})
+    judged["outputs"].append({**judged["outputs"][0], "name": "boxes", "error_relative": LIMIT, "noise_floor_relative": LIMIT / 2})
     found = with_details(content(passed()), {"test_parity[cpu]": details(parity=judged)})
     figure = figures(found)["Error against magnitude"]
     assert {row[1] for row in figure.rows} == {"boxes"}
     assert "output boxes: largest error" in figure.label
     assert [name for name, _, _ in legend(figure.chart)] == ["cpu", "limit"]
+    chart = figures(found)["Errors of the samples"].chart
+    assert isinstance(chart, Lines)
+    assert [mark.x for mark in chart.marks] == [1.0, 0.5], "the floor is that output's too"
 
 
 def test_the_first_layer_that_differs_is_marked_and_those_without_a_counterpart_are_counted() -> None:
