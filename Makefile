@@ -5,7 +5,7 @@ JOBS ?= 2
 DEMO ?= alexnet
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo environments test test-paddle26 test-gpu-wheel lint readme clean
+.PHONY: demo environments test test-paddle26 test-gpu-wheel test-browser lint readme clean
 
 demo: $(VENV)/demo/.made  ## Run the three checkpoints of one model in an empty directory.
 	@rm -rf $(VENV)/empty && mkdir -p $(VENV)/empty
@@ -21,6 +21,9 @@ test-paddle26: $(VENV)/paddle26/.made  ## The whole suite on Paddle 2.6.2 with t
 
 test-gpu-wheel: $(VENV)/gpu26/.made  ## What the GPU wheel says to configurations (3 GB; most of it needs no GPU). Not in CI.
 	$(VENV)/gpu26/bin/python -m pytest tests/gpu_wheel
+
+test-browser: $(VENV)/browser/.made  ## report.html in headless Chromium (Debian: chromium, chromium-driver); pictures of it in VENV/screenshots. Not in CI.
+	SCREENSHOTS=$(abspath $(VENV))/screenshots $(VENV)/browser/bin/python -m pytest tests/browser
 
 lint: $(VENV)/paddle3/.made  ## ruff and mypy --strict.
 	$(VENV)/paddle3/bin/ruff check .
@@ -43,6 +46,11 @@ $(VENV)/paddle3/.made: pyproject.toml
 $(VENV)/paddle26/.made: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv $(VENV)/paddle26
 	$(VENV)/paddle26/bin/python $(PIP) -e '.[cpu,test]' -c tests/lowest.txt
+	@touch $@
+
+$(VENV)/browser/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/browser
+	$(VENV)/browser/bin/python $(PIP) -e '.[cpu,browser]'
 	@touch $@
 
 # 2.6.2 is the last GPU wheel on PyPI. Not '.[gpu]', which has no upper bound, and never '.[cpu]' beside it.

@@ -133,7 +133,10 @@ def _installed(seen: Examination) -> list[tuple[str, str]]:
     here = seen.installed
     rows = [("Python", f"{'.'.join(map(str, here.python))}, {here.executable}"), ("system", here.system), ("Paddle", _paddle(seen))]
     rows += [(name, here.packages.get(name) or "not installed") for name in REQUIRED]
-    uses = {"pytest-xdist": "only for several processes", "auto_log": "only for --paddle-autolog=auto_log"}
+    uses = {
+        "pytest-xdist": "only for several processes", "auto_log": "only for --paddle-autolog=auto_log",
+        "pygal": "only for the charts of --paddle-report",
+    }  # fmt: skip
     return [*rows, *((name, here.packages.get(name) or f"not installed; needed {uses[name]}") for name in OPTIONAL)]
 
 

@@ -128,7 +128,7 @@ def _parity() -> Explanation:
             "outputs of every layer are rounded so. int8 has none and needs rtol or atol.",
             f"rtol and atol, where given, replace the rule: {own}, elementwise.",
             "The answers of postprocessing agree; two classes that the rule cannot tell apart are a near tie, which "
-            "is counted and passes.",
+            "is counted and passes. Where there are none to compare, the summary shows a dash.",
             "The first sample gets the same answer when run again, inside a batch of two, after another batch size "
             "and on a cloned predictor.",
             f"The comparison sees something: where changing the picture moves no output by {VACUOUS:g} limits it is "

@@ -21,7 +21,7 @@ MODULES: Mapping[str, str] = {
 """What is imported -> the distribution that it is part of."""
 
 REQUIRED = tuple(MODULES.values())
-OPTIONAL = ("pytest-xdist", "auto_log")
+OPTIONAL = ("pytest-xdist", "auto_log", "pygal")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ CHECKPOINTS = ("artifacts", "parity", "log")
 
 MEANING = {
     "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it",
-    "answers": "samples on which the answers agree",
+    "answers": "samples on which the answers agree; a dash where there are none, or outputs of another shape",
     "p50 ms": "median time of a batch",
     "spread ms": "interquartile range of the timed batches",
     "p99 ms": "99th percentile",
@@ -50,7 +50,7 @@ def _figures(row: Mapping[str, Any]) -> Iterator[str]:
     error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
     yield NONE if error is None else f"{error:.3g} / {NONE if limit is None else f'{limit:.2g}'}"
     agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
-    yield NONE if agreed is None or compared is None else f"{agreed}/{compared}"
+    yield NONE if agreed is None or compared is None else f"{agreed}/{compared}" if compared else f"{NONE} (none compared)"
     names = ("p50_ms", "spread_ms", "p99_ms", "throughput_samples_per_s", "speedup_over_training", "speedup_over_cpu", "first_ms")
     for name in (*names, "load_s", "memory_mb", "gpu_memory_mb"):
         yield figure(row.get(name))
@@ -61,6 +61,13 @@ def figure(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def times(factor: float) -> str:
+    """So many times a limit: with three digits, and readable where it is a hundred thousand times, or a millionth."""
+    if factor >= 1000:
+        return f"{factor:,.0f}" if factor < 1e9 else f"{factor:.3g}"
+    return f"{factor:.3g}"
 
 
 def title_of(model: Mapping[str, Any]) -> str:

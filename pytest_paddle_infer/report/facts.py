@@ -13,7 +13,7 @@ from pytest_paddle_infer.option_table import OPTIONS
 if TYPE_CHECKING:
     from pytest_paddle_infer.options import Settings
 
-PACKAGES = (*WHEELS, "numpy", "pillow", "reprod-log", "pytest", "pytest-xdist")
+PACKAGES = (*WHEELS, "numpy", "pillow", "reprod-log", "pytest", "pytest-xdist", "pygal")
 
 
 def environment(settings: Settings) -> dict[str, Any]:

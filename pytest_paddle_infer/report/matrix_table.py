@@ -86,7 +86,7 @@ def _worst(accuracy: Accuracy) -> str:
 def _answers(accuracy: Accuracy) -> str:
     if accuracy.agreed is None or accuracy.compared is None:
         return _NONE
-    return f"{accuracy.agreed:.0f}/{accuracy.compared:.0f}"
+    return f"{accuracy.agreed:.0f}/{accuracy.compared:.0f}" if accuracy.compared else f"{_NONE} (none compared)"
 
 
 def _unavailable(matrices: Sequence[Matrix]) -> Iterator[str]:

@@ -127,10 +127,11 @@ class Recorder:
     def _texts(self, content: dict[str, Any]) -> dict[str, str]:
         from pytest_paddle_infer.report.markdown import to_markdown
         from pytest_paddle_infer.report.page import to_html
+        from pytest_paddle_infer.report.page_figures import drawing
 
         return {
             "report.json": json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-            "report.html": to_html(content),
+            "report.html": to_html(content, draw=drawing()),
             "summary.md": to_markdown(content),
         }
 

@@ -144,7 +144,8 @@ def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:
     size = _megabytes(int(facts["artifact_bytes"])) if "artifact_bytes" in facts else "-"
     worst = f"{facts['output_error']} / {facts.get('output_limit', '-')}" if "output_error" in facts else "-"
     ties = facts.get("ties", "0")
-    answers = number("answers") + (f" ({ties} tie{'s' * (ties != '1')})" if ties != "0" else "")
+    answers = "- (none compared)" if facts.get("answers") == "0/0" else number("answers")
+    answers += f" ({ties} tie{'s' * (ties != '1')})" if ties != "0" else ""
     times = f"{facts['preprocess_ms']} / {facts['inference_ms']} / {facts['postprocess_ms']}" if "inference_ms" in facts else "-"
     ratio = f"{facts['ratio']}" if "ratio" in facts else "-"
     return (*key, number("artifacts"), number("parity"), number("log"), size, worst, _sees(facts), answers, times, ratio)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 from report_check import read_report
 
+from pytest_paddle_infer.report import page_figures
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,6 +70,18 @@ def test_figures_are_numbers_and_what_is_none_is_text(run: Session) -> None:
     assert parity["files"] == {"outputs": "/stub/output/alexnet/cpu", "log": None, "evidence": None}
     artifacts = by_id(content(run))["alexnet::test_artifacts"]
     assert (artifacts["variant"], artifacts["exported_files"]) == (None, ["inference.json", "inference.pdiparams"])
+
+
+def test_charts_are_drawn_where_pygal_is_and_asked_for_once_where_it_is_not(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def page() -> str:
+        run(MODEL, *BOTH, REPORT).assert_outcomes(passed=5)
+        return (run.path / "rep" / "report.html").read_text(encoding="utf-8")
+
+    assert "<svg" in page()
+    monkeypatch.setattr(page_figures, "find_spec", lambda name: None)
+    text = page()
+    assert "<svg" not in text
+    assert text.count("pip install") == 1
 
 
 def test_a_red_run_carries_cause_facts_remedy_and_command(run: Session, plant: Callable[..., None]) -> None:
@@ -355,7 +369,7 @@ def test_collecting_writes_nothing_and_imports_neither_paddle_nor_numpy(run: Ses
     pytester.makeconftest(
         "import sys\ndef pytest_unconfigure(config):\n"
         "    ours = {name for name in sys.modules if name.startswith('pytest_paddle_infer.report.')}\n"
-        "    print('imported:', sorted(ours | {'numpy', 'paddle', 'PIL', 'jsonschema'} & set(sys.modules)))\n",
+        "    print('imported:', sorted(ours | {'numpy', 'paddle', 'PIL', 'jsonschema', 'pygal'} & set(sys.modules)))\n",
     )
     run.write("test_user.py", "def test_user(): pass\n")
     result = pytester.runpytest_subprocess("--collect-only", REPORT)
@@ -365,6 +379,7 @@ def test_collecting_writes_nothing_and_imports_neither_paddle_nor_numpy(run: Ses
     result.stdout.no_fnmatch_line("imported: *numpy*")
     result.stdout.no_fnmatch_line("imported: *paddle'*")
     result.stdout.no_fnmatch_line("imported: *report.page*")
+    result.stdout.no_fnmatch_line("imported: *pygal*")
 
 
 def test_a_session_without_the_option_opens_no_room_of_the_report(run: Session, pytester: pytest.Pytester) -> None:

@@ -364,6 +364,11 @@ def test_a_table_shows_each_variant_under_its_titles() -> None:
     assert (onednn["variant"], onednn["p50 ms"], onednn["x training"], onednn["x cpu"]) == ("onednn", "27.5", "0.73", "2.01")
 
 
+def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:
+    first, second = table([*both("cpu"), parity("onednn", answers="0/0"), log("onednn")])
+    assert (first["answers"], second["answers"]) == ("4/4", "- (none compared)")
+
+
 def test_a_title_says_what_was_timed() -> None:
     assert lines(read_matrices(TWO))[:2] == ["", "net: 50 timed batches of 1 sample"]
     four = [

@@ -1,50 +1,25 @@
-"""report.html and summary.md: what they say, that they say only that, and that the page stands alone."""
+"""report.html and summary.md: what they say, that they say only that, and that the page stands alone and can be read by all."""
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
+from page_reader import Page
 from report_content import content, failed, passed
+from report_details import green
+from report_details import red as red_run
 
+from pytest_paddle_infer.report import page as page_room
+from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.content import GENERATOR
 from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdown
 from pytest_paddle_infer.report.page import to_html
+from pytest_paddle_infer.report.plots import COLOURS, FIRST, FLOOR, LIMIT, TRAINING
 
-EMPTY = {"meta", "br"}
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `code` *bold* @someone \x1b[31m"
 
-
-class Page(HTMLParser):
-    """Checks that tags are balanced and notes what a reader needs."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, name: str) -> list[str]:
-        return [str(attributes[name]) for _, attributes in self.tags if name in attributes]
+STYLE = page_room._STYLE.read_text(encoding="utf-8")
 
 
 def red(cause: str = "net, cpu: off.") -> Page:
@@ -111,6 +86,136 @@ def test_text_of_others_is_text() -> None:
     assert "<script>alert('x')</script>" in page.text
     assert "\x1b" not in page.text
     assert "\N{REPLACEMENT CHARACTER}[31m" in page.text
+
+
+def full() -> Page:
+    """Failures, charts, samples and pictures."""
+    return Page(to_html(*red_run(), draw))
+
+
+def test_a_page_with_everything_stands_alone_and_has_each_id_once() -> None:
+    text = to_html(*red_run(), draw)
+    assert re.findall(r"(?:https?:)?//\w", re.sub(r"base64,[^\"]+", "", text)) == []
+    assert "<script" not in text
+    page = full()
+    assert {tag for tag, _ in page.tags} >= {"svg", "img", "details", "figure"}
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in page.all("href") if link.startswith("#")} <= set(ids)
+
+
+def test_headings_step_down_one_by_one() -> None:
+    levels = [int(tag[1]) for tag, _ in full().tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+
+
+def test_what_is_no_text_has_words() -> None:
+    page = full()
+    assert [attributes for tag, attributes in page.tags if tag == "img" and not attributes.get("alt")] == []
+    charts = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(charts) == 5
+    assert all(chart["role"] == "img" and len(str(chart["aria-label"])) > 40 for chart in charts)
+
+
+def test_no_two_regions_have_one_name() -> None:
+    names = [region["aria-label"] for region in full().having("role", "region")]
+    assert len(names) == len(set(names))
+
+
+def test_without_the_library_the_page_has_the_numbers_and_says_how_to_get_charts_once() -> None:
+    found, pictures = green()
+    found["models"].append({**found["models"][0], "batch_size": 4})
+    page = Page(to_html(found, pictures))
+    assert page.text.count("pip install 'pytest-paddle-infer[report]'") == 1
+    assert "svg" not in dict(page.tags)
+    assert "Time of a batch, net" in page.all("aria-label")
+    assert "pip install" not in Page(to_html(*green(), draw)).text
+
+
+def test_a_run_without_details_has_neither_charts_nor_samples() -> None:
+    page = Page(to_html(content(passed()), {}, draw))
+    assert "svg" not in dict(page.tags)
+    assert "Samples" not in page.text
+
+
+def test_a_failure_leads_to_its_samples_and_shows_its_layers() -> None:
+    page = full()
+    assert "#samples" in page.all("href")
+    assert any("number 13, features.4.conv" in label for label in page.all("aria-label"))
+
+
+def test_hostile_names_are_text_in_pages_with_charts() -> None:
+    found, pictures = red_run(4)
+    for model in found["models"]:
+        model["model"] = HOSTILE
+        for row in model["variants"]:
+            row["variant"] = f"{row['variant']} {HOSTILE}"
+    for test in found["tests"]:
+        test["model"] = HOSTILE
+        test["variant"] = test["variant"] and f"{test['variant']} {HOSTILE}"
+        parity = test["details"] and test["details"]["parity"]
+        for named in (
+            *((parity or {}).get("outputs", ())),
+            *((parity or {}).get("samples", ())),
+            *((test["details"] or {}).get("layers") or ()),
+        ):
+            named["name"] = HOSTILE
+    text = to_html(found, pictures, draw)
+    assert "<script" not in text
+    page = Page(text)
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == 5, "all of it was drawn"
+    assert page.text.count("<script>alert('x')</script>") > 20
+
+
+def test_the_first_lines_say_what_most_come_for() -> None:
+    head = Page(to_html(*green(), draw)).text.partition("What the columns show")[0]
+    for said in (
+        "variants that hold 3 of 3",
+        "of the limit net, cpu-noopt",
+        "answers that agree 16 of 16",
+        "fastest that holds 2.72 x training",
+    ):
+        assert said in head
+
+
+def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:
+    found = content(passed(answers="0/0"))
+    assert "– (none compared)" in Page(to_html(found)).text
+    assert "| – (none compared) |" in to_markdown(found)
+
+
+def colours(text: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", text))
+
+
+def light_of(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, two: str) -> float:
+    high, low = sorted((light_of(one), light_of(two)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_charts_stand_out_from_what_is_behind_them(scheme: str) -> None:
+    light, _, dark = STYLE.partition("prefers-color-scheme: dark")
+    found = colours(light) if scheme == "light" else {**colours(light), **colours(dark)}
+    assert set(colours(light)) == set(colours(dark)), "each colour has its other one"
+    text = [(name, back) for name in ("text", "faint", "link", "good", "bad", "warn") for back in ("page", "card")]
+    text += [("good", "good-card"), ("bad", "bad-card"), ("warn", "warn-card"), ("text", "warn-card")]
+    assert [(name, back) for name, back in text if contrast(found[name], found[back]) < 4.5] == []
+    drawn = [*(f"c{index}" for index in range(COLOURS)), "s0", "s1", "s2", "training", "faint", "bad"]
+    assert [name for name in drawn if contrast(found[name], found["page"]) < 3] == []
+
+
+def test_every_colour_of_a_chart_is_in_the_style() -> None:
+    kinds = [*(f"c{index}" for index in range(COLOURS)), "s0", "s1", "s2", TRAINING, LIMIT, FLOOR, FIRST]
+    assert [kind for kind in kinds if f".chart .{kind}" not in STYLE or f".key.{kind}" not in STYLE] == []
 
 
 # -- the summary -------------------------------------------------------------------------------------------------------

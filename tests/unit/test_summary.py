@@ -51,6 +51,12 @@ def test_a_failed_checkpoint_says_so_and_shows_what_was_measured() -> None:
     assert (row(lines)["parity"], row(lines)["log"], row(lines)["answers"]) == ("FAILED", "ok", "4/4")
 
 
+def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:
+    assert (
+        row(summary_lines([report("a", "cpu", failed="parity", **{**PARITY, "answers": "0/0"})]))["answers"] == "- (none compared)"
+    )
+
+
 def test_failed_artifacts_count_for_every_variant_and_for_a_model_without_any() -> None:
     both = [
         report("a", failed="artifacts"),
