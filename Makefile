@@ -5,7 +5,7 @@ JOBS ?= 2
 DEMO ?= alexnet
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo environments test test-paddle26 test-gpu-wheel test-browser lint readme clean
+.PHONY: demo environments test test-paddle26 test-gpu-wheel test-browser lint reference docs clean
 
 demo: $(VENV)/demo/.made  ## Run the three checkpoints of one model in an empty directory.
 	@rm -rf $(VENV)/empty && mkdir -p $(VENV)/empty
@@ -30,8 +30,13 @@ lint: $(VENV)/paddle3/.made  ## ruff and mypy --strict.
 	$(VENV)/paddle3/bin/ruff format --check .
 	$(VENV)/paddle3/bin/mypy
 
-readme: $(VENV)/paddle3/.made  ## Write the option tables of the READMEs from the code.
-	$(VENV)/paddle3/bin/python tests/readme_tables.py
+reference: $(VENV)/paddle3/.made  ## Write docs/reference from the code; a test fails where it is stale.
+	$(VENV)/paddle3/bin/python docs/reference.py
+
+docs: $(VENV)/docs/.made  ## Build the documentation into build/docs; a warning is an error, and so is a file from a network.
+	$(VENV)/docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -b html docs build/docs
+	@! grep -rnE '<(script|link|img)[^>]+(src|href)="(https?:)?//|url\(.?(https?:)?//|@import .?https?:' build/docs --include='*.html' --include='*.css'
+	@echo 'build/docs/index.html'
 
 $(VENV)/demo/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/demo
@@ -51,6 +56,11 @@ $(VENV)/paddle26/.made: pyproject.toml tests/lowest.txt
 $(VENV)/browser/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/browser
 	$(VENV)/browser/bin/python $(PIP) -e '.[cpu,browser]'
+	@touch $@
+
+$(VENV)/docs/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python $(PIP) '.[docs]'
 	@touch $@
 
 # 2.6.2 is the last GPU wheel on PyPI. Not '.[gpu]', which has no upper bound, and never '.[cpu]' beside it.

@@ -74,7 +74,8 @@ class ModelSpec:
     """A model under test, as `pytest_paddle_infer_models` returns it.
 
     name: how `--paddle-model` and the marker call it.
-    factory: returns the `nn.Layer`; called with `kwargs`.
+    factory: returns the `nn.Layer`: a callable, `"package.module:factory"` or `"path/to/file.py:factory"`.
+    kwargs: arguments that the factory is called with.
     weights: a `.pdparams` file; None for seeded random weights; `"factory"` when the factory loads them itself.
     input_spec: one entry an input (see `TensorSpec.of`); default `[None, 3, image_size, image_size]` float32. With several
         inputs `preprocess` returns a tuple.
@@ -84,6 +85,8 @@ class ModelSpec:
     training_preprocess: the same for the training engine, where the deployed preprocessing is another program.
     postprocess: output of one sample -> answer; default top-1 `Prediction(class_id, prob)` of a classifier.
     images: file, directory or glob of samples, or a sequence of paths or values that `preprocess` takes.
+    batch_size: samples that the engines are given at a time.
+    seed: seed of random weights.
     rtol, atol: elementwise tolerance instead of the noise rule; a dict gives them by output name (a dict key or list position of what
         the model returns), "" for the others.
     """

@@ -191,7 +191,7 @@ def comparison(text: str) -> Comparison:
 
 
 class Option(NamedTuple):
-    """One option: `--paddle-NAME` with its ini twin; the README's table is made from these."""
+    """One option: `--paddle-NAME` with its ini twin; docs/reference/options.md is made from these."""
 
     name: str
     help: str

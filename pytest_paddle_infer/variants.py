@@ -30,9 +30,13 @@ PRECISIONS: Mapping[str, str] = {
 class Variant:
     """A configuration of the inference engine, for the hook `pytest_paddle_infer_variants`.
 
-    name: as `--paddle-variant` calls it. configure: receives the `paddle.inference.Config` after the settings of `base`, the built-in
-    variant that it starts from. precision: "fp32", "fp16", "bf16", "int8" or "tf32", which decides how far it may round; by default that
-    of `base`. Raises `OptionError` for a value that cannot be meant.
+    name: as `--paddle-variant` calls it.
+    configure: receives the `paddle.inference.Config` after the settings of `base`.
+    base: the built-in variant that it starts from.
+    precision: "fp32", "fp16", "bf16", "int8" or "tf32", which decides how far it may round; by default that of `base`.
+    parameters: those behind the colon of `--paddle-variant=NAME:KEY=VALUE`, which must be parameters of `base`.
+
+    Raises `OptionError` for a value that cannot be meant.
     """
 
     name: str

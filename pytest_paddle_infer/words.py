@@ -174,7 +174,10 @@ def input_problem(found: Sequence[Any], wanted: Sequence[Any]) -> str:
     """How the inputs of an export differ from those asked for, in one sentence; empty when they do not."""
     if [item.name for item in found] != [item.name for item in wanted]:
         have, want = (", ".join(str(item.name) for item in items) for items in (found, wanted))
-        return f"the export's inputs are {have}; asked for were {want}."
+        only_names = [(item.dtype, item.shape) for item in found] == [(item.dtype, item.shape) for item in wanted]
+        first = found[0] if only_names else None
+        advice = f"; input_spec may name them: ({list(first.shape)}, {first.dtype!r}, {str(first.name)!r})" if first else ""
+        return f"the export's inputs are {have}; asked for were {want}{advice}."
     for have, want in zip(found, wanted):
         if have.dtype != want.dtype:
             return f"the export's input {have.name!r} is {have.dtype}; asked for was {want.dtype}."

@@ -194,7 +194,7 @@ def _stored(stored: Stored) -> list[tuple[str, str]]:
 
 
 def as_data(seen: Examination) -> dict[str, Any]:
-    """For `--json`; the README names the keys."""
+    """For `--json`; docs/how-to/ask-what-is-here.md names the keys."""
     here, build, stored, stops = seen.installed, seen.build, seen.stored, problems(seen)
     return {
         "format": FORMAT,

@@ -48,8 +48,9 @@ def test_doctor_says_what_is_installed_and_what_can_run(examined: str, paddle_ve
     assert examined.endswith("Nothing stands in the way of `pytest --paddle-model=NAME`.\n")
 
 
-def test_the_readmes_doctor_has_the_labels_of_the_real_one(examined: str) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("pytest_paddle_infer doctor\n")[1].split("```")[0]
+def test_the_documented_doctor_has_the_labels_of_the_real_one(examined: str) -> None:
+    text = (ROOT / "docs" / "how-to" / "ask-what-is-here.md").read_text(encoding="utf-8")
+    text = text.split("pytest_paddle_infer doctor\n")[1].split("```")[0]
 
     def labels(output: str) -> list[str]:
         return [

@@ -27,12 +27,7 @@ from pytest_paddle_infer.logs import autolog
 from pytest_paddle_infer.option_table import CHECKPOINTS, PARAMETERS, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh.md"}
-SECTION = {"en": "## The command\n", "zh": "## 命令\n"}
-
-
-def section(language: str) -> str:
-    return READMES[language].read_text(encoding="utf-8").split(SECTION[language])[1].split("\n## ")[0]
+PAGES = {language: ROOT / "docs" / "how-to" / f"ask-what-is-here{end}" for language, end in (("en", ".md"), ("zh", ".zh.md"))}
 
 
 def flat(lines: list[str]) -> str:
@@ -359,14 +354,14 @@ def test_values_are_aligned_and_go_on_below_themselves() -> None:
     assert table(("a", "b"), [("long", "x")]) == ["a     b", "long  x"]
 
 
-# -- the READMEs -------------------------------------------------------------------------------------------------------
+# -- the pages -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", READMES)
-def test_every_command_and_every_key_of_the_json_is_in_the_readme(language: str) -> None:
+@pytest.mark.parametrize("language", PAGES)
+def test_every_command_and_every_key_of_the_json_is_told(language: str) -> None:
     here = doctor.Examination(replace(doctor.installation.look(), folder=""), Stored(ROOT, exists=False))
     keys = {*doctor.as_data(here), *variants.as_data({}), *variants.as_data({})["variants"][0]}
     keys |= {key for part in ("python", "paddle", "machine", "store") for key in doctor.as_data(here)[part]}
-    missing = [key for key in sorted(keys) if f"`{key}`" not in section(language)]
-    assert missing == []
-    assert [command for command in program.COMMANDS if f"pytest_paddle_infer {command}" not in section(language)] == []
+    text = PAGES[language].read_text(encoding="utf-8")
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
+    assert [command for command in program.COMMANDS if f"pytest_paddle_infer {command}" not in text] == []

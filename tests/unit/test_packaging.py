@@ -118,6 +118,7 @@ def test_the_sdist_holds_what_its_tests_need(built: list[Path]) -> None:
     tracked = [path for path in (ROOT / "tests").rglob("*.py") if "__pycache__" not in path.parts]
     assert {path.relative_to(ROOT).as_posix() for path in tracked} <= names
     assert {"Makefile", "LICENSE", "CHANGELOG.md", "README.md", "README.zh.md", "tests/lowest.txt"} <= names
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 

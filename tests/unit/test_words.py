@@ -10,8 +10,17 @@ import pytest
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.exports import ExportedModel, ExportError, compare_parameters
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
-from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.words import explained, explained_parameters, meant, parameters_failure, placed, weights_remedy, worded
+from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.words import (
+    explained,
+    explained_parameters,
+    input_problem,
+    meant,
+    parameters_failure,
+    placed,
+    weights_remedy,
+    worded,
+)
 
 RUN = "inference engine (cpu): run"
 SPEC = ModelSpec("net", factory=object)
@@ -138,3 +147,19 @@ def test_how_parameters_came_to_differ_takes_the_title_and_no_fact_is_said_twice
 def test_random_weights_have_a_remedy_of_their_own() -> None:
     assert "--paddle-weights" in weights_remedy("random weights, seed 0")
     assert weights_remedy("of net.pdparams") == "export again from the weights under test."
+
+
+# -- inputs of an export -----------------------------------------------------------------------------------------------
+
+IMAGE, X = TensorSpec((None, 3, 32, 32), "float32", "image"), TensorSpec((None, 3, 32, 32), "float32", "x")
+
+
+def test_inputs_of_another_name_alone_may_be_named() -> None:
+    assert input_problem([IMAGE], [X]) == (
+        "the export's inputs are image; asked for were x; input_spec may name them: ([None, 3, 32, 32], 'float32', 'image')."
+    )
+
+
+def test_inputs_of_another_number_are_not_told_to_be_renamed() -> None:
+    assert input_problem([IMAGE, X], [X]) == "the export's inputs are image, x; asked for were x."
+    assert input_problem([X], [X]) == ""

@@ -1,17 +1,10 @@
-"""Writes the tables of options and marker keys into both READMEs from the code: `make readme`.
-
-tests/unit/test_readme.py fails where a README and the code differ.
-"""
+"""The tables of options and marker keys in English and Chinese, for `reference.py`. The English is the code's own."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from pytest_paddle_infer.option_table import BY_ATTRIBUTE, MARKER_KEYS, OPTIONS, VARIANTS
-
-ROOT = Path(__file__).resolve().parents[1]
 
 CHINESE: Mapping[str, str] = {
     "Add the conformance items of this model: a registered name, package.module:factory, path/to/file.py:factory, "
@@ -113,26 +106,10 @@ def tables(language: str) -> dict[str, str]:
         for option in OPTIONS
     ]
     keys = [(f"`{key}`", say(meaning)) for key, meaning in MARKER_KEYS.items()]
-    return {"options": _table(heads[0], options), "marker": _table(heads[1], keys)}
+    return {"options": table(heads[0], options), "marker": table(heads[1], keys)}
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in lines)
-
-
-def updated(text: str, language: str) -> str:
-    """Returns the README's text with its tables as the code has them. Raises `ValueError` when a table has no place."""
-    for name, table in tables(language).items():
-        pattern = rf"(<!-- {name}: .*? -->\n).*?(<!-- end {name} -->)"
-        text, count = re.subn(pattern, lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"the {language} README has {count} places for the table {name!r}, not one")
-    return text
-
-
-READMES: Mapping[str, Path] = {"en": ROOT / "README.md", "zh": ROOT / "README.zh.md"}
-
-if __name__ == "__main__":
-    for language, path in READMES.items():
-        path.write_text(updated(path.read_text(encoding="utf-8"), language), encoding="utf-8")
