@@ -381,7 +381,8 @@ class Conformance:
         from pytest_paddle_infer.deployed.proof import findings
         from pytest_paddle_infer.diagnosis.finding import Finding
         from pytest_paddle_infer.invariance import check_invariance
-        from pytest_paddle_infer.parity import ParityRun, write_evidence
+        from pytest_paddle_infer.parity import ParityRun
+        from pytest_paddle_infer.reprod_files import write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
         with worded(spec, variant, export):

@@ -14,8 +14,9 @@ import pytest
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.noise import Array, Floor
 from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun, write_evidence
+from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun
 from pytest_paddle_infer.reference import Reference, ReferenceBatch
+from pytest_paddle_infer.reprod_files import write_evidence
 from pytest_paddle_infer.samples import Sample
 
 FLOOR = Floor(1e-6, 1e-6)
