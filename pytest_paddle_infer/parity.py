@@ -20,6 +20,7 @@ from pytest_paddle_infer.judge.closeness import PREPROCESSING, Noise, OutputJudg
 from pytest_paddle_infer.judge.noise import Array, Floor, K, error
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.details.samples import SampleRecords
     from pytest_paddle_infer.engine.model import LoadedModel
     from pytest_paddle_infer.engine.services import Observation
     from pytest_paddle_infer.models import ModelSpec
@@ -76,12 +77,22 @@ def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
 class ParityRun:
     """Takes observations of both engines; memory does not grow with the number of samples but for answers."""
 
-    def __init__(self, model: LoadedModel, spec: ModelSpec, reference: Reference, output_names: Sequence[str]) -> None:
-        self._reference = reference
+    def __init__(
+        self,
+        model: LoadedModel,
+        spec: ModelSpec,
+        reference: Reference,
+        output_names: Sequence[str],
+        records: SampleRecords | None = None,
+    ) -> None:
+        """records: keeps what is seen of each sample, where a report shows it."""
+        self._reference, self._records = reference, records
         self._default_answers = spec.postprocess is None
         self._outputs = output_judges(spec, reference)
         self.rules = rules = [judge.rule for judge in self._outputs]
         self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
+        if records is not None:
+            records.watch(self._outputs, self._inputs)
         first = rules[0] if rules else Tolerance()
         if isinstance(first, Noise):
             self._answers = AnswersJudge(first.limit + first.floor.maximum)
@@ -135,7 +146,9 @@ class ParityRun:
         exact = known.exact if known is not None and training.inputs == inference.inputs else None
         for index, (judge, left, right) in enumerate(zip(self._outputs, training.outputs, inference.outputs)):
             judge.add(left, right, first, size, exact[index] if exact is not None else None)
-        self._add_answers(training, inference, samples, first, answers_to)
+        agreements = self._add_answers(training, inference, samples, first, answers_to)
+        if self._records is not None:
+            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements)
         if first < KEPT_OUTPUTS:
             self.first_inputs.append(inference.inputs)
             self.kept[0].append(training.outputs)
@@ -150,7 +163,7 @@ class ParityRun:
         samples: Sequence[Sample],
         first: int,
         answers_to: Callable[[Arrays], tuple[Any, ...]],
-    ) -> None:
+    ) -> list[str]:
         scores = (
             training.outputs[0] if self._default_answers and training.outputs and len(training.outputs[0]) == len(samples) else None
         )
@@ -161,12 +174,14 @@ class ParityRun:
             return made[0][offset]
 
         agree = not self.inputs_differ and all(judge.verdict().passed for judge in self._outputs)
+        agreements = []
         for offset, (sample, left, right) in enumerate(zip(samples, training.answers, inference.answers)):
             name = f"sample {first + offset} ({sample.name})"
             row = None if scores is None else scores[offset]
-            self._answers.add(left, right, name, partial(again, offset) if agree else None, row)
+            agreements.append(self._answers.add(left, right, name, partial(again, offset) if agree else None, row))
         self.answered[0].extend(training.answers)
         self.answered[1].extend(inference.answers)
+        return agreements
 
     @property
     def scored(self) -> tuple[list[Any], list[Any], Array | None]:
