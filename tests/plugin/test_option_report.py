@@ -213,6 +213,14 @@ def test_a_kept_folder_that_is_replayed_is_in_it(run: Session, plant: Callable[.
     run("--paddle-replay=kept", REPORT)
     red, green = (by_id(content(run))[f"kept/{name}::test_replay"] for name in ("one", "two"))
     assert (red["kind"], red["outcome"], red["failure"]["cause"]) == ("replay", "failed", "one: the replay is planted to fail.")
+    assert [red["failure"][key] for key in ("stage", "kind", "name", "remedy")] == [
+        "optimise",
+        "pass",
+        "fc_fuse_pass",
+        "plant nothing.",
+    ]
+    assert red["failure"]["facts"] == [{"label": "Paddle", "value": "3.3.1 then"}]
+    assert (red["passed"], red["failed"], content(run)["models"]) == ([], [], []), "it is no checkpoint"
     assert (green["outcome"], green["notes"]) == ("passed", ["two no longer differs."])
 
 
