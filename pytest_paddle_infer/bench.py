@@ -46,6 +46,8 @@ class RunOptions:
     artifacts: Path | None = None
     """Where the evidence of failures is kept; None for a directory below `workdir`."""
     python: Path | None = None
+    details: bool = False
+    """Keep what a report shows of single samples, layers and batches, below `workdir`."""
     diagnosis: bool = True
     diagnosis_time: float = 60.0
     variants: Mapping[str, Variant] = field(default_factory=dict)

@@ -162,6 +162,7 @@ def run_options(settings: Settings, workdir: Path, variants: Mapping[str, Varian
         output_dir=path(settings.output_dir),
         artifacts=path(settings.artifacts),
         python=path(settings.python),
+        details=settings.report is not None,
         diagnosis=not settings.no_diagnosis,
         diagnosis_time=settings.diagnosis_time,
         variants=variants,

@@ -92,6 +92,8 @@ class ParityResult:
     notes: tuple[str, ...] = ()
     program: str = ""
     """Digest of what was executed; two variants with the same one are the same in all but name."""
+    details: str = ""
+    """The folder for the report, see `details.keeping`."""
 
 
 class Conformance:
@@ -365,23 +367,27 @@ class Conformance:
 
     def _parity_kept(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel) -> ParityResult:
         """The parity checkpoint, whose failure leaves its evidence on disk."""
+        from pytest_paddle_infer.details.keeping import keep_parity
         from pytest_paddle_infer.evidence.keeping import Seen, keep_failure
 
         seen = Seen()
         try:
             with self._explained(bench, spec, variant, export, seen):
-                return self._parity(bench, spec, variant, export, seen)
+                held = self._parity(bench, spec, variant, export, seen)
+            return replace(held, details=keep_parity(bench, spec, variant, seen))
         except ConformanceFailure as red:
             self.progress.step(spec.name, f"{variant}: keep the evidence")
             directory = self.options.artifacts or self.options.workdir / "artifacts"
             ours = self._entry_of(bench, export) is not None
-            raise ConformanceFailure(keep_failure(bench, spec, variant, export, red, seen, directory, ours)) from red.__cause__
+            kept = keep_failure(bench, spec, variant, export, red, seen, directory, ours)
+            raise ConformanceFailure(replace(kept, details=keep_parity(bench, spec, variant, seen))) from red.__cause__
 
     def _parity(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, seen: Seen) -> ParityResult:
         from pytest_paddle_infer.deployed.proof import findings
         from pytest_paddle_infer.diagnosis.finding import Finding
         from pytest_paddle_infer.invariance import check_invariance
-        from pytest_paddle_infer.parity import ParityRun, write_evidence
+        from pytest_paddle_infer.parity import ParityRun
+        from pytest_paddle_infer.reprod_files import write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
         with worded(spec, variant, export):
@@ -390,7 +396,11 @@ class Conformance:
             seen.facts = facts
             seen.reference = reference = self._references.in_precision(bench, spec, self.options.precision(variant, facts))
             self.progress.step(spec.name, f"{variant}: parity")
-            seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names)
+            if self.options.details:
+                from pytest_paddle_infer.details.samples import SampleRecords
+
+                seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
+            seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
             self._observe(bench, spec, run, worker, reference)
             evidence = check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker, facts)
             seen.evidence = evidence
@@ -403,7 +413,7 @@ class Conformance:
             also = tuple(("also", finding.sentence) for finding in severe[1:4])
             cause = Finding("load", f"{severe[0].sentence}.", "setting", variant, also, severe[0].remedy)
         else:
-            cause = self._cause(bench, variant, export, run, worker)
+            cause = self._cause(bench, variant, export, run, worker, seen)
         if cause is not None:
             seen.finding = cause
             red = failure(f"{title_of(spec, variant)}: {cause.cause}", bench.model.weights, export, cause.remedy)
@@ -455,12 +465,16 @@ class Conformance:
             run.add(trained, inferred, samples, start, inputs, answers_to, trained_on)
             self.progress.advance(stop, total)
 
-    def _cause(self, bench: Bench, variant: str, export: ExportedModel, run: ParityRun, worker: Worker) -> Finding | None:
+    def _cause(
+        self, bench: Bench, variant: str, export: ExportedModel, run: ParityRun, worker: Worker, seen: Seen
+    ) -> Finding | None:
         """The cause of a parity failure; None when all is well."""
         from pytest_paddle_infer.diagnosis.finding import Finding
 
         if not run.passed:
-            return self._diagnosis.of_difference(bench, bench.spec, variant, export, run, worker)
+            found = self._diagnosis.of_difference(bench, bench.spec, variant, export, run, worker)
+            seen.layers = self._diagnosis.layers
+            return found
         if not run.vacuous:
             return None
         remedy = "use trained weights, other samples, or compare logits (softmax='no') where softmax saturates."

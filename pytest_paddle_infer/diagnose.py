@@ -21,6 +21,7 @@ from pytest_paddle_infer.progress import Progress
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.comparison import Comparison
+    from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
     from pytest_paddle_infer.engine.export_causes import Parameters
     from pytest_paddle_infer.engine.processing import Arrays
     from pytest_paddle_infer.engine.worker import Worker
@@ -53,6 +54,8 @@ class Diagnosis:
         """own_export takes how many seconds it may last."""
         self._options, self._progress, self._own_export = options, progress, own_export
         self._faults: list[str] = []
+        self.layers: tuple[ComparedLayer, ...] = ()
+        """Every layer of the last difference, where layers were compared and a report shows them."""
 
     # -- answers that differ -------------------------------------------------------------------------------------------
 
@@ -64,6 +67,7 @@ class Diagnosis:
         Raises nothing: what a search runs into becomes a fact, because the failure at hand is the news.
         """
         self._faults.clear()
+        self.layers = ()
         shown = self._shown(export, run)
         if self._options.diagnosis:
             deadline = Deadline(self._options.diagnosis_time)
@@ -152,6 +156,7 @@ class Diagnosis:
     ) -> Finding:
         """What is wrong with the parameters of an export that was made elsewhere, and whether that explains its answers."""
         from pytest_paddle_infer.engine.stages import StageService
+        from pytest_paddle_infer.layer_search import locate_in_graph
 
         found, comparison = self._explained(bench, export, report), run.comparison
         if comparison is None or deadline.over():
@@ -160,6 +165,8 @@ class Diagnosis:
         inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
         if inputs is None:
             return found
+        if self._options.details:  # the cause is known; the report shows how it spreads
+            self.layers = locate_in_graph(bench, export, inputs, deadline).compared
         outputs = self._asked(
             bench, "training engine", lambda: StageService(model, threads), deadline, "with_exported_weights", export, inputs
         )
@@ -300,6 +307,7 @@ class Diagnosis:
             numeric = None if numbers.graph is None else numbers.graph.as_finding("export")
             facts += (("numbers", numbers.reason),) if numbers.reason else ()
         located = locate_in_graph(bench, export, inputs, deadline)
+        self.layers = located.compared
         layer = located.as_finding("export", "compare this place with the code of the export.")
         facts += (("layer", located.reason),) if layer is None and located.reason else ()
         effect = None
@@ -350,6 +358,7 @@ class Diagnosis:
         search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline)
         found = finding_of(search)
         located = locate_in_variant(bench, export, variant, inputs, comparison.inference, deadline)
+        self.layers = located.compared
         layer = located.as_finding("optimise", "deploy with the variant cpu, or look at this layer's operator in the variant.")
         precision = self._options.variant(variant).computes_in
         if precision != "fp32":

@@ -11,7 +11,8 @@ class Failure:
 
     `title` is one sentence with the cause in the user's terms, `facts` are label/value pairs that support it,
     `remedy` is what to do, `reproduce` is the command that shows it again. `figures` are names and values for the test's report.
-    `stage` is where the two sides part, `kind` and `name` what the cause names (see `diagnosis.finding`).
+    `stage` is where the two sides part, `kind` and `name` what the cause names (see `diagnosis.finding`). `details` is the folder that
+    the checkpoint left for the report, or "nothing: why" (see `details.keeping`).
     """
 
     title: str
@@ -22,6 +23,7 @@ class Failure:
     stage: str = ""
     kind: str = ""
     name: str = ""
+    details: str = ""
 
     def with_facts(self, *facts: tuple[str, str]) -> Failure:
         """Returns the same failure with more facts below it."""

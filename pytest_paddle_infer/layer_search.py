@@ -26,7 +26,9 @@ def locate_in_graph(bench: Bench, export: ExportedModel, inputs: Arrays, deadlin
     def make() -> Any:
         return LayerService(export, bench.model, bench.options.setup)
 
-    answer = _asked(bench, export, deadline, "compare layer by layer", make, "locate", list(inputs), deadline.left())
+    answer = _asked(
+        bench, export, deadline, "compare layer by layer", make, "locate", list(inputs), deadline.left(), bench.options.details
+    )
     return answer if isinstance(answer, LayerSearch) else LayerSearch(None, reason=answer)
 
 

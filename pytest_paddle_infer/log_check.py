@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class LogResult:
     notes: tuple[str, ...] = ()
     gpu: str = ""
     program: str = ""
+    details: str = ""
+    """The folder for the report, see `details.keeping`."""
 
     @property
     def ratio(self) -> float:
@@ -59,6 +62,7 @@ class LogCheck:
     def run(self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, directory: Path) -> LogResult:
         """Times the variant, writes the log into `directory` and reads it back. Raises `ConformanceFailure`."""
         from pytest_paddle_infer.benchmark import Memory, check_log, gpu_name, make_log, write_log
+        from pytest_paddle_infer.details.keeping import keep_log
         from pytest_paddle_infer.engine.services import logged_precision
         from pytest_paddle_infer.gates import BATCHES, keep, measured
         from pytest_paddle_infer.gates import ROUNDS as GATE_ROUNDS
@@ -92,30 +96,40 @@ class LogCheck:
             log, problems = check_log(path, facts, timings, own=own)
             first = bench.call(worker, "say what the first run took", "first_run")
             timing = timing_of(timings, trained, size, facts, first, memory)
-        if problems or log is None:
-            remedy = "every field must say what the run did; run again on a machine that is not overloaded."
-            found = failure(
-                f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
-            )
-            raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
-        notes: tuple[str, ...] = ()
-        if gates:
-            inputs = ", ".join(f"{item.dtype}{[size, *item.shape[1:]]}" for item in bench.model.inputs)
+        details = keep_log(bench, spec, variant, timings, trained, size)
+        with _carrying(details):
+            if problems or log is None:
+                remedy = "every field must say what the run did; run again on a machine that is not overloaded."
+                found = failure(
+                    f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
+                )
+                raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
+            notes: tuple[str, ...] = ()
+            if gates:
+                inputs = ", ".join(f"{item.dtype}{[size, *item.shape[1:]]}" for item in bench.model.inputs)
 
-            def as_measured(once: Timings, yardstick: Timings) -> Measured:
-                total = len(bench.samples)
-                return measured(spec.name, variant, once, yardstick, size, facts, inputs, total, self._program_key(bench))
+                def as_measured(once: Timings, yardstick: Timings) -> Measured:
+                    total = len(bench.samples)
+                    return measured(spec.name, variant, once, yardstick, size, facts, inputs, total, self._program_key(bench))
 
-            def again() -> Measured:
-                with worded(spec, variant, export):
-                    return as_measured(*run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds))
+                def again() -> Measured:
+                    with worded(spec, variant, export):
+                        return as_measured(*run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds))
 
-            run = as_measured(timings, trained)
-            held, notes = self._gate(bench, spec, variant, gates, run, again)
-            with worded(spec, variant):
-                notes += keep(gates, held)
+                run = as_measured(timings, trained)
+                held, notes = self._gate(bench, spec, variant, gates, run, again)
+                with worded(spec, variant):
+                    notes += keep(gates, held)
         return LogResult(
-            path, log, timing.training_p50_ms, bench.model.weights, timing, notes, gpu_name(facts), self._program_key(bench)
+            path,
+            log,
+            timing.training_p50_ms,
+            bench.model.weights,
+            timing,
+            notes,
+            gpu_name(facts),
+            self._program_key(bench),
+            details,
         )
 
     def _gate(
@@ -145,3 +159,12 @@ class LogCheck:
         from pytest_paddle_infer.engine.model import program_key
 
         return bench.once("program key", lambda: program_key(bench.model, load_factory(bench.spec, self._options.base)))
+
+
+@contextmanager
+def _carrying(details: str) -> Iterator[None]:
+    """What was timed is shown of a failed checkpoint too."""
+    try:
+        yield
+    except ConformanceFailure as red:
+        raise ConformanceFailure(replace(red.failure, details=details)) from red.__cause__

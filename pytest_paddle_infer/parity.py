@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
@@ -21,6 +20,7 @@ from pytest_paddle_infer.judge.closeness import PREPROCESSING, Noise, OutputJudg
 from pytest_paddle_infer.judge.noise import Array, Floor, K, error
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.details.samples import SampleRecords
     from pytest_paddle_infer.engine.model import LoadedModel
     from pytest_paddle_infer.engine.services import Observation
     from pytest_paddle_infer.models import ModelSpec
@@ -77,12 +77,22 @@ def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
 class ParityRun:
     """Takes observations of both engines; memory does not grow with the number of samples but for answers."""
 
-    def __init__(self, model: LoadedModel, spec: ModelSpec, reference: Reference, output_names: Sequence[str]) -> None:
-        self._reference = reference
+    def __init__(
+        self,
+        model: LoadedModel,
+        spec: ModelSpec,
+        reference: Reference,
+        output_names: Sequence[str],
+        records: SampleRecords | None = None,
+    ) -> None:
+        """records: keeps what is seen of each sample, where a report shows it."""
+        self._reference, self._records = reference, records
         self._default_answers = spec.postprocess is None
         self._outputs = output_judges(spec, reference)
         self.rules = rules = [judge.rule for judge in self._outputs]
         self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
+        if records is not None:
+            records.watch(self._outputs, self._inputs)
         first = rules[0] if rules else Tolerance()
         if isinstance(first, Noise):
             self._answers = AnswersJudge(first.limit + first.floor.maximum)
@@ -136,7 +146,9 @@ class ParityRun:
         exact = known.exact if known is not None and training.inputs == inference.inputs else None
         for index, (judge, left, right) in enumerate(zip(self._outputs, training.outputs, inference.outputs)):
             judge.add(left, right, first, size, exact[index] if exact is not None else None)
-        self._add_answers(training, inference, samples, first, answers_to)
+        agreements = self._add_answers(training, inference, samples, first, answers_to)
+        if self._records is not None:
+            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements)
         if first < KEPT_OUTPUTS:
             self.first_inputs.append(inference.inputs)
             self.kept[0].append(training.outputs)
@@ -151,7 +163,7 @@ class ParityRun:
         samples: Sequence[Sample],
         first: int,
         answers_to: Callable[[Arrays], tuple[Any, ...]],
-    ) -> None:
+    ) -> list[str]:
         scores = (
             training.outputs[0] if self._default_answers and training.outputs and len(training.outputs[0]) == len(samples) else None
         )
@@ -162,12 +174,14 @@ class ParityRun:
             return made[0][offset]
 
         agree = not self.inputs_differ and all(judge.verdict().passed for judge in self._outputs)
+        agreements = []
         for offset, (sample, left, right) in enumerate(zip(samples, training.answers, inference.answers)):
             name = f"sample {first + offset} ({sample.name})"
             row = None if scores is None else scores[offset]
-            self._answers.add(left, right, name, partial(again, offset) if agree else None, row)
+            agreements.append(self._answers.add(left, right, name, partial(again, offset) if agree else None, row))
         self.answered[0].extend(training.answers)
         self.answered[1].extend(inference.answers)
+        return agreements
 
     @property
     def scored(self) -> tuple[list[Any], list[Any], Array | None]:
@@ -412,36 +426,3 @@ def figures(outputs: Sequence[OutputVerdict], answers: AnswersVerdict) -> Iterat
     if answers.compared:
         yield "answers", f"{answers.agreed}/{answers.compared}"
         yield "ties", str(answers.ties)
-
-
-def write_evidence(run: ParityRun, directory: Path) -> None:
-    """Writes the files that the practice prescribes: class ids, probabilities and outputs of both engines, and their comparison.
-
-    They are evidence, not the judge. Raw outputs of the first samples only, so that a thousand samples stay small on disk.
-    """
-    from pytest_paddle_infer.logs.reprod import write_diff, write_reprod
-
-    paths = [directory / f"output_{engine}_engine.npy" for engine in ("training", "inference")]
-    for path, kept, answers in zip(paths, run.kept, run.answered):
-        write_reprod(path, {**_answers(answers), **_outputs(kept)})
-    write_diff(directory / "train_infer_diff.log", paths[0], paths[1])
-
-
-def _answers(answers: Sequence[Any]) -> Mapping[str, Array]:
-    if answers and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers):
-        return {
-            "class_id": np.array([answer.class_id for answer in answers]),
-            "prob": np.array([answer.prob for answer in answers], dtype=np.float32),
-        }
-    return {}
-
-
-def _outputs(kept: Sequence[Sequence[Array]]) -> Mapping[str, Array]:
-    """Joins the batches of each output where their shapes allow it, else numbers them."""
-    arrays: dict[str, Array] = {}
-    for index, column in enumerate(zip(*kept)):
-        if all(array.ndim and array.shape[1:] == column[0].shape[1:] for array in column):
-            arrays[f"output_{index}"] = np.concatenate(column)
-        else:
-            arrays.update({f"output_{index}_batch_{number}": array for number, array in enumerate(column)})
-    return arrays

@@ -156,6 +156,7 @@ class Replay(pytest.Item):
         from pytest_paddle_infer.checkpoints import place_of
         from pytest_paddle_infer.engine.inference import EngineSetup
         from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, replay
+        from pytest_paddle_infer.report.figures import Figures
         from pytest_paddle_infer.report.text import plain
 
         assert isinstance(self.parent, KeptFolder)
@@ -169,6 +170,7 @@ class Replay(pytest.Item):
             pytest.skip(plain(error.failure.title))
         except PaddleInferError as error:
             failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
+            Figures(self.user_properties).why(failure)
             raise pytest.fail.Exception(self._text(failure), pytrace=False) from None
         self.user_properties.append((PROPERTY, plain(told)))
 

@@ -76,7 +76,8 @@ class _Replay:
         verdicts, count_problem = self._judged(rerun)
         severe = [finding for finding in findings(self._request, rerun.evidence) if finding.severe]
         if severe:  # the engine that ran is not the one that failed
-            raise ConformanceFailure(Failure(f"{self._who}: {severe[0].sentence}.", (*self._facts(verdicts),), severe[0].remedy))
+            title, named = f"{self._who}: {severe[0].sentence}.", ("load", "setting", self._kept.variant)
+            raise ConformanceFailure(_failure(title, self._facts(verdicts), severe[0].remedy, named))
         if count_problem or any(not verdict.passed for verdict in verdicts):
             self._fail_different(verdicts, count_problem)
         return self._agree(verdicts, rerun.evidence)
@@ -99,7 +100,8 @@ class _Replay:
                 raise ExportError(problem)
             read_parameters(export.params_file, read_graph(export.model_file))
         except ExportError as error:
-            raise ConformanceFailure(Failure(f"{self._who}: {str(error).rstrip('.')}.", tuple(self._versions()))) from None
+            title = f"{self._who}: {str(error).rstrip('.')}."
+            raise ConformanceFailure(_failure(title, self._versions(), "", ("artifacts", "file", ""))) from None
 
     def _again(self) -> Rerun:
         from pytest_paddle_infer.engine.replay import ReplayService, variant_of
@@ -164,7 +166,8 @@ class _Replay:
         if same and then is not None and then.detail != failure.detail:  # the cause that is printed has the numbers of then
             before = [("now", failure.detail)]
         facts = [*now.facts, *before, *self._notes(), *self._versions()]
-        raise ConformanceFailure(Failure(title, tuple(facts), kept.remedy if same else now.remedy)) from failure
+        named = kept.named if same and any(kept.named) else (now.stage, now.kind, now.name)
+        raise ConformanceFailure(_failure(title, facts, kept.remedy if same else now.remedy, named)) from failure
 
     def _fail_different(self, verdicts: Sequence[OutputVerdict], count_problem: str) -> None:
         kept, facts = self._kept, self._facts(verdicts)
@@ -174,7 +177,7 @@ class _Replay:
             problem = count_problem or next(f"{verdict.name}: {verdict.problem}." for verdict in verdicts if not verdict.passed)
             raise ConformanceFailure(Failure(f"{self._who}: {problem}", (("then", kept.cause), *facts), kept.remedy))
         recorded = [fact for fact in kept.facts if fact[0] not in ("files", "kept", *(label for label, _ in facts))][:SHOWN_FACTS]
-        raise ConformanceFailure(Failure(kept.cause, (*facts, *recorded), kept.remedy))
+        raise ConformanceFailure(_failure(kept.cause, (*facts, *recorded), kept.remedy, kept.named))
 
     def _agree(self, verdicts: Sequence[OutputVerdict], evidence: Evidence) -> str:
         kept = self._kept
@@ -234,3 +237,9 @@ class _Replay:
 
         other = self._options.setup.python
         return f"that of {other}" if other else str(load_paddle().__version__)
+
+
+def _failure(title: str, facts: Sequence[tuple[str, str]], remedy: str, named: tuple[str, str, str]) -> Failure:
+    """named: stage, kind and name."""
+    stage, kind, name = named
+    return Failure(title, tuple(facts), remedy, stage=stage, kind=kind, name=name)

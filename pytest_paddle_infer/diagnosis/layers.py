@@ -8,6 +8,7 @@ from typing import Callable, Protocol
 
 import numpy as np
 
+from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.traces import Array, Call, GraphRun, Match, Matcher, Trace, distance, is_plain
 
@@ -111,7 +112,7 @@ class LayerSearch:
     """What a search found. calls: of layers that were looked at. agree: the worst distance among those that agree.
 
     unmatched: layers whose value is nowhere in the graph although what follows from it is. reason: why there is no finding, in one
-    sentence.
+    sentence. compared: every call, for the report; () where it was not asked for.
     """
 
     finding: LayerFinding | None
@@ -119,6 +120,14 @@ class LayerSearch:
     agree: float = 0.0
     unmatched: tuple[str, ...] = ()
     reason: str = ""
+    compared: tuple[ComparedLayer, ...] = ()
+
+    @property
+    def limit(self) -> float:
+        """The limit that the search stopped at."""
+        found = self.finding
+        fine = found is not None and found.output_error is not None and found.output_error <= LIMITS[0]
+        return LIMITS[-1] if fine else LIMITS[0]
 
     def as_finding(self, stage: str, remedy: str = "") -> Finding | None:
         """The finding for the failure's text; None where nothing was found. stage: "export" or "optimise"."""

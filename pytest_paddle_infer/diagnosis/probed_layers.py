@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pytest_paddle_infer.diagnosis.divergence import compared_layers
 from pytest_paddle_infer.diagnosis.layers import GROWTH, LayerFinding, LayerSearch, as_share
 from pytest_paddle_infer.diagnosis.traces import Array, Trace, distance, is_plain
 
@@ -42,7 +43,9 @@ def search_probe(
         ]  # fmt: skip
 
     def result(finding: LayerFinding | None, reason: str = "") -> LayerSearch:
-        return LayerSearch(finding, len(trace.calls), agree, tuple(dict.fromkeys(unmatched)), reason)
+        culprit = None if finding is None else finding.layer
+        compared = compared_layers(trace, apart, lambda call: bool(beyond(call.outputs, agree)), culprit)
+        return LayerSearch(finding, len(trace.calls), agree, tuple(dict.fromkeys(unmatched)), reason, compared)
 
     def forget(tensors: Sequence[int], index: int) -> None:
         """Drops those that are wrong although a layer that is fed with them answers right: what was fetched is not what was computed."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_paddle_infer.deployed.predictor import Predictor
+from pytest_paddle_infer.diagnosis.divergence import follow_graph
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.layers import LayerSearch, search_graph
 from pytest_paddle_infer.diagnosis.numerics import NumericFault, beyond_range, first_not_finite, first_not_finite_in_graph
@@ -39,11 +40,18 @@ class LayerService:
         self._traced: tuple[Tracer, Trace] | None = None
         self._run: GraphRun | None = None
 
-    def locate(self, inputs: Arrays, seconds: float) -> LayerSearch:
-        """Names the first layer, or the place between layers, where the graph parts from the training layer on `inputs`."""
+    def locate(self, inputs: Arrays, seconds: float, every: bool) -> LayerSearch:
+        """Names the first layer, or the place between layers, where the graph parts from the training layer on `inputs`.
+
+        every: compares the layers behind it too, for the report.
+        """
         deadline = Deadline(seconds)
         tracer, trace = self._training(inputs)
         search = search_graph(trace, self._graph(inputs), tracer, lambda: deadline.over(seconds * 0.05))
+        if every:
+            culprit = None if search.finding is None else search.finding.layer
+            compared = follow_graph(trace, self._graph(inputs), search.limit, culprit, lambda: deadline.over(seconds * 0.05))
+            search = replace(search, compared=compared)
         if search.finding is None:
             return search
         try:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.bench import Bench
     from pytest_paddle_infer.deployed.config import Request
     from pytest_paddle_infer.deployed.proof import Evidence
+    from pytest_paddle_infer.details.samples import SampleRecords
+    from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
     from pytest_paddle_infer.diagnosis.finding import Finding
     from pytest_paddle_infer.engine.services import LoadFacts
+    from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.arrays import Arrays
     from pytest_paddle_infer.evidence.record import Death, FailedParity
     from pytest_paddle_infer.exports import ExportedModel
@@ -30,13 +33,19 @@ ENGINE = "inference engine"
 
 @dataclass
 class Seen:
-    """How far a parity came: filled as it goes on, so that what is known when it fails can be kept."""
+    """How far a parity came: filled as it goes on, so that what is known when it fails can be kept.
+
+    records, layers, workers (the training engine, the inference engine): for the details of the report.
+    """
 
     facts: LoadFacts | None = None
     reference: Reference | None = None
     run: ParityRun | None = None
     evidence: Evidence | None = None
     finding: Finding | None = None
+    records: SampleRecords | None = None
+    layers: tuple[ComparedLayer, ...] = ()
+    workers: tuple[Worker, ...] = ()
 
 
 def keep_failure(

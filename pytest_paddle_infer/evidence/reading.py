@@ -34,13 +34,17 @@ class KeptOutput:
 
 @dataclass(frozen=True)
 class Kept:
-    """A folder. changed: files that are not those that were kept, of the model and the configuration; arrays may not change."""
+    """A folder. changed: files that are not those that were kept, of the model and the configuration; arrays may not change.
+
+    named: stage, kind and name that the diagnosis found (see `diagnosis.finding`); empty where it found none.
+    """
 
     directory: Path
     model: str
     variant: str
     shows: str
     cause: str
+    named: tuple[str, str, str]
     facts: tuple[tuple[str, str], ...]
     remedy: str
     death: Death | None
@@ -110,6 +114,7 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
         variant=str(verdict["variant"]),
         shows=str(verdict["shows"]),
         cause=str(verdict["cause"]),
+        named=_named(verdict.get("finding")),
         facts=tuple((str(label), str(text)) for label, text in verdict["facts"]),
         remedy=str(verdict["remedy"]),
         death=Death(**verdict["death"]) if verdict["death"] else None,
@@ -126,6 +131,11 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
         reference=sides["reference"],
         changed=tuple(changed),
     )
+
+
+def _named(finding: Any) -> tuple[str, str, str]:
+    stage, kind, name = (str((finding or {}).get(key, "")) for key in ("stage", "kind", "name"))
+    return stage, kind, name
 
 
 def _output(told: Mapping[str, Any]) -> KeptOutput:

@@ -38,8 +38,8 @@ class AnswersJudge:
         self._compared = self._agreed = self._ties = 0
         self._problem = ""
 
-    def add(self, training: Any, inference: Any, sample: str, again: Explain | None, scores: Any = None) -> None:
-        """Takes the answers to one sample.
+    def add(self, training: Any, inference: Any, sample: str, again: Explain | None, scores: Any = None) -> str:
+        """Takes the answers to one sample. Returns `agrees`, `tie` or `differs`; "" where neither side has an answer.
 
         scores: the training engine's float[1, C] output when the answer is the top-1 `Prediction` of it; a class id that differs
         is a near tie when the two classes lie within the tolerance there. Any other answer is one when the training side's
@@ -47,7 +47,7 @@ class AnswersJudge:
         between them. `again` is None when the outputs do not agree: nothing is a tie then.
         """
         if training is None and inference is None:
-            return
+            return ""
         self._compared += 1
         row = None
         if scores is not None and training is not None and inference is not None:
@@ -58,22 +58,26 @@ class AnswersJudge:
             difference = first_difference(training, inference, self._limit, self._absolute)
         if not difference:
             self._agreed += 1
-        elif row is not None and training.class_id != inference.class_id:
+            return "agrees"
+        if row is not None and training.class_id != inference.class_id:
             known = inference.class_id < row.size  # False where the inference engine has more classes
             if known and float(row[training.class_id]) - float(row[inference.class_id]) <= 2 * room:
-                self._ties += 1
-            else:
-                self._fail(
-                    f"{sample}: class_id {inference.class_id} (prob {inference.prob:.6g}) from the inference engine, "
-                    f"{training.class_id} (prob {training.prob:.6g}) from the training engine"
-                )
-        elif scores is None and again is not None and not first_difference(again(), inference, 0.0):
-            self._ties += 1
-        else:
-            self._fail(f"{sample}: {difference}")
+                return self._tie()
+            return self._fail(
+                f"{sample}: class_id {inference.class_id} (prob {inference.prob:.6g}) from the inference engine, "
+                f"{training.class_id} (prob {training.prob:.6g}) from the training engine"
+            )
+        if scores is None and again is not None and not first_difference(again(), inference, 0.0):
+            return self._tie()
+        return self._fail(f"{sample}: {difference}")
 
-    def _fail(self, problem: str) -> None:
+    def _tie(self) -> str:
+        self._ties += 1
+        return "tie"
+
+    def _fail(self, problem: str) -> str:
         self._problem = self._problem or problem
+        return "differs"
 
     def verdict(self) -> AnswersVerdict:
         """Returns the verdict over everything added."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -103,11 +103,31 @@ class OutputVerdict:
         return 1 / self.excess if self.excess else float("inf")
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One sample of an output as it was judged. error, limit: over its `scale`; excess: how many limits it is. Inf where it is no number.
+
+    magnitude: absolute values of what it was compared with, in the output's own unit; ratio: error of each element. None for integers.
+    """
+
+    sample: int
+    error: float = 0.0
+    limit: float = 0.0
+    excess: float = 0.0
+    magnitude: npt.NDArray[np.float64] | None = None
+    ratio: npt.NDArray[np.float64] | None = None
+    scale: float = 0.0
+
+
 class OutputJudge:
-    """Judges one output batch by batch, in constant memory."""
+    """Judges one output batch by batch, in constant memory.
+
+    watch: is told of each sample, for those who keep more than the verdict; not of outputs of another shape or dtype.
+    """
 
     def __init__(self, name: str, rule: Rule, response: float | None = None) -> None:
         self.rule = rule
+        self.watch: Callable[[Judged], None] | None = None
         self._name = name
         self._response = response
         self._samples = self._elements = self._differing = 0
@@ -135,13 +155,15 @@ class OutputJudge:
         self._samples += 1
         self._elements += training.size
         if training.size == 0:
-            return
-        if training.dtype.kind not in "fc":
-            self._exact(training, inference, sample)
-        elif not any(
-            self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))
-        ):
-            self._close(training, inference, reference, sample)
+            judged = Judged(sample)
+        elif training.dtype.kind not in "fc":
+            judged = self._exact(training, inference, sample)
+        elif any(self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))):
+            judged = Judged(sample, float("inf"), float("nan"), float("inf"))
+        else:
+            judged = self._close(training, inference, reference, sample)
+        if self.watch is not None:
+            self.watch(judged)
 
     def _not_finite(self, array: Array, engine: str, sample: int) -> bool:
         finite = np.isfinite(array)
@@ -154,7 +176,7 @@ class OutputJudge:
         )
         return True
 
-    def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> None:
+    def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> Judged:
         usable = isinstance(self.rule, Noise) and reference is not None and tells(reference)
         base = reference if usable and reference is not None else training
         wide = np.complex128 if training.dtype.kind == "c" else np.float64
@@ -172,16 +194,18 @@ class OutputJudge:
         over_rms = rms * scale / allowed_rms if rms and allowed_rms else (float("inf") if rms else 0.0)
         where = _index(int(np.argmax(excess)), excess)
         over = max(float(excess[where]), over_rms)
+        error, limit = float(ratio.max()), float(np.max(allowed)) / scale if scale else 0.0
         self._differing += int((excess > 1).sum())
-        self._error = max(self._error, float(ratio.max()))
+        self._error = max(self._error, error)
         self._by_class(ratio)
         self._rms = max(self._rms, rms)
         self._p99 = max(self._p99, float(np.partition(ratio.ravel(), int(0.99 * (ratio.size - 1)))[int(0.99 * (ratio.size - 1))]))
-        self._limit = max(self._limit, float(np.max(allowed)) / scale if scale else 0.0)
+        self._limit = max(self._limit, limit)
         if self._worst is None or over > self._excess:
             exact = None if not usable else _real(centre[where])
             self._worst = ((sample, *where), _real(training[where]), _real(inference[where]), exact)
         self._excess = max(self._excess, over)
+        return Judged(sample, error, limit, over, magnitude, ratio, scale)
 
     def _by_class(self, ratio: npt.NDArray[Any]) -> None:
         """Keeps the largest error of each class of a classifier (float[N, C])."""
@@ -192,13 +216,15 @@ class OutputJudge:
             else:
                 np.maximum(self._classes, worst, out=self._classes)
 
-    def _exact(self, training: Array, inference: Array, sample: int) -> None:
+    def _exact(self, training: Array, inference: Array, sample: int) -> Judged:
         wrong = training != inference
-        if wrong.any():
-            where = _index(int(np.argmax(wrong)), wrong)
-            self._differing += int(wrong.sum())
-            self._error = self._excess = float("inf")
-            self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
+        if not wrong.any():
+            return Judged(sample)
+        where = _index(int(np.argmax(wrong)), wrong)
+        self._differing += int(wrong.sum())
+        self._error = self._excess = float("inf")
+        self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
+        return Judged(sample, float("inf"), 0.0, float("inf"))
 
     def verdict(self) -> OutputVerdict:
         """Returns the verdict over everything added. Nothing compared is a problem, not a pass."""

@@ -113,19 +113,20 @@ def _test(result: Result, directory: Path) -> dict[str, Any]:
         "texts": texts,
         "exported_files": facts["files"].split() if "files" in facts else [],
         "files": {
-            "outputs": shown_path(facts.get("directory") or _place("files", many), directory),
-            "log": shown_path(facts.get("log_file"), directory),
+            "outputs": result.outputs or shown_path(outputs_of(result.properties), directory),
+            "log": result.log or shown_path(log_of(result.properties), directory),
             "evidence": shown_path(_place("kept", many), directory),
         },
-        "notes": [*many.get("note", []), *(value for name, value in result.properties if name == "paddle_replay")],
+        "notes": [*many.get("note", []), *(value for name, value in result.properties if name == "paddle_replay"), *result.notes],
         "teeth": many.get("tooth", []),
         "failure": _failure(result, facts, many) if result.outcome in ("failed", "error") else None,
+        "details": None if result.details is None else dict(result.details),
     }
 
 
 def _failure(result: Result, facts: Mapping[str, str], many: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The failure of a checkpoint, or of the test's own code after checkpoints that hold."""
-    ours = bool(many.get("failed"))
+    """The failure of a checkpoint or of a replay, or of the test's own code after checkpoints that hold."""
+    ours = bool(many.get("failed")) or result.id.startswith("paddle-replay/")
     pairs = [fact.partition(": ") for fact in many.get("fact", [])]
     file, line = (result.file, result.line) if result.file.endswith(".py") else (None, None)
     return {
@@ -187,6 +188,18 @@ def _place(label: str, many: Mapping[str, Sequence[str]]) -> str | None:
     """The path that a failure's fact names; of evidence that was not kept it says why instead."""
     facts = (fact.partition(": ") for fact in many.get("fact", ()))
     return next((value for name, _, value in facts if name == label and Path(value).is_absolute()), None)
+
+
+def outputs_of(properties: Sequence[tuple[str, str]]) -> str | None:
+    """The directory of a test's reprod_log files, wherever its parity says it: as a figure, or as a fact of its failure."""
+    facts, many = _facts(properties)
+    return facts.get("directory") or _place("files", many)
+
+
+def log_of(properties: Sequence[tuple[str, str]]) -> str | None:
+    """The benchmark log of a test, of one that is not true too."""
+    facts, many = _facts(properties)
+    return facts.get("log_file") or _place("log", many)
 
 
 def shown_path(path: str | None, directory: Path) -> str | None:

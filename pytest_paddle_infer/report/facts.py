@@ -29,7 +29,7 @@ def environment(settings: Settings) -> dict[str, Any]:
         "processor": machine.processor,
         "instructions": machine.instructions.split(),
         "architecture": machine.architecture,
-        "cores": machine.cores,
+        "cores": int(machine.cores) if machine.cores.is_integer() else machine.cores,
         "engine_python": settings.python,
     }
 

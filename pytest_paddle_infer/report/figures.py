@@ -22,7 +22,7 @@ PREFIX = "paddle_infer."
 CHECKPOINT_SIGNS = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
 """A figure that is there whenever the checkpoint got as far as measuring."""
 
-REPEATED = ("note", "tooth", "fact")
+REPEATED = ("note", "tooth", "fact", "details")
 """Names that one report may carry several times."""
 
 WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
@@ -39,11 +39,12 @@ LONGEST = 1000
 
 
 class Figures:
-    """Writes onto one report."""
+    """Writes onto one report. model: "" for a replay, which is no checkpoint and no row of the summary."""
 
-    def __init__(self, properties: list[tuple[str, object]], model: str, variant: str) -> None:
+    def __init__(self, properties: list[tuple[str, object]], model: str = "", variant: str = "") -> None:
         self._properties = properties
-        self._put("model", model)
+        if model:
+            self._put("model", model)
         if variant:
             self._put("variant", variant)
 
@@ -67,8 +68,11 @@ class Figures:
         Weights and places are told as by a checkpoint that holds, so that the summary has them of a run in which nothing does.
         """
         self._put("failed", checkpoint)
-        if failure is None:
-            return
+        if failure is not None:
+            self.why(failure)
+
+    def why(self, failure: Failure) -> None:
+        """The cause, what it names, what supports it, what to do, and what was measured."""
         if failure.title.strip():
             self._put("cause", failure.title.strip().splitlines()[0])
         told = {"stage": failure.stage, "cause_kind": failure.kind, "cause_name": failure.name, "remedy": failure.remedy}
@@ -81,6 +85,12 @@ class Figures:
                 self._put(TOLD_BY_FACTS[label], value)
         for name, value in failure.figures:
             self._put(name, value)
+        self._details(failure.details)
+
+    def _details(self, folder: str) -> None:
+        """Where the details for a report lie, or why not; only where one is asked for."""
+        if folder:
+            self._put("details", folder)
 
     def unavailable(self, reason: str) -> None:
         """Why the variant cannot run here; put before the test is skipped."""
@@ -97,6 +107,7 @@ class Figures:
         if result.program:
             self._put("program", result.program)
         self._put("directory", result.directory)
+        self._details(result.details)
         for note in result.notes:
             self._put("note", note)
 
@@ -119,6 +130,7 @@ class Figures:
         for name, value in {**workload, "training_program": result.program[:PROGRAM_DIGITS]}.items():
             if value not in (None, ""):
                 self._put(name, value)
+        self._details(result.details)
         for note in result.notes:
             self._put("note", note)
         if result.timing is not None:

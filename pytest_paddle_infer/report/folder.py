@@ -1,7 +1,7 @@
 """The directory of a report: whose it is, and how a new report gets there whole. `report/recorder.py` calls it.
 
-A report is three files. Its report.json goes first and comes last, so that a directory with a report.json holds one run's report: a run
-that is killed in between leaves none, never a mixture.
+A report is three files, and a directory files-RUN with copies of what the tests left. Its report.json goes first and comes last, so that
+a directory with a report.json holds one run's report: a run that is killed in between leaves none, never a mixture.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from pytest_paddle_infer.report.content import GENERATOR
 INDEX = "report.json"
 NAMES = (INDEX, "report.html", "summary.md")
 
-_PART = re.compile(r"\.(?:report\.json|report\.html|summary\.md)\.\d+\.[0-9a-f]{8}\.part")
+_PART = re.compile(r"\.(?:report\.json|report\.html|summary\.md|files-[0-9a-f]{16})\.\d+\.[0-9a-f]{8}\.part")
+
+_FILES = re.compile(r"files-[0-9a-f]{16}")
 
 
 def check(directory: Path) -> None:
@@ -44,34 +47,52 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def write(directory: Path, texts: Mapping[str, str]) -> None:
+def write(directory: Path, texts: Mapping[str, str], run: str = "", copies: Mapping[str, bytes] | None = None) -> None:
     """Puts the files there in the place of those of an earlier report. Raises `OSError`, or `OptionError` as `check` does.
 
-    texts: by name, out of `NAMES`; a name that is not given is removed, if it is an earlier report's.
+    texts: by name, out of `NAMES`; a name that is not given is removed, if it is an earlier report's. copies: by name below files-RUN, of
+    the run with these 16 hexadecimal digits; such directories of other runs are removed.
     """
+    ours = f"files-{run}"
     directory.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Path] = {}
     with _alone(directory):
         check(directory)
         try:
             for name, text in texts.items():
-                parts[name] = directory / f".{name}.{os.getpid()}.{os.urandom(4).hex()}.part"
-                _write(parts[name], text)
+                parts[name] = _part(directory, name)
+                _write(parts[name], text.encode("utf-8", "backslashreplace"))
+            if copies:
+                parts[ours] = _part(directory, ours)
+                for name, content in copies.items():
+                    path = parts[ours] / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    _write(path, content)
             for name in NAMES:
                 if name == INDEX or name not in texts:
                     (directory / name).unlink(missing_ok=True)
-            for name in (*(name for name in texts if name != INDEX), INDEX):
+            for name in (*(name for name in parts if name != INDEX), INDEX):
                 parts[name].replace(directory / name)
-        finally:
-            for path in directory.iterdir():
-                if _PART.fullmatch(path.name):  # ours, or of a run that was killed: nobody else is here
-                    with suppress(OSError):
-                        path.unlink()
+            _remove(
+                path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_dir() and path.name not in parts
+            )
+        finally:  # parts are ours, or of a run that was killed: nobody else is here
+            _remove(path for path in directory.iterdir() if _PART.fullmatch(path.name))
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
+def _part(directory: Path, name: str) -> Path:
+    return directory / f".{name}.{os.getpid()}.{os.urandom(4).hex()}.part"
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())  # a quota or a network disk may only now say that it is full
 

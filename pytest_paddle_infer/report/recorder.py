@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_paddle_infer.options import Settings
+    from pytest_paddle_infer.report.details import Copies
+    from pytest_paddle_infer.report.pictures import Pictures
     from pytest_paddle_infer.report.results import Phase, Result
 
 
@@ -36,6 +38,13 @@ def start(config: pytest.Config, settings: Settings) -> None:
     config.pluginmanager.register(Recorder(config, settings, directory), "paddle-infer-report")
 
 
+class Gathered(NamedTuple):
+    """One test, and the pictures of its samples for the page."""
+
+    result: Result
+    pictures: Mapping[int, Pictures]
+
+
 class Recorder:
     """Keeps the reports of this plugin's tests, and writes once all tests are done."""
 
@@ -43,6 +52,7 @@ class Recorder:
         self._config = config
         self._settings = settings
         self._directory = directory
+        self._run = secrets.token_hex(8)
         self._began, self._clock = datetime.now(timezone.utc), time.monotonic()
         self._phases: dict[tuple[str, str], list[Phase]] = {}
         self._problems: dict[str, str] = {}
@@ -66,16 +76,23 @@ class Recorder:
         if report.failed:
             self._problems[report.nodeid] = str(report.longreprtext)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Writes the report, whatever became of the session. What goes wrong costs a line, and no test."""
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
+        """Writes the report, whatever became of the session. What goes wrong costs a line, and no test.
+
+        What the checkpoints left is read before others end: pytest may remove its temporary directories (tmp_path_retention_policy). The
+        rest comes after them, because they may change the exit status.
+        """
         results, others = self._results()
         if not results and "report" not in self._settings.given:
-            return  # the ini file of a project asks for a report of its models, not for an empty one after every other run
-        content = self._content(results, others, int(getattr(session, "exitstatus", exitstatus)))
-        texts = self._texts(content)
+            yield  # the ini file of a project asks for a report of its models, not for an empty one after every other run
+            return
+        gathered, copies = self._gathered(results)
+        yield
+        content = self._content([each.result for each in gathered], others, int(getattr(session, "exitstatus", exitstatus)))
+        texts = self._texts(content, gathered)
         try:
-            folder.write(self._directory, texts)
+            folder.write(self._directory, texts, self._run, copies.contents)
             self._lines.append(f"report: {self._directory / 'report.html'}")
         except (OSError, OptionError) as error:
             self._lines.append(f"the report was not written: {error}")
@@ -102,6 +119,23 @@ class Recorder:
                 others[result.outcome] += 1
         return results, others
 
+    def _gathered(self, results: Sequence[Result]) -> tuple[list[Gathered], Copies]:
+        """The tests with their details, and the files that they left."""
+        from pytest_paddle_infer.report.content import log_of, outputs_of
+        from pytest_paddle_infer.report.details import Copies, read_details
+
+        copies, found = Copies(self._run), []
+        pictured: set[str] = set()
+        for result in results:
+            left = read_details(result.properties)
+            outputs, of_outputs = copies.outputs(outputs_of(result.properties))
+            log, of_log = copies.log(log_of(result.properties))
+            notes = (*left.notes, *of_outputs, *of_log)
+            result = replace(result, details=left.details, notes=notes, outputs=outputs or "", log=log or "")
+            found.append(Gathered(result, {} if result.id in pictured else left.pictures))
+            pictured.add(result.id)
+        return found, copies
+
     def _content(self, results: list[Result], others: Counter[str], status: int) -> dict[str, Any]:
         from pytest_paddle_infer import __version__
         from pytest_paddle_infer.report.content import Session, content_of
@@ -109,7 +143,7 @@ class Recorder:
 
         return content_of(
             Session(
-                run=secrets.token_hex(8),
+                run=self._run,
                 version=__version__,
                 started=self._began,
                 seconds=time.monotonic() - self._clock,
@@ -124,14 +158,16 @@ class Recorder:
             )
         )
 
-    def _texts(self, content: dict[str, Any]) -> dict[str, str]:
+    def _texts(self, content: dict[str, Any], gathered: Sequence[Gathered]) -> dict[str, str]:
+        from pytest_paddle_infer.report.json_text import to_json_text
         from pytest_paddle_infer.report.markdown import to_markdown
         from pytest_paddle_infer.report.page import to_html
         from pytest_paddle_infer.report.page_figures import drawing
 
+        pictures = {each.result.id: each.pictures for each in gathered if each.pictures}
         return {
-            "report.json": json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-            "report.html": to_html(content, draw=drawing()),
+            "report.json": to_json_text(content),
+            "report.html": to_html(content, pictures, drawing()),
             "summary.md": to_markdown(content),
         }
 

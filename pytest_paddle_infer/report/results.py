@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class Result:
-    """One test. compared: its figures belong into the comparison of the variants, as in the terminal. again: the command for it alone."""
+    """One test. compared: its figures belong into the comparison of the variants, as in the terminal. again: the command for it alone.
+
+    details, notes: what its checkpoints kept for the report, and what of that could not be read. outputs, log: its files, as the report
+    names them; "" where they were not copied.
+    """
 
     id: str
     outcome: str
@@ -50,6 +54,10 @@ class Result:
     file: str = ""
     line: int = 0
     again: str = ""
+    details: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    outputs: str = ""
+    log: str = ""
 
 
 def read_phase(report: Any) -> Phase:

@@ -21,10 +21,14 @@ import numpy as np
 
 from pytest_paddle_infer import conformance, models, replaying, sampling, selection
 from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult, RunOptions
+from pytest_paddle_infer.details.files import write
+from pytest_paddle_infer.details.latency import latency_of
+from pytest_paddle_infer.details.samples import SampleRecords
+from pytest_paddle_infer.engine.services import Timings
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError
 from pytest_paddle_infer.judge.answers import AnswersVerdict
-from pytest_paddle_infer.judge.closeness import OutputVerdict
+from pytest_paddle_infer.judge.closeness import OutputJudge, OutputVerdict, Tolerance
 from pytest_paddle_infer.log_check import LogResult
 from pytest_paddle_infer.logs.autolog import AutoLog
 from pytest_paddle_infer.samples import Sample
@@ -98,13 +102,23 @@ class Conformance:
         self._begin("parity", spec, variant, samples, exported)
         verdict = OutputVerdict("output", "", len(samples), 4000, 0, error=2.5e-7, excess=0.025, limit=1e-5)
         answers = AnswersVerdict(len(samples), len(samples))
-        return ParityResult((), (verdict,), answers, len(samples), self._directory(spec, variant), WEIGHTS)
+        details = self._details(spec, variant, parity=_parity_of(samples))
+        return ParityResult((), (verdict,), answers, len(samples), self._directory(spec, variant), WEIGHTS, details=details)
 
     def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
         self._begin("log", spec, variant, samples, exported)
         timing = replace(TIMINGS.get(variant, TIMINGS["cpu"]), batch_size=spec.batch_size or 1)
-        path = self._directory(spec, variant) / "inference_benchmark.log"
-        return LogResult(path, AUTOLOG, 20.0, WEIGHTS, timing, program="0123456789abcdef" * 4)
+        seconds = (0.001 * timing.p50_ms,) * timing.batches
+        latency = latency_of(Timings(seconds, seconds, seconds, 1, 1.0), Timings((), (0.02,), (), 1, 0.02), timing.batch_size)
+        path, details = self._directory(spec, variant) / "inference_benchmark.log", self._details(spec, variant, latency=latency)
+        return LogResult(path, AUTOLOG, 20.0, WEIGHTS, timing, program="0123456789abcdef" * 4, details=details)
+
+    def _details(self, spec: ModelSpec, variant: str, **parts: Any) -> str:
+        """What a report is told beyond the figures; one sample has pictures."""
+        pictures = {1: (b"training", b"inference" if variant == "onednn" else None)} if "parity" in parts else {}
+        return (
+            str(write(self.options.workdir / "details", f"{spec.name}-{variant}", parts, pictures)) if self.options.details else ""
+        )
 
     def _directory(self, spec: ModelSpec, variant: str) -> Path:
         """Says where files would be; makes none."""
@@ -130,7 +144,25 @@ class Conformance:
         if f"{spec.name}/{call}" in words or f"{spec.name}/{call}/{variant}" in words:
             who = f"{spec.name}, {variant}" if variant and call != "artifacts" else spec.name
             facts = (("weights", WEIGHTS), ("output", "3 of 4000 elements differ"))
-            raise ConformanceFailure(Failure(f"{who}: the {call} is planted to fail.", facts, "plant nothing."))
+            parts = {"parity": _parity_of(samples), "layers": [dict(LAYER)]} if call == "parity" else {}
+            details = self._details(spec, variant, **parts) if parts else ""
+            raise ConformanceFailure(Failure(f"{who}: the {call} is planted to fail.", facts, "plant nothing.", details=details))
+
+
+def _parity_of(samples: Sequence[Sample]) -> dict[str, Any]:
+    """The details of the verdict that `Conformance.parity` gives."""
+    records = SampleRecords(len(samples))
+    judge = OutputJudge("output", Tolerance(atol=1e-5))
+    records.watch([judge], [])
+    values = np.tile(np.array([[0.25, 1.0]], np.float32), (len(samples), 1))
+    other = values.astype(np.float64)
+    other[:, 1] += 2.5e-7
+    judge.add(values.astype(np.float64), other, 0, len(samples))
+    records.add(0, [values], [other], True, ["agrees"] * len(samples))
+    return records.parts(samples, [judge.verdict()], {1: None})
+
+
+LAYER = {"name": "fc", "kind": "Linear", "input_relative": 0.0, "output_relative": 0.5, "state": "differs"}
 
 
 def replay(directory: Path, options: replaying.ReplayOptions) -> str:
@@ -141,7 +173,14 @@ def replay(directory: Path, options: replaying.ReplayOptions) -> str:
         raise UnavailableError(Failure(f"{directory.name}: the variant is not available here: no GPU."), "no GPU")
     if word in os.environ.get("STUB_FAIL", "").split():
         raise ConformanceFailure(
-            Failure(f"{directory.name}: the replay is planted to fail.", (("Paddle", "3.3.1 then"),), "plant nothing.")
+            Failure(
+                f"{directory.name}: the replay is planted to fail.",
+                (("Paddle", "3.3.1 then"),),
+                "plant nothing.",
+                stage="optimise",
+                kind="pass",
+                name="fc_fuse_pass",
+            )
         )
     return f"{directory.name} no longer differs."
 

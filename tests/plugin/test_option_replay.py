@@ -65,6 +65,7 @@ def test_a_red_folder_says_its_cause_without_a_traceback(kept: Session, plant: C
         ]
     )
     result.stdout.no_fnmatch_line("*replay_items.py*")
+    result.stdout.no_fnmatch_line("*= paddle inference =*")
     assert {entry["timeout"] for entry in kept.calls("replay")} == {7.0}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 from typing import TYPE_CHECKING, Any, Callable
@@ -212,6 +213,14 @@ def test_a_kept_folder_that_is_replayed_is_in_it(run: Session, plant: Callable[.
     run("--paddle-replay=kept", REPORT)
     red, green = (by_id(content(run))[f"kept/{name}::test_replay"] for name in ("one", "two"))
     assert (red["kind"], red["outcome"], red["failure"]["cause"]) == ("replay", "failed", "one: the replay is planted to fail.")
+    assert [red["failure"][key] for key in ("stage", "kind", "name", "remedy")] == [
+        "optimise",
+        "pass",
+        "fc_fuse_pass",
+        "plant nothing.",
+    ]
+    assert red["failure"]["facts"] == [{"label": "Paddle", "value": "3.3.1 then"}]
+    assert (red["passed"], red["failed"], content(run)["models"]) == ([], [], []), "it is no checkpoint"
     assert (green["outcome"], green["notes"]) == ("passed", ["two no longer differs."])
 
 
@@ -232,6 +241,135 @@ def test_a_session_that_is_interrupted_reports_what_ran(run: Session) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     found = content(run)
     assert (found["verdict"], found["session"]["exit_reason"], len(found["tests"])) == ("incomplete", "interrupted", 3)
+
+
+# -- details -----------------------------------------------------------------------------------------------------------
+
+
+def test_details_of_samples_and_times_are_in_it(run: Session) -> None:
+    run(MODEL, *BOTH, REPORT)
+    found = by_id(content(run))
+    parity = found["alexnet::test_parity[onednn]"]["details"]
+    assert (parity["latency"], parity["layers"]) == (None, None)
+    assert [sample["name"] for sample in parity["parity"]["samples"]] == [f"drawn-{number}" for number in range(4)]
+    assert [sample["pictured"] for sample in parity["parity"]["samples"]] == [False, True, False, False]
+    log = found["alexnet::test_log[onednn]"]["details"]
+    assert (log["parity"], log["latency"]["batches"], log["latency"]["inference_ms"][0]) == (None, 50, 5.0)
+    assert found["alexnet::test_artifacts"]["details"] is None
+
+
+def test_details_of_a_failure_have_its_layers(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/parity/cpu")
+    run(MODEL, REPORT)
+    details = by_id(content(run))["alexnet::test_parity[cpu]"]["details"]
+    assert (details["layers"][0]["name"], details["layers"][0]["state"]) == ("fc", "differs")
+    assert len(details["parity"]["samples"]) == 4
+
+
+def test_the_page_is_given_the_pictures_of_each_test(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = importlib.import_module(
+        "pytest_paddle_infer.report.page"
+    )  # not the package's attribute: an inner session may have left it
+    pictures = importlib.import_module("pytest_paddle_infer.report.pictures")
+
+    given: dict[str, Any] = {}
+    to_html = page.to_html
+    monkeypatch.setattr(page, "to_html", lambda found, pictures, **more: given.update(pictures) or to_html(found, pictures, **more))
+    run(MODEL, *BOTH, REPORT).assert_outcomes(passed=5)
+    assert given == {
+        "paddle-model/alexnet::test_parity[cpu]": {1: pictures.Pictures(b"training", None)},
+        "paddle-model/alexnet::test_parity[onednn]": {1: pictures.Pictures(b"training", b"inference")},
+    }
+
+
+def test_a_marked_test_joins_the_details_of_its_checkpoints(run: Session) -> None:
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
+    run(REPORT).assert_outcomes(passed=1)
+    (test,) = content(run)["tests"]
+    assert (test["details"]["parity"]["samples_compared"], test["details"]["latency"]["batches"]) == (4, 50)
+
+
+def test_details_cross_the_processes_of_xdist(run: Session) -> None:
+    pytest.importorskip("xdist")
+    run.apart(MODEL, *BOTH, REPORT, "-n2").assert_outcomes(passed=5)
+    found = by_id(content(run))
+    assert found["alexnet::test_parity[cpu]"]["details"]["parity"]["samples_compared"] == 4
+    assert found["alexnet::test_log[cpu]"]["details"]["latency"]["batches"] == 50
+
+
+def test_without_the_option_nothing_is_kept_and_nothing_is_named(run: Session) -> None:
+    run(MODEL, "--junitxml=junit.xml").assert_outcomes(passed=3)
+    assert not any(entry["options"]["details"] for entry in run.calls("parity"))
+    assert "paddle_infer.details" not in (run.path / "junit.xml").read_text(encoding="utf-8")
+    assert list(run.path.rglob("details.json")) == []
+
+
+@pytest.mark.parametrize(("damage", "word"), [("path.unlink()", "is not there"), ("path.write_text('{')", "cannot be read")])
+def test_details_that_are_gone_or_damaged_cost_a_note(run: Session, damage: str, word: str) -> None:
+    run.write(
+        "conftest.py",
+        "def pytest_runtest_teardown(item):\n"
+        f"    for path in item.config._tmp_path_factory.getbasetemp().rglob('details.json'):\n        {damage}\n",
+    )
+    result = run(MODEL, REPORT)
+    result.assert_outcomes(passed=3)
+    test = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert test["details"] is None
+    assert [note for note in test["notes"] if "details of this test were not kept for the report" in note and word in note]
+
+
+def test_a_temporary_directory_that_goes_with_the_session_costs_nothing(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.write(
+        "conftest.py",
+        "import shutil\ndef pytest_sessionfinish(session):\n    shutil.rmtree(session.config._tmp_path_factory.getbasetemp())\n",
+    )
+    _with_outputs(monkeypatch, lambda options: options.workdir / "output")
+    run(MODEL, REPORT).assert_outcomes(passed=3)
+    parity = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert parity["details"]["parity"]["samples_compared"] == 4
+    assert (run.path / "rep" / parity["files"]["outputs"] / "train_infer_diff.log").read_text() == "the difference"
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _with_outputs(monkeypatch: pytest.MonkeyPatch, root: Callable[[Any], Path]) -> None:
+    """Makes the stub leave the files that it names."""
+    from pytest_paddle_infer import conformance
+
+    def directory(self: Any, spec: Any, variant: str) -> Path:
+        made = root(self.options) / spec.name / variant
+        made.mkdir(parents=True, exist_ok=True)
+        (made / "train_infer_diff.log").write_text("the difference")
+        for name in ("output_training_engine.npy", "output_inference_engine.npy", "inference_benchmark.log"):
+            (made / name).write_text(name)
+        return made
+
+    monkeypatch.setattr(conformance.Conformance, "_directory", directory)
+
+
+def test_the_files_are_copied_into_the_report_and_follow_the_run(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_outputs(monkeypatch, lambda options: run.path / "out")
+    run(MODEL, *BOTH, REPORT)
+    first = content(run)
+    place = f"files-{first['run']}/alexnet/onednn"
+    assert by_id(first)["alexnet::test_parity[onednn]"]["files"]["outputs"] == place
+    assert by_id(first)["alexnet::test_log[onednn]"]["files"]["log"] == f"{place}/inference_benchmark.log"
+    assert sorted(os.listdir(run.path / "rep" / place)) == [
+        "inference_benchmark.log", "output_inference_engine.npy", "output_training_engine.npy", "train_infer_diff.log",
+    ]  # fmt: skip
+    assert not any(test["notes"] for test in first["tests"])
+    run("--paddle-model=vgg16", REPORT)
+    second = content(run)
+    assert sorted(os.listdir(run.path / "rep")) == [f"files-{second['run']}", *FILES]
+    assert os.listdir(run.path / "rep" / f"files-{second['run']}") == ["vgg16"]
+
+
+def test_files_that_are_gone_are_named_where_they_were_and_noted(run: Session) -> None:
+    run(MODEL, REPORT)
+    test = by_id(content(run))["alexnet::test_log[cpu]"]
+    assert test["files"]["log"] == "/stub/output/alexnet/cpu/inference_benchmark.log"
+    assert test["notes"] == ["/stub/output/alexnet/cpu/inference_benchmark.log was not copied: it is not there"]
 
 
 # -- where it goes -----------------------------------------------------------------------------------------------------

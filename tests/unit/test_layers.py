@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_paddle_infer.diagnosis.divergence import ComparedLayer, compared_layers, follow_graph
 from pytest_paddle_infer.diagnosis.layers import LayerFinding, LayerSearch, search_graph
 from pytest_paddle_infer.diagnosis.numerics import beyond_range, first_not_finite, first_not_finite_in_graph
 from pytest_paddle_infer.diagnosis.probed_layers import search_probe
@@ -306,6 +307,18 @@ def test_a_probe_sees_code_between_layers() -> None:
     assert finding.name == "fc1 -> fc2"
 
 
+def test_a_probe_tells_of_every_layer() -> None:
+    trace = Net(CHAIN).trace
+    search = search_probe(trace, probed(trace, replaced(CHAIN, 2, linear(2, scale=1.01))))
+    assert [(layer.name, layer.state) for layer in search.compared] == [
+        ("fc1", "agrees"), ("relu", "agrees"), ("fc2", "differs"), ("relu, call 2", "differs"), ("fc3", "differs"),
+    ]  # fmt: skip
+    assert [layer.output_error for layer in search.compared] == [0.0, 0.0, *[pytest.approx(0.01, rel=0.3)] * 3]
+    values = probed(trace, CHAIN)
+    del values[trace.calls[2].outputs[0]]
+    assert [layer.state for layer in search_probe(trace, values).compared] == ["agrees", "agrees", "unmatched", "agrees", "agrees"]
+
+
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
@@ -399,3 +412,63 @@ def test_values_too_small_for_fp16_are_said() -> None:
     fault = beyond_range(Net([linear(1), Step(lambda x: x * np.float32(1e-9), "shrink"), relu()]).trace, "fp16")
     assert fault is not None
     assert fault.sentence() == "100% of what shrink (Layer) puts out is too small for fp16 and becomes zero."
+
+
+# -- every layer, for the report ---------------------------------------------------------------------------------------
+
+
+def followed(training: Sequence[Step], exported: Sequence[Step], over: Callable[[], bool] = lambda: False, **more: Any) -> Any:
+    net, run = Net(training), graph(exported, **more)
+    search = search_graph(net.trace, run, net)
+    culprit = None if search.finding is None else search.finding.layer
+    return follow_graph(net.trace, run, search.limit, culprit, over)
+
+
+def test_layers_that_agree_stand_in_the_order_of_their_calls() -> None:
+    assert followed(CHAIN, CHAIN) == tuple(
+        ComparedLayer(name, kind, 0.0, 0.0, "agrees")
+        for name, kind in [("fc1", "Linear"), ("relu", "ReLU"), ("fc2", "Linear"), ("relu, call 2", "ReLU"), ("fc3", "Linear")]
+    )
+
+
+@pytest.mark.parametrize("scale", [1.01, 1.000003])
+def test_the_layers_behind_the_first_that_differs_are_compared_too(scale: float) -> None:
+    found = followed(CHAIN, replaced(CHAIN, 2, linear(2, scale=scale)))
+    assert [layer.state for layer in found] == ["agrees", "agrees", "differs", "differs", "differs"]
+    assert [layer.input_error for layer in found[:3]] == [0.0] * 3
+    for layer in found[2:]:
+        assert layer.output_error == pytest.approx(scale - 1, rel=0.3)
+    assert found[3].input_error == found[2].output_error
+
+
+def test_the_input_that_code_between_layers_made_is_compared() -> None:
+    plus = code(lambda x: x + np.float32(1))
+    found = followed([*CHAIN[:3], plus, *CHAIN[3:]], [*CHAIN[:3], plus, *CHAIN[3:]])
+    assert [(layer.input_error, layer.output_error) for layer in found] == [(0.0, 0.0)] * 5
+
+
+def test_a_layer_that_was_fused_away_is_unmatched_or_differs_and_those_behind_it_agree() -> None:
+    wide = Step(lambda x: np.concatenate([x, x], axis=1), "double", "Double")
+    back = Step(lambda x: x[:, :8], "half", "Half")
+    found = followed([linear(1), wide, back, linear(2)], [linear(1), wide, back, linear(2)], without=[1])
+    assert [(layer.name, layer.state) for layer in found] == [
+        ("fc1", "agrees"), ("double", "unmatched"), ("half", "agrees"), ("fc2", "agrees"),
+    ]  # fmt: skip
+    assert (found[1].output_error, found[2].input_error) == (None, None)
+
+
+def test_a_layer_at_fault_differs_also_where_the_graph_has_no_value_of_it() -> None:
+    trace = Net(CHAIN).trace
+    found = compared_layers(trace, {}, lambda call: False, trace.calls[2])
+    assert [layer.state for layer in found] == ["unmatched", "unmatched", "differs", "unmatched", "unmatched"]
+
+
+def test_without_time_what_follows_is_unmatched() -> None:
+    assert {layer.state for layer in followed(CHAIN, CHAIN, over=lambda: True)} == {"unmatched"}
+
+
+def test_a_layer_that_puts_out_its_input_is_as_far_off_as_that() -> None:
+    same = Step(lambda x: x, "drop", "Dropout")
+    found = followed([linear(1), same, linear(2)], [linear(1, scale=1.1), linear(2)])
+    assert [layer.state for layer in found] == ["differs"] * 3
+    assert found[0].output_error == found[1].output_error

@@ -57,6 +57,7 @@ def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_t
     assert facts["output"] == "largest difference 0.5 of the largest value, limit 4e-06; then 0.001"
     assert facts["Paddle"] == "3.3.1 then, 9.9.9 now"
     assert facts["weights"] == "tiny.pdparams", "the recorded facts stand below"
+    assert (failure.stage, failure.kind, failure.name) == ("optimise", "pass", "conv_bn_fuse_pass"), "as the diagnosis found then"
     assert failure.remedy == "do this."
 
 
@@ -88,6 +89,8 @@ def test_a_death_that_is_still_there_is_red_with_the_recorded_cause(answers: Ans
     failure = red(answers, DEAD, inference=None, death=death)
     assert failure.title == "tiny, onednn:threads=2: a cause."
     assert not {"then", "now"} & {label for label, _ in failure.facts}
+    assert (failure.stage, failure.name) == ("optimise", "conv_bn_fuse_pass")
+    assert red(answers, DEAD, inference=None, death=death, finding=None).stage == "load", "where it dies, if nothing more is known"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,7 @@ def test_an_engine_that_now_dies_instead_says_so_first_and_what_failed_then(answ
         "tiny, onednn:threads=2: the inference engine (onednn) died in 'load the model': the process died of SIGSEGV (signal 11)."
     )
     assert dict(failure.facts)["then"] == "tiny, onednn:threads=2: a cause."
+    assert (failure.stage, failure.kind, failure.name) == ("load", "", ""), "not what was found of the other failure"
 
 
 def test_an_engine_that_died_and_now_differs_says_the_difference_first(answers: Answer) -> None:
@@ -161,7 +165,9 @@ def test_a_death_of_being_asked_otherwise_is_red_where_the_replay_dies_or_differ
 
 def test_an_engine_that_is_not_the_one_asked_for_is_red(answers: Answer) -> None:
     ignored = replace(RAN, refused=("Please compile with onnxruntime",))
-    assert "Paddle went on without an option" in red(answers, [TRAINED], evidence=ignored).title
+    failure = red(answers, [TRAINED], evidence=ignored)
+    assert "Paddle went on without an option" in failure.title
+    assert (failure.stage, failure.kind, failure.name) == ("load", "setting", "onednn:threads=2")
 
 
 def test_a_folder_without_inputs_is_undecided(answers: Answer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,6 +94,67 @@ def test_the_cause_of_a_test_whose_checkpoints_hold_is_its_own() -> None:
 def test_the_outputs_of_a_failed_parity_are_where_its_facts_say() -> None:
     (test,) = content(failed("off.", ("files", str(DIRECTORY / "out" / "net" / "cpu")), ("kept", "/kept/net-cpu")))["tests"]
     assert test["files"] == {"outputs": "out/net/cpu", "log": None, "evidence": "/kept/net-cpu"}
+
+
+def test_details_notes_and_copies_are_those_of_the_result() -> None:
+    details = {"parity": None, "latency": None, "layers": []}
+    result = replace(passed(), details=details, notes=("gone",), outputs="files-0/net/cpu", log="files-0/net/cpu/x.log")
+    (test,) = valid(content(result))["tests"]
+    assert (test["details"], test["notes"]) == (details, ["gone"])
+    assert test["files"] == {"outputs": "files-0/net/cpu", "log": "files-0/net/cpu/x.log", "evidence": None}
+    assert content(passed())["tests"][0]["details"] is None
+
+
+def test_a_benchmark_log_that_is_not_true_is_where_its_fact_says() -> None:
+    (test,) = content(failed("off.", ("log", str(DIRECTORY / "x.log"))))["tests"]
+    assert test["files"]["log"] == "x.log"
+
+
+def test_the_check_of_the_tests_sees_details_that_contradict_the_figures() -> None:
+    """`report_check.valid` looks at every report of the suite; here it is looked at itself."""
+    answer = {"top": [{"class_id": 0, "score": 1.0}], "margin": None}
+    sample: dict[str, Any] = {
+        "index": 0, "name": "a.png", "input": "equal", "output": "output", "error_relative": 2.5e-07, "limit_relative": 1e-05,
+        "limits": 0.025, "agreement": "agrees", "training": answer, "inference": answer, "pictured": False,
+    }  # fmt: skip
+    bin = {
+        "from_relative": 0.5, "to_relative": 1.0, "elements": 3, "median_error_relative": 1e-7, "largest_error_relative": 2.5e-07,
+    }  # fmt: skip
+    output = {
+        "name": "output",
+        "error_relative": 2.5e-07,
+        "limit_relative": 1e-05,
+        "noise_floor_relative": None,
+        "magnitudes": [bin],
+    }
+    samples = [{**sample, "index": index} for index in range(4)]
+    parity = {"outputs": [output], "samples_compared": 4, "samples": samples}
+    times: dict[str, Any] = {name: [1.0, 2.0] for name in ("inference_ms", "training_ms", "preprocess_ms", "postprocess_ms")}
+    latency = {"batch_size": 1, "batches": 2, **times}
+
+    def check(parity: Any = parity, latency: Any = latency, layers: Any = None) -> None:
+        details = {"parity": parity, "latency": latency, "layers": layers}
+        valid(content(replace(passed(samples="4", batches="2", p50_ms="1.5"), details=details)))
+
+    check()
+    broken: list[dict[str, Any]] = [
+        {"parity": {**parity, "samples_compared": 3}},
+        {"parity": {**parity, "samples": samples[:3], "samples_compared": 3}},
+        {"parity": {**parity, "samples": [*samples[:3], {**samples[3], "limits": 0.03}]}},
+        {"parity": {**parity, "samples": [*samples[:3], {**samples[3], "limits": None}]}},
+        {"parity": {**parity, "samples": [*samples[:3], {**samples[3], "agreement": "tie"}]}},
+        {"parity": {**parity, "outputs": [{**output, "error_relative": 3e-7}]}},
+        {"parity": {**parity, "outputs": [{**output, "magnitudes": [{**bin, "largest_error_relative": 2e-7}]}]}},
+        {"parity": {**parity, "outputs": [{**output, "magnitudes": [bin, bin]}]}},
+        {"latency": {**latency, "batches": 3}},
+        {"latency": {**latency, "inference_ms": [1.0]}},
+        {"latency": {**latency, "inference_ms": [3.0, 4.0]}},
+        {"layers": [{"name": "a", "kind": "b", "input_relative": None, "output_relative": None, "state": "agrees"}]},
+        {"layers": [{"name": "a", "kind": "b", "input_relative": None, "output_relative": None, "state": "fused"}]},
+    ]
+    for each in broken:
+        with pytest.raises(AssertionError):
+            check(**each)
 
 
 def test_evidence_that_was_not_kept_is_no_path() -> None:

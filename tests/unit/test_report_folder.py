@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,3 +107,106 @@ def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
 def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
     folder.write(tmp_path, {INDEX: "pytest-paddle-infer \udce4"})
     assert (tmp_path / INDEX).read_text() == "pytest-paddle-infer \\udce4"
+
+
+# -- copies of what the tests left -------------------------------------------------------------------------------------
+
+ONE, TWO = "1" * 16, "2" * 16
+
+
+def copied(directory: Path) -> dict[str, str]:
+    return {path.relative_to(directory).as_posix(): path.read_text() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_copies_lie_in_a_directory_of_the_run_and_replace_those_of_the_run_before(tmp_path: Path) -> None:
+    folder.write(tmp_path, texts("1"), ONE, {"net/cpu/a.log": b"one", "net/cpu/b.npy": b"two"})
+    assert copied(tmp_path / f"files-{ONE}") == {"net/cpu/a.log": "one", "net/cpu/b.npy": "two"}
+    folder.write(tmp_path, texts("2"), TWO, {"net/cpu/a.log": b"new"})
+    assert sorted(os.listdir(tmp_path)) == [f"files-{TWO}", *sorted(folder.NAMES)]
+    assert copied(tmp_path / f"files-{TWO}") == {"net/cpu/a.log": "new"}
+    folder.write(tmp_path, texts("3"), ONE)
+    assert sorted(os.listdir(tmp_path)) == sorted(folder.NAMES)
+
+
+def test_what_is_named_nearly_so_stays(tmp_path: Path) -> None:
+    names = ["files", "files-1", f"files-{ONE}0", f"files-{'G' * 16}", f"my-files-{ONE}"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / f"files-{TWO}").write_text("a file")
+    (tmp_path / f"files-{'3' * 16}").symlink_to(tmp_path / "files")
+    folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
+    assert set(os.listdir(tmp_path)) - set(folder.NAMES) == {*names, f"files-{ONE}", f"files-{TWO}"}
+    assert (tmp_path / "files").is_dir(), "the link went, and what it led to stays"
+
+
+def test_a_disk_that_fails_at_a_copy_leaves_the_run_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_write", _full_at("b"))
+        with pytest.raises(OSError, match="full"):
+            folder.write(tmp_path, texts("2"), TWO, {"a": b"2", "b": b"2"})
+    assert runs(tmp_path) == {"1"}
+    assert sorted(os.listdir(tmp_path)) == [f"files-{ONE}", *sorted(folder.NAMES)]
+    assert copied(tmp_path / f"files-{ONE}") == {"a": "1"}
+
+
+def _full_at(name: str) -> Any:
+    write = folder._write
+
+    def fail(path: Path, content: bytes) -> None:
+        if path.name == name:
+            raise OSError("full")
+        write(path, content)
+
+    return fail
+
+
+@pytest.mark.parametrize("last", [f"files-{TWO}", PAGE, INDEX])
+def test_a_run_that_dies_while_it_replaces_leaves_copies_that_the_next_removes(
+    tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
+    replace = Path.replace
+
+    def die(path: Path, target: Path) -> Path:
+        if target.name == last:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.write(tmp_path, texts("2"), TWO, {"a": b"2"})
+    assert not (tmp_path / INDEX).exists()
+    folder.write(tmp_path, texts("3"), "3" * 16, {"a": b"3"})
+    assert sorted(os.listdir(tmp_path)) == [f"files-{'3' * 16}", *sorted(folder.NAMES)]
+
+
+def test_parts_of_copies_of_a_run_that_was_killed_go(tmp_path: Path) -> None:
+    part = tmp_path / f".files-{ONE}.77.0123abcd.part"
+    (part / "net").mkdir(parents=True)
+    (part / "net" / "a").write_text("half")
+    folder.write(tmp_path, texts("1"))
+    assert not part.exists()
+
+
+def test_copies_of_runs_that_end_together_never_mix(tmp_path: Path) -> None:
+    seen: list[tuple[set[str], list[str], set[str]]] = []
+
+    def work(run: str) -> None:
+        for number in range(15):
+            folder.write(tmp_path, texts(run), f"{run}{number:015x}", {"a": run.encode(), "b/c": run.encode()})
+            with folder._alone(tmp_path):
+                places = [name for name in os.listdir(tmp_path) if name.startswith("files-")]
+                seen.append((runs(tmp_path), places, {*copied(tmp_path / places[0]).values()}))
+
+    threads = [threading.Thread(target=work, args=(run,)) for run in "123"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 45
+    for found, places, contents in seen:
+        (run,) = found
+        assert [place[:7] for place in places] == [f"files-{run}"]
+        assert contents == {run}
