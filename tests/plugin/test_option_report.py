@@ -274,7 +274,7 @@ def test_the_page_is_given_the_pictures_of_each_test(run: Session, monkeypatch: 
 
     given: dict[str, Any] = {}
     to_html = page.to_html
-    monkeypatch.setattr(page, "to_html", lambda found, pictures, **more: given.update(pictures) or to_html(found, pictures, **more))
+    monkeypatch.setattr(page, "to_html", lambda found, pictures, *more: given.update(pictures) or to_html(found, pictures, *more))
     run(MODEL, *BOTH, REPORT).assert_outcomes(passed=5)
     assert given == {
         "paddle-model/alexnet::test_parity[cpu]": {1: pictures.Pictures(b"training", None)},
