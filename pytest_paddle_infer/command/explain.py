@@ -32,6 +32,18 @@ def subjects() -> tuple[str, ...]:
     return (*CHECKPOINTS, STAGES_OF_ALL, *(name for name in STAGES if name not in CHECKPOINTS), *VARIANTS)
 
 
+def names() -> list[str]:
+    """What can be explained, in its kinds, and how to ask."""
+    from pytest_paddle_infer.command.stages import STAGES
+
+    kinds = (("checkpoints", CHECKPOINTS), ("stages", (f"{STAGES_OF_ALL} (all of them)", *STAGES)), ("variants", VARIANTS))
+    return [
+        *pairs((kind, ", ".join(known)) for kind, known in kinds),
+        "",
+        "Ask for one of them: python -m pytest_paddle_infer explain parity",
+    ]
+
+
 def lines(subject: str) -> list[str]:
     """The text of a subject out of `subjects()`."""
     from pytest_paddle_infer.command import stages

@@ -61,6 +61,15 @@ def test_artifacts_is_explained_as_checkpoint_and_as_stage() -> None:
     assert "stage artifacts" in told
 
 
+def test_without_a_subject_every_name_is_listed_and_one_asked_for_as_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["explain"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    listed = re.findall(r"[\w-]+", " ".join(told[:-1]))
+    assert [name for name in explain.subjects() if name not in listed] == []
+    assert told[-1].rpartition(" ")[2] in explain.subjects()
+    assert max(map(len, told)) <= WIDTH
+
+
 def test_the_overview_names_every_stage() -> None:
     told = explain.lines("stages")
     assert [stage for stage in STAGES if not any(line.startswith(f"  {stage} ") for line in told)] == []
@@ -228,7 +237,6 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
         ([], "arguments are required: COMMAND"),
         (["docter"], "did you mean 'doctor'?"),
         (["qqqq"], "the commands are doctor, models, variants, explain"),
-        (["explain"], "arguments are required: CHECK"),
         (["explain", "paritty"], "did you mean 'parity'?"),
         (["explain", "optimize"], "did you mean 'optimise'?"),
         (["explain", "qqqq"], "known: artifacts, parity, log, stages"),
