@@ -109,6 +109,32 @@ def test_a_step_that_the_tensors_alone_tell_is_named(inference: Array, name: str
     assert found.name == name
 
 
+CONVERT, SCALE = "convert BGR to RGB", "scale pixels in both"
+TRANSPOSE, NORMALISE = "bring HWC to CHW", "use the same mean and std"
+
+
+@pytest.mark.parametrize(
+    ("inference", "remedies"),
+    [
+        (RIGHT[:, ::-1], [CONVERT]),
+        (normalised(RAW[:, ::-1] * 255), [CONVERT, SCALE]),
+        (RAW[:, ::-1], [CONVERT, NORMALISE]),
+        (RAW * 255, [SCALE, NORMALISE]),
+        (RIGHT[:, ::-1].transpose(0, 2, 3, 1), [TRANSPOSE, CONVERT]),
+        (RIGHT[0].transpose(1, 2, 0), [TRANSPOSE, "make the inference preprocessing return the shape"]),
+        ((RAW * 255).astype(np.float64), ["cast the tensor to the model's dtype", SCALE, NORMALISE]),
+    ],
+    ids=lambda value: " + ".join(value) if isinstance(value, list) else "",
+)
+def test_each_of_two_faults_has_its_remedy(inference: Array, remedies: list[str]) -> None:
+    found = explain_input(RIGHT, inference if inference.dtype == np.float64 else inference.astype(np.float32))
+    assert found is not None
+    parts = found.remedy.split("; ")
+    assert len(parts) == len(remedies)
+    assert all(part.startswith(remedy) for part, remedy in zip(parts, remedies)), parts
+    assert found.remedy.count(".") == found.remedy.endswith(".")
+
+
 def test_a_shifted_crop_is_named_with_its_direction() -> None:
     whole = normalised(tensor(20, 20))
     assert said(explain_input(whole[..., 2:18, 2:18], whole[..., 2:18, 3:19])) == "shifts the crop by a pixel to the right"
@@ -263,6 +289,13 @@ def test_a_step_planted_in_a_program_is_named(slip: str, seed: int) -> None:
     assert said(found).startswith(sentence)
     assert found is not None
     assert found.name == name
+
+
+def test_two_steps_of_whole_programs_have_their_remedies_too() -> None:
+    found = compared(pair(), how=FILTERS.NEAREST, mean=(0, 0, 0), std=(1, 1, 1))
+    assert found is not None
+    assert found.remedy.startswith("resize with the same interpolation")
+    assert f"; {NORMALISE}" in found.remedy
 
 
 @pytest.mark.parametrize("seed", range(3))
