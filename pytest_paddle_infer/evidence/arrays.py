@@ -22,7 +22,11 @@ BFLOAT16 = ".bfloat16"
 
 
 class EvidenceError(PaddleInferError, ValueError):
-    """A folder is not one that was kept, or it is damaged; one sentence."""
+    """A folder is not one that was kept, or it is damaged; one sentence. `remedy` is what to do."""
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.remedy = remedy
 
 
 def write_arrays(path: Path, columns: Mapping[str, Arrays]) -> None:

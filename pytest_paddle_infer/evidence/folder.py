@@ -31,7 +31,8 @@ GUIDE = """{cause}
 Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on samples {first} to {last}.
 
 python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs; 0: it does not;
-                            2: nothing is told, because what failed is not in the outputs of one batch, or Paddle 2 cannot load the graph)
+                            2: nothing is told, because what failed is not in the outputs of one batch, something was left out,
+                            or Paddle 2 cannot load the graph)
 pytest --paddle-replay .    repeats the verdict with pytest-paddle-infer
 
 To see whether another export cures it, remove the files in model/ and put its own there, named inference.json or inference.pdmodel,
