@@ -105,7 +105,7 @@ def _other_dtype(training: Array, inference: Array) -> Finding:
         if rest is not None:
             found = replace(found, facts=(("values", f"{rest.cause[:-1]}, too."),), remedy=remedies(found.remedy, rest.remedy))
         elif inference.dtype.kind in "iu" and training.shape == inference.shape and np.array_equal(np.trunc(training), inference):
-            found = found.with_facts(("values", "everything behind the point is lost."))
+            found = found.with_facts(("values", "the digits behind the decimal point are lost."))
     return found
 
 

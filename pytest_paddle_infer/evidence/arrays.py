@@ -40,7 +40,7 @@ def write_arrays(path: Path, columns: Mapping[str, Arrays]) -> None:
             elif whole.dtype.kind in "biufc":
                 kept[f"{name}_{index}"] = whole
             else:
-                raise EvidenceError(f"an array of {whole.dtype} cannot be kept without a pickle")
+                raise EvidenceError(f"an array of {whole.dtype} cannot be kept without a pickle.")
     with path.open("xb") as stream:
         np.savez(stream, **kept)  # type: ignore[arg-type]
 

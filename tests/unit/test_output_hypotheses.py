@@ -50,10 +50,10 @@ def bfloat16(x: Array) -> Array:
 def test_swapped_outputs_are_named() -> None:
     assert said(explain_outputs([A, B], [B, A])) == (
         "order",
-        "the outputs are in another order: of the inference engine output 0 holds output 1, output 1 holds output 0.",
+        "the outputs of the inference engine are in another order: output 0 holds output 1, output 1 holds output 0.",
     )
     assert said(explain_outputs([A, B, C], [A, C, B]))[1] == (
-        "the outputs are in another order: of the inference engine output 1 holds output 2, output 2 holds output 1."
+        "the outputs of the inference engine are in another order: output 1 holds output 2, output 2 holds output 1."
     )
     found = explain_outputs([A, LOGITS], [LOGITS, A], names=("boxes", "scores"))
     assert said(found)[0] == "order"
