@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
-from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport, locate, read_graph
+from pytest_paddle_infer.exports import ExportedModel, ExportError, locate, read_graph
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, UnavailableError, WorkerFailure
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.perf import as_filename
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.references import References
