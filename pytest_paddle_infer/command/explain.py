@@ -163,7 +163,8 @@ def _log() -> Explanation:
     from pytest_paddle_infer.gates import BATCHES
     from pytest_paddle_infer.judge.latency import CONFIDENCE
     from pytest_paddle_infer.log_check import ENOUGH_BATCHES, MOST_BATCHES
-    from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS, MIN_RSS_MB, TOTAL_RTOL
+    from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS
+    from pytest_paddle_infer.logs.autolog_check import MIN_RSS_MB, TOTAL_RTOL
 
     return Explanation(
         (

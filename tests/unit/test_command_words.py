@@ -23,7 +23,7 @@ from pytest_paddle_infer.deployed.config import SETTERS, Request
 from pytest_paddle_infer.diagnosis.finding import STAGES
 from pytest_paddle_infer.failures import ModelError
 from pytest_paddle_infer.judge import noise
-from pytest_paddle_infer.logs import autolog
+from pytest_paddle_infer.logs import autolog_check
 from pytest_paddle_infer.option_table import CHECKPOINTS, PARAMETERS, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,8 +81,8 @@ def test_the_overview_names_every_stage() -> None:
         (noise, "K", 7.0, "parity", "<= 7 * floor"),
         (noise, "FLOOR_ULPS", 32.0, "parity", "at least 32 ulp of float32 (3.8e-06)"),
         (noise, "VACUOUS", 17.0, "parity", "by 17 limits"),
-        (autolog, "TOTAL_RTOL", 0.07, "log", "within 7 %"),
-        (autolog, "MIN_RSS_MB", 33.0, "log", "at least 33,"),
+        (autolog_check, "TOTAL_RTOL", 0.07, "log", "within 7 %"),
+        (autolog_check, "MIN_RSS_MB", 33.0, "log", "at least 33,"),
     ],
 )
 def test_the_limits_are_read_from_the_code(
