@@ -266,5 +266,7 @@ def _as_path(text_or_path: str | os.PathLike[str]) -> Path | None:
 
 
 def _failure(fact: str, rows: list[tuple[str, str]], remedy: str) -> str:
-    width = max(len(label) for label, _ in rows)
-    return "\n".join([f"{fact}.", *(f"  {label:<{width}}  {value}" for label, value in rows), f"Remedy: {remedy}"])
+    """As `report.text.format_failure` has it; that room lies above this one."""
+    told = [*rows, ("to do", remedy)]
+    width = max(len(label) for label, _ in told) + 1
+    return "\n".join([f"{fact}.", "", *(f"  {label + ':':<{width}} {value}" for label, value in told)])

@@ -511,15 +511,16 @@ def test_a_failure_is_a_fact_aligned_values_and_a_remedy(tmp_path: Path):
         assert_autolog(path, device="cpu")
     assert str(caught.value).splitlines() == [
         "The AutoLog report has 2 implausible or untrue values.",
-        f"  log       {path}",
-        "  field     precision",
-        "  value     fp64",
-        "  expected  one of fp32, fp16, bf16, int8",
-        "  field     total time spent(s)",
-        "  value     -1.0",
-        "  expected  a time of 0 s or more",
+        "",
+        f"  log:      {path}",
+        "  field:    precision",
+        "  value:    fp64",
+        "  expected: one of fp32, fp16, bf16, int8",
+        "  field:    total time spent(s)",
+        "  value:    -1.0",
+        "  expected: a time of 0 s or more",
         (
-            "Remedy: correct what the inference script hands to the logger, or the expectation given to this check"
+            "  to do:    correct what the inference script hands to the logger, or the expectation given to this check"
             " (warm-ups that data_num includes: warmup=)."
         ),
     ]
@@ -545,7 +546,7 @@ def test_a_text_that_is_no_report_is_told_as_such(text: str):
 
 
 def test_an_unreadable_field_is_named_in_the_failure():
-    with pytest.raises(AssertionError, match=r"  field     data_num\n  value     the field data_num is malformed"):
+    with pytest.raises(AssertionError, match=r"  field:    data_num\n  value:    the field data_num is malformed"):
         assert_autolog(DOCUMENT.replace("data_num: 1", "data_num: one"))
 
 
