@@ -310,7 +310,7 @@ class Conformance:
         return entry if entry is not None and entry.directory == export.directory else None
 
     def _key(self, bench: Bench) -> str:
-        from pytest_paddle_infer.engine.model import export_key
+        from pytest_paddle_infer.engine.identity import export_key
 
         return bench.once("key", lambda: export_key(bench.model, load_factory(bench.spec, self.options.base)))
 
