@@ -18,8 +18,9 @@ from pytest_paddle_infer import __version__
 from pytest_paddle_infer.evidence.arrays import EvidenceError, write_arrays
 from pytest_paddle_infer.evidence.record import FailedParity, as_text, configuration_json, verdict_json
 from pytest_paddle_infer.exports import STEM, ExportedModel
+from pytest_paddle_infer.files import file_digest
 from pytest_paddle_infer.perf import as_filename
-from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST, file_digest
+from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST
 
 MOST = 1000
 """Folders of one model and variant; whoever has as many does not look into the next."""

@@ -12,8 +12,8 @@ from pytest_paddle_infer.evidence.arrays import Arrays, EvidenceError, read_arra
 from pytest_paddle_infer.evidence.found import VERDICT
 from pytest_paddle_infer.evidence.record import FORMAT, Death, read_rule
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.files import file_digest
 from pytest_paddle_infer.judge.closeness import Rule
-from pytest_paddle_infer.store import file_digest
 
 CONFIGURATION = "configuration.json"
 
