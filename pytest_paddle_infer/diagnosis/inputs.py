@@ -259,7 +259,7 @@ def _other_program(
         what = apart_in[0][1]
         if len(apart_in) == 2:
             what = f"{what}, and {apart_in[1][1]}"
-        more = tuple(("also", f"it {other}.") for _, other in apart_in[2:])
+        more = tuple(("also", f"it {other}.") for _, other in apart_in[1 if len(apart_in) > 2 else 2 :])
         return step_finding(joined(*(name for name, _ in apart_in)), what, (*shown, *more), certain=one.fit.near and two.fit.near)
     return None
 

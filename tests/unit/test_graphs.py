@@ -217,8 +217,14 @@ def test_other_outputs_are_named_with_the_layer_behind_them(given: tuple[int, ..
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ((*FC, op("relu", 1), op("softmax", 2, axis=-1)), "softmax is applied once more in the export: the export has one operator more"),
-        ((*FC, op("scale", 1, scale=2.0, bias=3.0), op("relu", 2)), "the export has one operator more: scale by 2.0 plus 3.0 behind `fc`"),
+        (
+            (*FC, op("relu", 1), op("softmax", 2, axis=-1)),
+            "softmax is applied once more in the export: the export has one operator more",
+        ),
+        (
+            (*FC, op("scale", 1, scale=2.0, bias=3.0), op("relu", 2)),
+            "the export has one operator more: scale by 2.0 plus 3.0 behind `fc`",
+        ),
         ((*FC, op("cast", 1, out_dtype="float16"), op("relu", 2)), "the export has one operator more: cast to float16 behind `fc`"),
         ((*FC, op("tanh", 1)), "the export has tanh behind `fc` where the model's own export has relu"),
         ((op("matmul", "x", "fc.weight"), op("relu", 0)), "the export lacks one operator of the model's own export: add of `fc`"),
@@ -237,7 +243,9 @@ def test_an_operator_that_takes_other_or_more_values_is_named() -> None:
     other = compare(program(op("matmul", "x", "fc.weight"), op("relu", 0), op("concat", 1, 1, axis=1)), own, names, names)
     more = compare(program(op("matmul", "x", "fc.weight"), op("relu", 0), op("concat", 0, 1, 1, axis=1)), own, names, names)
     assert other is not None
-    assert "takes the output of relu behind `fc` in the export, the output of matmul of `fc` in the model's own export" in other.cause
+    assert (
+        "takes the output of relu behind `fc` in the export, the output of matmul of `fc` in the model's own export" in other.cause
+    )
     assert more is not None
     assert "takes 3 inputs in the export, 2 in the model's own export" in more.cause
 

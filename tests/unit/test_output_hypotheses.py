@@ -158,7 +158,12 @@ MOST[0, 0, 0] = 5
         (LOGITS[None], LOGITS, "shape", "the export squeezes it."),
         (LOGGED, LOGITS, "log_softmax", "log_softmax is missing from the exported model: log_softmax of its output"),
         (SHIFTED, MOST, "offset", "71 of 72 class ids of the inference engine are the training engine's +1."),
-        (LOGITS, LOGITS.astype(np.float16), "dtype", "answers float16 where the training engine answers float32; the values agree."),
+        (
+            LOGITS,
+            LOGITS.astype(np.float16),
+            "dtype",
+            "answers float16 where the training engine answers float32; the values agree.",
+        ),
     ],
 )
 def test_another_shape_end_or_offset_is_named_with_what_to_do(training: Array, inference: Array, name: str, part: str) -> None:
