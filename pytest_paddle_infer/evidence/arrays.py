@@ -52,9 +52,10 @@ def read_arrays(path: Path, name: str) -> list[Array]:
     """
     found: dict[int, Array] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise EvidenceError(f"{path.name} is no .npz file.")
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise EvidenceError(f"{path.name} is no .npz file.")
+        with loaded as arrays:
             for key in arrays.files:
                 match = re.fullmatch(rf"{name}_(\d+)({re.escape(BFLOAT16)})?", key)
                 if match is not None:
