@@ -228,6 +228,10 @@ def test_other_outputs_are_named_with_the_layer_behind_them(given: tuple[int, ..
         ((*FC, op("cast", 1, out_dtype="float16"), op("relu", 2)), "the export has one operator more: cast to float16 behind `fc`"),
         ((*FC, op("tanh", 1)), "the export has tanh behind `fc` where the model's own export has relu"),
         ((op("matmul", "x", "fc.weight"), op("relu", 0)), "the export lacks one operator of the model's own export: add of `fc`"),
+        (
+            (op("matmul", "x", "fc.weight"), op("add", 0), op("relu", 1)),
+            "the export has add with no parameter where the model's own export has add with fc.bias",
+        ),
     ],
 )
 def test_operators_that_are_more_fewer_or_others_are_named_with_their_place(given: tuple[Operator, ...], sentence: str) -> None:
@@ -248,6 +252,16 @@ def test_an_operator_that_takes_other_or_more_values_is_named() -> None:
     )
     assert more is not None
     assert "takes 3 inputs in the export, 2 in the model's own export" in more.cause
+
+
+def test_what_the_export_lacks_is_placed_between_two_layers() -> None:
+    names = {"one.weight": "one.weight", "two.weight": "two.weight"}
+    finding = compare(
+        program(op("matmul", "x", "one.weight"), op("matmul", 0, "two.weight")),
+        program(op("matmul", "x", "one.weight"), op("relu", 0), op("matmul", 1, "two.weight")), names, names,
+    )  # fmt: skip
+    assert finding is not None
+    assert finding.cause == "the export lacks one operator of the model's own export: relu behind `one`, before `two`."
 
 
 def test_the_line_of_code_stands_below() -> None:
@@ -282,7 +296,7 @@ def test_the_number_of_differences_is_counted_and_the_others_are_facts() -> None
     ("number", "text"),
     [(1.0, "1.0"), (1000.0, "1000.0"),
      (1e-5, "1e-05"), (struct.unpack("f", struct.pack("f", 0.1))[0], "0.1"), (1.000004, "1.000004"), (3, "3"),
-     (float("nan"), "nan"), ((1, -1), "[1, -1]")],
+     (float("nan"), "nan"), ((1, -1), "[1, -1]"), (("all", 0.5, "in shape", (2, 3)), "0.5 in shape [2, 3]")],
 )  # fmt: skip
 def test_numbers_are_shown_with_the_fewest_digits(number: Any, text: str) -> None:
     assert shown(number) == text

@@ -527,6 +527,11 @@ def test_every_known_normalisation_is_recognised_by_its_line(program: Normalisat
     assert str(recognised(*program.line())).split(", ")[1:] == str(program).split(", ")[1:]
 
 
+def test_means_of_0_to_255_are_known_by_their_name() -> None:
+    own = next(each for each in known(3) if each.statistics == "ImageNet's means of 0 to 255 without std")
+    assert own.mean == pytest.approx([123.68 / 255, 116.779 / 255, 103.939 / 255])
+
+
 def test_an_unknown_normalisation_is_solved() -> None:
     own = Normalisation(1 / 255, (0.31,), (0.32,))
     found = recognised(*own.line())

@@ -18,8 +18,8 @@ from pytest_paddle_infer.evidence.folder import keep
 from pytest_paddle_infer.evidence.reading import COPY
 from pytest_paddle_infer.evidence.record import Death
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
-from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, _Replay, replay
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError, WorkerFailure
+from pytest_paddle_infer.replaying import WHOLE, ReplayOptions, UndecidedError, _Replay, replay
 
 NOW = {"paddle_version": "9.9.9"}
 LOAD = "inference engine (onednn): load the model"
@@ -249,4 +249,25 @@ def test_a_model_that_is_not_whole_is_said_before_paddle_reads_it_with_what_to_d
     assert re.search(
         r"tiny, onednn:threads=2: inference\.\w+ and .* are missing; .* holds no file of that name\.", str(caught.value)
     )
-    assert caught.value.failure.remedy.startswith("put a whole export into the folder's model/")
+    assert caught.value.failure.remedy == WHOLE
+
+
+def test_a_variant_that_cannot_run_here_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Asked:
+        def __init__(self, name: str, *_: Any) -> None:
+            self.name = name
+
+        def call(self, step: str, *_: Any, timeout: float) -> str:
+            asked.append(step)
+            return "no GPU is visible"
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("pytest_paddle_infer.engine.worker.Worker", Asked)
+    monkeypatch.setattr(_Replay, "_check_files", lambda self: None)
+    with pytest.raises(UnavailableError) as caught:
+        replay(keep(failed(), None, tmp_path), ReplayOptions(EngineSetup()))
+    assert str(caught.value) == "tiny, onednn:threads=2: the variant is not available here: no GPU is visible."
+    assert asked == ["inference engine (onednn:threads=2): ask what this build can run"]

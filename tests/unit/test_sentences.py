@@ -17,7 +17,7 @@ from report_content import content, passed
 from report_content import failed as failed_test
 
 from pytest_paddle_infer import diagnose, layer_search, perf
-from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import check_log
 from pytest_paddle_infer.command import stages, variants
 from pytest_paddle_infer.command.asking import _how
@@ -34,6 +34,7 @@ from pytest_paddle_infer.exports import ExportedModel, ExportError, read_operato
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, OptionError, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.graphs import Operator, _constant
 from pytest_paddle_infer.judge.latency import Latencies
+from pytest_paddle_infer.log_check import LogCheck
 from pytest_paddle_infer.logs import reprod
 from pytest_paddle_infer.logs.autolog import FIELDS, INSTALL, AutoLogError, parse_autolog
 from pytest_paddle_infer.models import ModelSpec, TensorSpec, _load_file
@@ -205,6 +206,43 @@ def test_a_batch_size_that_was_baked_in_is_named(tmp_path: Path) -> None:
         "a batch of 2 gives outputs of shape [1, 3], where the training engine gives [2, 3]: "
         "the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
     )
+
+
+def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With AutoLog as the writer, which wrote nothing."""
+    steps: list[str] = []
+    bench: Any = SimpleNamespace(
+        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w.pdparams"), inference=lambda *_: (None, None),
+        training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step),
+    )  # fmt: skip
+    monkeypatch.setattr("pytest_paddle_infer.timing.timing_of", lambda *_: None)
+    check = LogCheck(RunOptions(tmp_path, tmp_path, tmp_path, autolog="auto_log"), Progress())
+    with pytest.raises(ConformanceFailure) as caught:
+        check.run(bench, SPEC, "cpu", ExportedModel(tmp_path), tmp_path)
+    red = caught.value.failure
+    assert red.title.startswith("net, cpu: the benchmark log is not true: inference_benchmark.log: ")
+    assert red.remedy == "every field must say what the run did; run again on a machine that is not overloaded."
+    assert steps == ["let auto_log write the log", "time the training engine", "say what the first run took"]
+
+
+def test_without_float64_the_reference_moves_by_one_ulp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    class Worker:
+        name = "training engine"
+
+        def submit(self, step: str, *_: Any, timeout: float) -> None:
+            steps.append(step)
+
+        def result(self, watch: Any = None) -> Any:
+            return None if len(steps) == 1 else {"source": "one ulp"}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(Bench, "_reference_worker", lambda self: Worker())
+    bench = Bench(SPEC, (), None, RunOptions(tmp_path, tmp_path, tmp_path), Progress())  # type: ignore[arg-type]
+    assert bench.finish_reference(tmp_path, 1) == {"source": "one ulp"}
+    assert steps == ["training engine: run in float64", "training engine: move by one ulp"]
 
 
 def searches(tmp_path: Path) -> Diagnosis:
