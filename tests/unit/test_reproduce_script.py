@@ -99,7 +99,7 @@ class Handle:
         return self.array
 
 
-def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch) -> int:
+def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch, version: str = "3.3.1") -> int:
     """The exit status of a folder's script with a Paddle that answers this."""
     predictor = SimpleNamespace(
         get_input_names=lambda: ["x"],
@@ -111,7 +111,7 @@ def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch)
     paddle, inference = ModuleType("paddle"), ModuleType("paddle.inference")
     config = SimpleNamespace(disable_mkldnn=int, delete_pass=lambda name: None, disable_glog_info=int)
     vars(inference).update(Config=lambda *files: config, create_predictor=lambda config: predictor)
-    vars(paddle).update(inference=inference, __version__="3.3.1")
+    vars(paddle).update(inference=inference, __version__=version)
     monkeypatch.setitem(sys.modules, "paddle", paddle)
     monkeypatch.setitem(sys.modules, "paddle.inference", inference)
     with pytest.raises(SystemExit) as ended:
@@ -123,9 +123,9 @@ def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch)
 LATER: dict[str, Any] = {
     "inference": [TRAINED], "died_later": True, "death": Death("inference engine (onednn): run on a clone", "signal", "died"),
 }  # fmt: skip
-NOTHING = "so this run tells nothing.\n"
-ALONE = "what failed is not in these outputs, "
-LOST = "something was left out, "
+NOTHING = ", so this run tells nothing.\n"
+ALONE = "what failed is not in these outputs"
+LOST = "something was left out"
 BUFFER = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("set_model_buffer", (b"graph", 5), {}, own=True)))
 GONE = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("enable_mkldnn", (), {})))
 
@@ -167,6 +167,22 @@ def test_the_exit_status_tells_a_difference_from_agreement_and_both_from_what_th
     assert status_of(folder, outputs, monkeypatch) == status
     said = capsys.readouterr().out
     assert said.endswith(f"\n{last}"), said
+    assert "\nPaddle 3.3.1 then, 3.3.1 now\nfigures of the kept samples alone, from number 4 on: a.png b.png\n" in said
+    assert "\nover its largest value: difference     limit in limits\noutput 0 " in said
     named = re.search(r"^left out: config\.(set_model_buffer\(|enable_mkldnn\(\): .*enable_mkldnn)", said, re.MULTILINE)
     assert bool(named) == ("evidence" in changes), said
     assert said.count("DIFFERS") == (outputs[0] is OFF)
+
+
+def test_a_folder_that_lacks_a_file_and_a_graph_of_another_paddle_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = keep(failed(), None, tmp_path)
+    (folder / "training.npz").unlink()
+    assert status_of(folder, [OFF], monkeypatch) == 2
+    assert capsys.readouterr().out.endswith("\nmissing here: training.npz.\n")
+    other = keep(failed(), None, tmp_path / "other")
+    (other / "model").mkdir(exist_ok=True)
+    (other / "model" / "inference.json").write_text("{}")
+    assert status_of(other, [OFF], monkeypatch, "2.6.2") == 2
+    assert capsys.readouterr().out.endswith("\na .json graph is Paddle 3's; Paddle 2 dies of SIGSEGV when it loads one.\n")
