@@ -21,7 +21,7 @@ NAMES = r"set_optimization_level|quantize operator|(en|dis)able_mkldnn|use_mkldn
 
 RULES = {
     "no blank or tab is doubled": r"\S  +\S|\t",
-    "no prefix says what a failure is anyway": r"(?i)^(error|failure|failed|warning)\b",
+    "no prefix says what a failure is anyway": r"(?i)^(error|failure|failed|warning)s?:",
     "nothing is contracted": r"(?i)\b\w+n't\b|\b(it's|that's|let's|we're|you're)",
     "words are spelled the British way": r"(?i)(optim|initial|normal|recogn|serial|quant|analy)[iy]z|\bcolor|\bgray|behavior|\bcenter\b",
     "oneDNN has one name": r"(?i)mkldnn|mkl-dnn|\bonednn\b(?=.*\blibrary\b)",
