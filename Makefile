@@ -5,7 +5,7 @@ JOBS ?= 2
 DEMO ?= alexnet
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo environments test test-paddle26 test-gpu-wheel test-browser lint reference docs clean
+.PHONY: demo environments test test-paddle26 test-gpu-wheel test-browser lint reference docs messages clean
 
 demo: $(VENV)/demo/.made  ## Run the three checkpoints of one model in an empty directory.
 	@rm -rf $(VENV)/empty && mkdir -p $(VENV)/empty
@@ -37,6 +37,10 @@ docs: $(VENV)/docs/.made  ## Build the documentation into build/docs; a warning 
 	$(VENV)/docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -b html docs build/docs
 	@! grep -rnE '<(script|link|img)[^>]+(src|href)="(https?:)?//|url\(.?(https?:)?//|@import .?https?:' build/docs --include='*.html' --include='*.css'
 	@echo 'build/docs/index.html'
+
+SUITES ?= tests/unit tests/plugin tests/e2e
+messages: $(VENV)/paddle3/.made  ## Take new messages into tests/messages.txt, once a test of SUITES makes the plugin say them.
+	$(VENV)/paddle3/bin/python tests/messages.py $(ANEW) -- $(SUITES)
 
 $(VENV)/demo/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/demo

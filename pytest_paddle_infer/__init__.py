@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.exports import ExportedModel
-    from pytest_paddle_infer.logs.autolog import AutoLog, AutoLogError, assert_autolog, parse_autolog
+    from pytest_paddle_infer.logs.autolog import AutoLog, AutoLogError, parse_autolog
+    from pytest_paddle_infer.logs.autolog_check import assert_autolog
     from pytest_paddle_infer.models import ModelSpec, TensorSpec
     from pytest_paddle_infer.samples import Sample
     from pytest_paddle_infer.transforms import Prediction, default_preprocess, top_k
@@ -23,7 +24,7 @@ _HOMES = {
     "Sample": "samples",
     "TensorSpec": "models",
     "Variant": "variants",
-    "assert_autolog": "logs.autolog",
+    "assert_autolog": "logs.autolog_check",
     "default_preprocess": "transforms",
     "parse_autolog": "logs.autolog",
     "top_k": "transforms",

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_paddle_infer.logs.autolog import AutoLog, AutoLogError, parse_autolog, problems
+from pytest_paddle_infer.logs.autolog import AutoLog, AutoLogError, parse_autolog
+from pytest_paddle_infer.logs.autolog_check import problems
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.model import LoadedModel

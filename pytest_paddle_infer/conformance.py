@@ -5,28 +5,28 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
-from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport, locate, read_graph
-from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, UnavailableError, WorkerFailure
+from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.exports import ExportedModel, ExportError, locate, read_graph
+from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.no_answer import RUNNING, NoAnswer
+from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.perf import as_filename
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.references import References
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.store import Entry, Store
 from pytest_paddle_infer.words import (
-    explained,
     explained_parameters,
     failure,
     input_problem,
@@ -58,9 +58,6 @@ ARTIFACTS_VARIANT = "cpu"
 
 LOCK_STEPS = 40
 """Time limits of a step that another process may need to build an export or a reference of 16 samples, twice."""
-
-RUNNING = "run sample"
-"""How the step is called in which an engine answers samples."""
 
 T = TypeVar("T")
 
@@ -106,6 +103,7 @@ class Conformance:
         self._references = References(options, self._store, self.progress, self._key)
         self._log_check = LogCheck(options, self.progress)
         self._searches: Diagnosis | None = None
+        self._no_answer = NoAnswer(options, self._references, lambda: self._diagnosis)
         self._benches: dict[Any, Bench] = {}
         self._broken: dict[Any, tuple[ConformanceFailure, Any]] = {}  # with what the key counts on to stay alive
 
@@ -154,7 +152,7 @@ class Conformance:
         export = self._located(bench, exported)
 
         def find() -> ArtifactsResult:
-            with self._explained(bench, spec, ARTIFACTS_VARIANT, export):
+            with self._no_answer.explained(bench, spec, ARTIFACTS_VARIANT, export):
                 return self._artifacts(bench, export)
 
         return self._checkpoint(bench, ("artifacts", export.stamp), find)
@@ -175,7 +173,7 @@ class Conformance:
         self._require(bench, variant, export)
 
         def find() -> LogResult:
-            with self._explained(bench, spec, variant, export):
+            with self._no_answer.explained(bench, spec, variant, export):
                 return self._log_check.run(bench, spec, variant, export, self._output(spec, variant))
 
         return self._checkpoint(bench, key, find)
@@ -309,7 +307,7 @@ class Conformance:
         return entry if entry is not None and entry.directory == export.directory else None
 
     def _key(self, bench: Bench) -> str:
-        from pytest_paddle_infer.engine.model import export_key
+        from pytest_paddle_infer.engine.identity import export_key
 
         return bench.once("key", lambda: export_key(bench.model, load_factory(bench.spec, self.options.base)))
 
@@ -372,7 +370,7 @@ class Conformance:
 
         seen = Seen()
         try:
-            with self._explained(bench, spec, variant, export, seen):
+            with self._no_answer.explained(bench, spec, variant, export, seen):
                 held = self._parity(bench, spec, variant, export, seen)
             return replace(held, details=keep_parity(bench, spec, variant, seen))
         except ConformanceFailure as red:
@@ -488,62 +486,6 @@ class Conformance:
 
         self._searches = self._searches or Diagnosis(self.options, self.progress, self._kept_soon)
         return self._searches
-
-    @contextlib.contextmanager
-    def _explained(
-        self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, seen: Seen | None = None
-    ) -> Iterator[None]:
-        """Adds to the failure of an inference engine that raised, died or hung what the diagnosis finds."""
-        try:
-            yield
-        except ConformanceFailure as failed:
-            red, error = failed, failed.__cause__
-            if not self.options.diagnosis or not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine"):
-                raise
-            found = self._of_refusal(bench, red, error) or self._of_engine(bench, spec, variant, export, red, error, seen)
-            if found is None:
-                raise
-            if seen is not None:
-                seen.finding = found
-            raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
-
-    def _of_refusal(self, bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> Finding | None:
-        """Why the inference preprocessing of a sample was refused, where the text and the picture tell."""
-        if error.error != "ProcessingError" or red.failure.stage != "preprocess":
-            return None
-        from pytest_paddle_infer.diagnosis.refusals import explain_refusal
-
-        named = (sample for sample in bench.samples if re.search(rf"\bsample {re.escape(sample.name)}:", error.detail))
-        picture = None
-        with contextlib.suppress(PaddleInferError):  # a picture that does not open is what the failure says already
-            picture = next((sample.open() for sample in named), None)
-        return explain_refusal(error.detail, picture)
-
-    def _of_engine(
-        self,
-        bench: Bench,
-        spec: ModelSpec,
-        variant: str,
-        export: ExportedModel,
-        red: ConformanceFailure,
-        error: WorkerFailure,
-        seen: Seen | None,
-    ) -> Finding | None:
-        """Why an inference engine raised, died or hung while it loaded, or at a sample: what can be asked again."""
-        if error.sentence or red.failure.stage not in ("load", "run"):  # its cause is known already
-            return None
-        step = error.step.partition(": ")[2]
-        answered = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0
-        if step != LOADING and not (step.startswith(RUNNING) and seen is not None):
-            return None
-        reference = self._references.known(bench, spec)
-        if reference is None:  # it is not made for this alone: that takes longer than the diagnosis may
-            return None
-
-        def find() -> Finding | None:
-            return self._diagnosis.of_failure(bench, spec, variant, export, red, reference, answered)
-
-        return bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
 
     # -- output --------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.engine.export_causes import Parameters
     from pytest_paddle_infer.engine.processing import Arrays
     from pytest_paddle_infer.engine.worker import Worker
-    from pytest_paddle_infer.exports import ParameterReport
+    from pytest_paddle_infer.parameters import ParameterReport
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.reference import Reference
 

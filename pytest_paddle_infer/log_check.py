@@ -156,7 +156,7 @@ class LogCheck:
         return repeated, (f"{variant}: slower than the baseline once, and not when measured again", *second.notes)
 
     def _program_key(self, bench: Bench) -> str:
-        from pytest_paddle_infer.engine.model import program_key
+        from pytest_paddle_infer.engine.identity import program_key
 
         return bench.once("program key", lambda: program_key(bench.model, load_factory(bench.spec, self._options.base)))
 

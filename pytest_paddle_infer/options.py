@@ -252,28 +252,43 @@ def no_place(directory: Path) -> str:
     )
 
 
+def origin(settings: Settings, name: str) -> str:
+    """How a message names an option: as it was given. name: the attribute."""
+    return f"ini value paddle_{name}" if name in settings.from_ini else f"--paddle-{name.replace('_', '-')}"
+
+
 def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
-    """Raises `OptionError` for paths on the command line and baselines that do not exist, or paths that cannot serve several models."""
+    """Raises `OptionError` for paths and baselines that do not exist, or paths that cannot serve several models.
+
+    models: those of this run. Without one, weights and exports of the ini file are not looked at: they only describe.
+    """
     if settings.autolog == "auto_log" and (settings.perf_save or settings.perf_compare):
         raise OptionError("--paddle-autolog=auto_log times on its own clock; leave it out where baselines are saved or compared.")
     if settings.python is not None and not (Path(settings.python).is_file() and os.access(settings.python, os.X_OK)):
-        raise OptionError(f"--paddle-python: {settings.python} is not a program; give the python of another environment.")
+        raise OptionError(
+            f"{origin(settings, 'python')}: {settings.python} is not a program; give the python of another environment."
+        )
     for name in ("artifacts", "output_dir", "export_dir"):  # the report's is looked at where it is written
         place = getattr(settings, name)
         if place is not None and (problem := no_place(Path(place))):
-            raise OptionError(f"--paddle-{name.replace('_', '-')}: {problem}")
+            raise OptionError(f"{origin(settings, name)}: {problem}")
     for name in ("weights", "exported"):
         path = getattr(settings, name)
-        if path is None:
+        if path is None or (not models and name in settings.from_ini):
             continue
         if len(models) > 1:
             raise OptionError(
-                f"--paddle-{name} belongs to one model, and {len(models)} are chosen: {', '.join(m.name for m in models)}."
+                f"{origin(settings, name)} belongs to one model, and {len(models)} are chosen: {', '.join(m.name for m in models)}."
             )
         if name == "weights" and not Path(path).is_file():
-            raise OptionError(f"--paddle-weights: there is no file {path}.")
-        if name == "exported" and not (Path(path).is_dir() or Path(path).parent.is_dir()):
-            raise OptionError(f"--paddle-exported: there is no directory {path}.")
+            raise OptionError(f"{origin(settings, name)}: there is no file {path}.")
+        if name == "exported" and not Path(path).is_dir():  # what a directory holds is the artifacts checkpoint's to say
+            from pytest_paddle_infer.exports import ExportError, locate
+
+            try:
+                locate(path)
+            except ExportError as error:
+                raise OptionError(f"{origin(settings, name)}: {error}") from None
     if settings.exported is not None and settings.export_dir is not None:
         raise OptionError(
             "--paddle-export-dir copies what the plugin exports; with --paddle-exported it exports nothing: leave one out."
@@ -284,7 +299,7 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
         try:
             find_samples(settings.images)
         except SampleError as error:
-            raise OptionError(f"--paddle-images: {error}") from None
+            raise OptionError(f"{origin(settings, 'images')}: {error}") from None
     if settings.perf_compare is not None:
         from pytest_paddle_infer.perf import PerfError, known_names, unknown_name
 
@@ -292,6 +307,7 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
         try:
             names = known_names(directory)
         except PerfError as error:
-            raise OptionError(f"--paddle-perf-compare: {error}.") from None
+            raise OptionError(f"{origin(settings, 'perf_compare')}: {error}.") from None
         if settings.perf_compare.name not in names:
-            raise OptionError(f"--paddle-perf-compare: {unknown_name(settings.perf_compare.name, names, directory)}")
+            told = unknown_name(settings.perf_compare.name, names, directory)
+            raise OptionError(f"{origin(settings, 'perf_compare')}: {told}")

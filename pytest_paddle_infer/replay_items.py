@@ -169,7 +169,8 @@ class Replay(pytest.Item):
         except UnavailableError as error:
             pytest.skip(plain(error.failure.title))
         except PaddleInferError as error:
-            failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
+            remedy = getattr(error, "remedy", "")  # of a damaged folder
+            failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error), remedy=remedy)
             Figures(self.user_properties).why(failure)
             raise pytest.fail.Exception(self._text(failure), pytrace=False) from None
         self.user_properties.append((PROPERTY, plain(told)))

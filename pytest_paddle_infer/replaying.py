@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.judge.closeness import OutputVerdict
 
 Facts = list[tuple[str, str]]
+
+WHOLE = "put a whole export into the folder's model/, named inference.json or inference.pdmodel, and inference.pdiparams."
 
 SHOWN_FACTS = 6
 """Facts of the recorded failure that are printed again."""
@@ -44,14 +47,14 @@ def replay(directory: Path, options: ReplayOptions) -> str:
     """
     from pytest_paddle_infer.engine.replay import request_of
     from pytest_paddle_infer.evidence.arrays import EvidenceError
-    from pytest_paddle_infer.evidence.reading import read_folder
+    from pytest_paddle_infer.evidence.reading import COPY, read_folder
 
     kept = read_folder(directory)
     try:
         request = request_of(kept.request, kept.calls, options.setup)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(
-            f"{directory} is damaged: the request in configuration.json is not what it should be ({error})."
+            f"{directory} is damaged: the request in configuration.json is not what it should be ({error}).", COPY
         ) from None
     if not kept.inputs:
         raise UndecidedError(f"{kept.model}, {kept.variant}: no inputs were kept, so nothing can be run again.")
@@ -86,12 +89,16 @@ class _Replay:
     def _who(self) -> str:
         return f"{self._kept.model}, {self._kept.variant}"
 
+    @property
+    def _who_now(self) -> str:
+        return f"{self._who}{', changed since it was kept' if self._kept.changed else ''}"
+
     # -- running -------------------------------------------------------------------------------------------------------
 
     def _check_files(self) -> None:
         """Reads the model before Paddle does, which dies of some faults and overlooks others."""
         from pytest_paddle_infer.engine.runtime import load_paddle
-        from pytest_paddle_infer.exports import ExportError, check_files, format_version, read_graph, read_parameters
+        from pytest_paddle_infer.exports import ExportError, check_files, format_version, kills, read_graph, read_parameters
 
         export = self._kept.export
         version = format_version(export) if self._options.setup.python else load_paddle().__version__
@@ -100,8 +107,9 @@ class _Replay:
                 raise ExportError(problem)
             read_parameters(export.params_file, read_graph(export.model_file))
         except ExportError as error:
-            title = f"{self._who}: {str(error).rstrip('.')}."
-            raise ConformanceFailure(_failure(title, self._versions(), "", ("artifacts", "file", ""))) from None
+            title, facts = f"{self._who}: {str(error).rstrip('.')}.", (*self._changed(), *self._versions())
+            remedy = "" if kills(export.model_file, version) else WHOLE  # which is whole
+            raise ConformanceFailure(_failure(title, facts, remedy, ("artifacts", "file", ""))) from None
 
     def _again(self) -> Rerun:
         from pytest_paddle_infer.engine.replay import ReplayService, variant_of
@@ -161,8 +169,8 @@ class _Replay:
         except ConformanceFailure as told:
             now = told.failure
         then = kept.death
-        same = then is not None and then.kind == failure.kind and same_end(then.detail, failure.detail)
-        title, before = (kept.cause, []) if same else (now.title, [("then", kept.cause)])
+        same = then is not None and then.kind == failure.kind and same_end(then.detail, failure.detail) and not kept.changed
+        title, before = (kept.cause, []) if same else (now.title.replace(self._who, self._who_now, 1), [("then", kept.cause)])
         if same and then is not None and then.detail != failure.detail:  # the cause that is printed has the numbers of then
             before = [("now", failure.detail)]
         facts = [*now.facts, *before, *self._notes(), *self._versions()]
@@ -173,10 +181,12 @@ class _Replay:
         kept, facts = self._kept, self._facts(verdicts)
         if count_problem:
             facts.insert(0, ("outputs", count_problem))
-        if kept.shows != "outputs":  # it did not fail so when it was kept
+        if kept.changed or kept.shows != "outputs":  # the recorded cause is another model's, or it did not fail so when it was kept
             problem = count_problem or next(f"{verdict.name}: {verdict.problem}." for verdict in verdicts if not verdict.passed)
-            raise ConformanceFailure(Failure(f"{self._who}: {problem}", (("then", kept.cause), *facts), kept.remedy))
-        recorded = [fact for fact in kept.facts if fact[0] not in ("files", "kept", *(label for label, _ in facts))][:SHOWN_FACTS]
+            remedy = self._test_again() if kept.changed else kept.remedy
+            raise ConformanceFailure(Failure(f"{self._who_now}: {problem}", (("then", kept.cause), *facts), remedy))
+        shown = ("files", "kept", *(verdict.name for verdict in verdicts), *(label for label, _ in facts))
+        recorded = [fact for fact in kept.facts if fact[0] not in shown][:SHOWN_FACTS]
         raise ConformanceFailure(_failure(kept.cause, (*facts, *recorded), kept.remedy, kept.named))
 
     def _agree(self, verdicts: Sequence[OutputVerdict], evidence: Evidence) -> str:
@@ -186,6 +196,10 @@ class _Replay:
             left_out = list(evidence.left_out)  # the conversion was made again
         if left_out:
             raise UndecidedError(f"{self._who}: it does not fail, but something was left out, so nothing is told: {left_out[0]}.")
+        if kept.shows == "nothing" and kept.stage in ("preprocess", "postprocess"):
+            raise UndecidedError(
+                f"{self._who}: it failed in the {kept.stage}, which a replay does not run ({kept.cause.rstrip('.')})."
+            )
         if kept.shows == "nothing" and kept.death is not None:
             raise UndecidedError(
                 f"{self._who}: it died after every sample was answered, and these inputs alone never showed that "
@@ -197,11 +211,13 @@ class _Replay:
             )
         told = "; ".join(self._figures(verdict, index) for index, verdict in enumerate(verdicts))
         what = "no longer differs" if kept.shows == "outputs" else "no longer dies"
-        return f"{self._who} {what}{f': {told}' if told else ''} ({', '.join(text for _, text in self._versions())})."
+        beside = "; ".join(text for _, text in (*self._changed(), *self._versions()))
+        return f"{self._who} {what}{f': {told}' if told else ''} ({beside})."
 
     def _facts(self, verdicts: Sequence[OutputVerdict]) -> Facts:
         figures = [(verdict.name, self._figures(verdict, index)) for index, verdict in enumerate(verdicts)]
-        return [*figures[:4], *self._notes(), *self._versions()]
+        samples = [("samples", f"{self._kept_samples()}; the figures are of these alone, which were kept")] if figures else []
+        return [*figures[:4], *samples, *self._notes(), *self._versions()]
 
     def _figures(self, verdict: OutputVerdict, index: int) -> str:
         then = self._kept.outputs[index]
@@ -213,7 +229,7 @@ class _Replay:
 
     def _notes(self) -> Facts:
         kept, loaded = self._kept, self._loaded
-        facts = [("changed", f"{', '.join(kept.changed)} since it was kept")] if kept.changed else []
+        facts = self._changed()
         if loaded is not None:
             if loaded.base_remade and kept.calls:
                 facts.append(
@@ -221,6 +237,24 @@ class _Replay:
                 )
             facts += [("left out", text) for text in (*kept.not_repeatable, *loaded.left_out)[:3]]
         return facts
+
+    def _changed(self) -> Facts:
+        kept = self._kept
+        return [("changed", f"{', '.join(kept.changed)} since it was kept")] if kept.changed else []
+
+    def _kept_samples(self) -> str:
+        kept = self._kept
+        names = ", ".join(kept.samples[:3]) + (", ..." if len(kept.samples) > 3 else "")
+        span = f" to {kept.first + len(kept.samples) - 1}" if len(kept.samples) > 1 else ""
+        return f"{kept.first}{span} ({names})"
+
+    def _test_again(self) -> str:
+        """What finds the cause of a changed model: a replay only compares."""
+        if not any(name.startswith("model/") for name in self._kept.changed):
+            return ""
+        kept = self._kept
+        command = ("pytest", f"--paddle-model={kept.model}", f"--paddle-variant={kept.variant}", f"--paddle-exported={kept.export}")
+        return f"a replay does not look for the cause of what changed; the checkpoints do: {shlex.join(command)}"
 
     def _versions(self) -> Facts:
         from pytest_paddle_infer.evidence.record import versions_here

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import inspect
 import json
 import os
 import platform
@@ -30,21 +29,20 @@ import secrets
 import shutil
 import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.files import HELD, file_digest, file_lock, fsync_directory, scan
 from pytest_paddle_infer.store_place import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from filelock import BaseFileLock
 
 FORMAT = 1
 IN_USE_SECONDS = 3600.0
@@ -52,7 +50,6 @@ FOREIGN_SECONDS = 86400.0
 HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "-"
 
 _KEY = re.compile(r"[0-9a-f]{16,64}")
-_CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -173,7 +170,7 @@ class Store:
         a lack of permission or of file descriptors must not cost a good entry."""
         try:
             record = _read_record(directory, key)
-            present = dict(_scan(directory))
+            present = dict(scan(directory))
             recorded = {file.name for file in record.files}
             for name in sorted(present.keys() - recorded - {RECORD}):
                 raise _DamagedError(f"{name}: not recorded")
@@ -237,7 +234,7 @@ class Store:
                     if entry is None:
                         raise
                     return entry
-                _fsync_directory(self.root)
+                fsync_directory(self.root)
         finally:
             # A child that `build` forked and that unwinds through here owns nothing.
             if os.getpid() == owner:
@@ -246,7 +243,7 @@ class Store:
 
     def _seal(self, temporary: Path, directory: Path, key: str, meta: Mapping[str, Any]) -> _Record:
         files = []
-        for name, status in _scan(temporary):
+        for name, status in scan(temporary):
             if name == RECORD or not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"the build of export {key} left {name}, which no entry may hold: regular files only")
             digest, status = file_digest(temporary / name, sync=True)
@@ -261,7 +258,7 @@ class Store:
             stream.flush()
             os.fsync(stream.fileno())
         for place, _, _ in os.walk(temporary, topdown=False):
-            _fsync_directory(Path(place))
+            fsync_directory(Path(place))
         return _Record(tuple(files), meta)
 
     def _remove(self, path: Path, key: str) -> None:
@@ -302,7 +299,7 @@ class Store:
             for directory in self.root.iterdir():
                 if _KEY.fullmatch(directory.name):
                     with suppress(OSError):
-                        size = sum(status.st_size for _, status in _scan(directory))
+                        size = sum(status.st_size for _, status in scan(directory))
                         found.append((directory.stat().st_mtime_ns, directory.name, size))
         total = sum(size for _, _, size in found)
         for used, key, size in sorted(found):
@@ -324,22 +321,22 @@ class Store:
         with self._explained():
             for directory in (self.root / "locks", self._temporary):
                 directory.mkdir(parents=True, exist_ok=True)
-            lock = _file_lock(self.root / "locks" / f"{key}.lock")
-            _LOCKS.add(lock)
+            lock = file_lock(self.root / "locks" / f"{key}.lock")
+            HELD.add(lock)
             try:
                 lock.acquire(timeout=timeout)
             except Timeout as error:
-                _LOCKS.discard(lock)
+                HELD.discard(lock)
                 raise StoreError(self._busy(key, timeout)) from error
             except BaseException:
-                _LOCKS.discard(lock)
+                HELD.discard(lock)
                 raise
         try:
             yield
         finally:
             # In a forked child there is nothing to release, and LOCK_UN would release the parent's lock.
             if os.getpid() == owner:
-                _LOCKS.discard(lock)
+                HELD.discard(lock)
                 lock.release()
 
     def _busy(self, key: str, timeout: float) -> str:
@@ -393,80 +390,6 @@ def _checksum(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _scan(directory: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (name, lstat) of everything below `directory` that is not a directory, sorted."""
-    with os.scandir(directory) as listing:
-        items = sorted(listing, key=lambda item: item.name)
-    for item in items:
-        if item.is_dir(follow_symlinks=False):
-            yield from _scan(Path(item.path), f"{prefix}{item.name}/")
-        else:
-            yield prefix + item.name, item.stat(follow_symlinks=False)
-
-
-def file_digest(path: Path, sync: bool = False) -> tuple[str, os.stat_result]:
-    """Return SHA-256 in hex and the status from before reading, so that a write meanwhile shows in the next status.
-
-    sync: write it to the disk as well. Raises `OSError`.
-    """
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as disk:
-        status = os.fstat(stream.fileno())
-        flushed = disk.submit(os.fsync, stream.fileno()) if sync else None  # the disk works while we hash: a third of the time
-        while count := stream.readinto(buffer):
-            digest.update(buffer[:count])
-        if flushed is not None:
-            flushed.result()
-    return digest.hexdigest(), status
-
-
 def _identity(path: Path, status: os.stat_result) -> tuple[str, int, int, int, int]:
     # With ctime, which no one can set back: a restored mtime does not hide a change.
     return str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # file systems that cannot sync a directory say so
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _file_lock(path: Path) -> BaseFileLock:
-    # thread_local (filelock 3.11) off: a fork in any thread must find the descriptor. fallback_to_soft (4) off: a soft
-    # lock outlives kill -9.
-    accepted = inspect.signature(FileLock).parameters
-    options: dict[str, Any] = {name: False for name in ("thread_local", "fallback_to_soft") if name in accepted}
-    return FileLock(str(path), **options)
-
-
-# Module state, because at-fork hooks are per process and for ever: the locks that this process holds or waits for.
-_LOCKS: set[BaseFileLock] = set()
-
-
-def _forget_locks_in_child() -> None:
-    """Close the descriptors of inherited locks, without LOCK_UN.
-
-    `build` forks workers. A flock belongs to the open file description that parent and child share: while the child
-    has it open, the lock outlives the parent's kill -9; and LOCK_UN in the child, which filelock 3 does when the lock
-    object dies, takes the lock from the living parent. filelock 4 closes inherited descriptors itself and has forgotten
-    them by now, since it registered first. Forks made by native code that never exec stay out of reach.
-    """
-    for lock in _LOCKS:
-        holder = getattr(lock, "_context", lock)
-        name = "_lock_file_fd" if holder is lock else "lock_file_fd"
-        descriptor = getattr(holder, name, None)
-        if descriptor is not None:
-            setattr(holder, name, None)
-            with suppress(OSError):
-                os.close(descriptor)
-    _LOCKS.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_locks_in_child)

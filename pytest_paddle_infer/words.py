@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.diagnosis.known import meaning_of
 from pytest_paddle_infer.diagnosis.stages import stage_of
-from pytest_paddle_infer.exports import ExportedModel, ExportError, ParameterReport
+from pytest_paddle_infer.exports import ExportedModel, ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.store import StoreError
 
 if TYPE_CHECKING:

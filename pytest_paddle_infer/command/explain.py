@@ -32,6 +32,18 @@ def subjects() -> tuple[str, ...]:
     return (*CHECKPOINTS, STAGES_OF_ALL, *(name for name in STAGES if name not in CHECKPOINTS), *VARIANTS)
 
 
+def names() -> list[str]:
+    """What can be explained, in its kinds, and how to ask."""
+    from pytest_paddle_infer.command.stages import STAGES
+
+    kinds = (("checkpoints", CHECKPOINTS), ("stages", (f"{STAGES_OF_ALL} (all of them)", *STAGES)), ("variants", VARIANTS))
+    return [
+        *pairs((kind, ", ".join(known)) for kind, known in kinds),
+        "",
+        "Ask for one of them: python -m pytest_paddle_infer explain parity",
+    ]
+
+
 def lines(subject: str) -> list[str]:
     """The text of a subject out of `subjects()`."""
     from pytest_paddle_infer.command import stages
@@ -151,7 +163,8 @@ def _log() -> Explanation:
     from pytest_paddle_infer.gates import BATCHES
     from pytest_paddle_infer.judge.latency import CONFIDENCE
     from pytest_paddle_infer.log_check import ENOUGH_BATCHES, MOST_BATCHES
-    from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS, MIN_RSS_MB, TOTAL_RTOL
+    from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS
+    from pytest_paddle_infer.logs.autolog_check import MIN_RSS_MB, TOTAL_RTOL
 
     return Explanation(
         (

@@ -56,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     made["models"].add_argument("pattern", metavar="NAME", nargs="?", help="a name or a glob over them; without it all")
     made["explain"].add_argument(
-        "subject", metavar="CHECK", help="artifacts, parity or log; `stages`, or one of them; a variant's name"
+        "subject",
+        metavar="CHECK",
+        nargs="?",
+        help="artifacts, parity or log; `stages`, or one of them; a variant's name; without it the names",
     )
     for name, text in (("a", "the earlier report: its directory, or its report.json"), ("b", "the report that is held against it")):
         made["compare"].add_argument(name, metavar=name.upper(), type=Path, help=text)
@@ -142,6 +145,8 @@ def _models(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tup
 def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
     from pytest_paddle_infer.command import explain
 
+    if options.subject is None:
+        return 0, explain.names()
     if options.subject not in explain.subjects():
         known = ", ".join(explain.subjects())
         parser.error(

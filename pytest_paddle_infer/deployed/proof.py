@@ -269,12 +269,12 @@ def _devices(request: Request, evidence: Evidence) -> Iterator[Finding]:
     if precision != request.precision and precision != "fp32" and evidence.operators and evidence.computed_in(precision):
         yield Finding(
             f"the variant computes in {precision} and is judged as {request.precision}",
-            f"say so: Variant({request.label!r}, ..., precision={precision!r}).",
+            f"give the variant that precision: Variant({request.label!r}, ..., precision={precision!r}).",
         )
     told = bool(evidence.operators) or evidence.primitives is not None
     if precision in ("bf16", "fp16", "int8") and told and not request.on_tensorrt and not evidence.computed_in(precision):
         remedy = {
-            "int8": "give a model that was quantised: paddle computes one that was not in float32.",
+            "int8": "give a model that was quantised: Paddle computes any other in float32.",
             "bf16": "this processor or this Paddle has no bf16 kernels for the model's operators; deploy with onednn.",
         }.get(precision, "deploy with fp32, or on a device that has it.")
         yield Finding(f"{precision} was asked for, and nothing was computed in it", remedy)
@@ -302,7 +302,7 @@ def _options(evidence: Evidence) -> Iterator[Finding]:
         if name in evidence.passes:
             yield Finding(
                 f"delete_pass({name!r}) had no effect: the pass ran",
-                "2.6: leave enable_new_executor() out, which loses deletions beside disable_mkldnn().",
+                "with Paddle 2.6 leave enable_new_executor() out: beside disable_mkldnn() it throws deletions away.",
             )
     if evidence.pir:
         yield from _pir_options(evidence)

@@ -297,7 +297,7 @@ def _rewired(one: Plain, two: Plain, pairs: Sequence[tuple[int, int]]) -> list[t
                 continue
             text = f"{kind}{where} takes its inputs in another order than in the model's own export"
         else:
-            k = next((k for k, (got, want) in enumerate(zip(mapped, right)) if got != want), 0)
+            k = next((k for k, (got, want) in enumerate(zip(mapped, right)) if got != want), len(left))
             if k >= len(left) or k >= len(right):
                 text = f"{kind}{where} takes {len(left)} inputs in the export, {len(right)} in the model's own export"
             else:

@@ -7,6 +7,7 @@ say with the pictures that they were made of (`pipelines`). numpy and Pillow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pytest_paddle_infer.diagnosis.normalisation import Normalisation, differenc
 from pytest_paddle_infer.diagnosis.pictures import turned
 from pytest_paddle_infer.diagnosis.pipelines import SECONDS, Identified, identify
 from pytest_paddle_infer.diagnosis.programs import steps_apart
-from pytest_paddle_infer.diagnosis.steps import Facts, step_finding
+from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
 
 Pictures = Sequence[Any]
 
@@ -98,14 +99,14 @@ def _shown(one: Identified | None, images: Sequence[Image.Image]) -> Facts:
 
 
 def _other_dtype(training: Array, inference: Array) -> Finding:
-    facts: Facts = ()
+    found = step_finding("dtype", f"makes {inference.dtype}, the training preprocessing {training.dtype}")
     if training.dtype.kind == "f" and inference.dtype.kind in "fiu":
         rest = explain_input(training, inference.astype(training.dtype))
         if rest is not None:
-            facts = (("values", f"{rest.cause[:-1]}, too."),)
+            found = replace(found, facts=(("values", f"{rest.cause[:-1]}, too."),), remedy=remedies(found.remedy, rest.remedy))
         elif inference.dtype.kind in "iu" and training.shape == inference.shape and np.array_equal(np.trunc(training), inference):
-            facts = (("values", "everything behind the point is lost."),)
-    return step_finding("dtype", f"makes {inference.dtype}, the training preprocessing {training.dtype}", facts)
+            found = found.with_facts(("values", "the digits behind the decimal point are lost."))
+    return found
 
 
 def _other_shape(training: Array, inference: Array) -> Finding | None:
@@ -144,7 +145,7 @@ def _other_values(training: Array, inference: Array, before: float, one: Identif
         order = tuple(range(channels))[::-1] if backwards else tuple(range(channels))
         found = _named(training, (line[0][list(order)], line[1][list(order)]), order, one)
         if found is not None:
-            return name, f"{what} and {found[1]}" if found[0] else what
+            return (joined(name, found[0]), f"{what} and {found[1]}") if found[0] else (name, what)
         if one is None and name == "channel order":
             return name, what
     return None
@@ -255,11 +256,11 @@ def _other_program(
         if not apart_in:
             return None
         shown = (("training", one.describe(turned(images[0]))), ("inference", two.describe(turned(images[0]))))
-        name, what = apart_in[0]
+        what = apart_in[0][1]
         if len(apart_in) == 2:
             what = f"{what}, and {apart_in[1][1]}"
-        more = tuple(("also", f"it {other}.") for _, other in apart_in[2:])
-        return step_finding(name, what, (*shown, *more), certain=one.fit.near and two.fit.near)
+        more = tuple(("also", f"it {other}.") for _, other in apart_in[1 if len(apart_in) > 2 else 2 :])
+        return step_finding(joined(*(name for name, _ in apart_in)), what, (*shown, *more), certain=one.fit.near and two.fit.near)
     return None
 
 

@@ -218,7 +218,8 @@ class _Walk:
                 continue
             if self.over():
                 return self._result(
-                    None, f"there was no time to look beyond {self.trace.calls[index - 1]}." if index else "no time."
+                    None,
+                    f"there was no time to look {f'beyond {self.trace.calls[index - 1]}' if index else 'at any layer'}.",
                 )
             if self._is_back(index, absent[0]):
                 self.unmatched.append(call.name)

@@ -9,6 +9,7 @@ import numpy as np
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
 from pytest_paddle_infer.diagnosis.finding import Array
 from pytest_paddle_infer.diagnosis.narrowing import narrowed
+from pytest_paddle_infer.diagnosis.steps import joined
 
 PICTURE_CHANNELS = (1, 3, 4)
 SHIFT = 3
@@ -41,7 +42,7 @@ def _layouts(inference: Array, training: Array) -> Iterator[Layout]:
         return
     if inference.ndim == 3 and len(training) == 1:
         for name, what, turned in _of_four(inference[np.newaxis], training):
-            yield name, f"leaves out the batch dimension and {what}", turned
+            yield joined(name, "shape"), f"leaves out the batch dimension and {what}", turned
     if inference.ndim == 4:
         yield from _of_four(inference, training)
 
@@ -54,7 +55,7 @@ def _of_four(inference: Array, training: Array) -> Iterator[Layout]:
     yield "layout", "feeds NHWC where the model takes NCHW (transpose missing)", inference.transpose(0, 3, 1, 2)
     if channels > 1:
         yield (
-            "layout",
+            joined("layout", "channel order"),
             f"feeds NHWC where the model takes NCHW (transpose missing) and {bgr}",
             inference.transpose(0, 3, 1, 2)[:, ::-1],
         )
@@ -69,7 +70,7 @@ def _of_four(inference: Array, training: Array) -> Iterator[Layout]:
         from_rows = inference.reshape(batch, height, width, channels).transpose(0, 3, 1, 2)
         yield "layout", "reshapes HWC to CHW where it must transpose", from_rows
         if channels > 1:
-            yield "layout", f"reshapes HWC to CHW where it must transpose and {bgr}", from_rows[:, ::-1]
+            yield joined("layout", "channel order"), f"reshapes HWC to CHW where it must transpose and {bgr}", from_rows[:, ::-1]
 
 
 def explain_order(training: Array, inference: Array, before: float) -> tuple[str, str] | None:

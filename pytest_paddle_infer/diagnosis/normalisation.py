@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.steps import joined
 from pytest_paddle_infer.transforms import IMAGENET_MEAN, IMAGENET_STD
 
 Numbers = tuple[float, ...]
@@ -138,7 +139,7 @@ def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
         if phrase.startswith("leaves out"):
             yield "scaling", "subtracts the mean before it divides by 255", replace(own, mean=tuple(v / 255 for v in own.mean))
         for other, mean, std in statistics:
-            yield "scaling", f"{phrase} and {other}", Normalisation(scale, mean, std)
+            yield joined("scaling", "normalisation"), f"{phrase} and {other}", Normalisation(scale, mean, std)
 
 
 def _other_scales(own: Normalisation) -> Iterator[tuple[str, float]]:

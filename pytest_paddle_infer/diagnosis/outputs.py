@@ -141,7 +141,7 @@ def _swapped(training: Arrays, inference: Arrays, names: Sequence[str], rounding
         ):
             moved = ", ".join(f"output {k} holds output {order[k]}" for k in range(count) if order[k] != k)
             facts = (("names", ", ".join(f"{k}: {name!r}" for k, name in enumerate(names))),) if any(names) else ()
-            found = _found("order", f"the outputs are in another order: of the inference engine {moved}.")
+            found = _found("order", f"the outputs of the inference engine are in another order: {moved}.")
             return found.with_facts(*facts)
     return None
 

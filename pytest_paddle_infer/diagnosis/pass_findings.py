@@ -73,7 +73,8 @@ def _unheard(searched: PassSearch) -> Finding:
 
 def _fixed(searched: PassSearch) -> Finding:
     cause = "no optimisation pass of the variant can be deleted, so none can be found guilty."
-    remedy = "2.6: leave enable_new_executor() out, which loses deletions beside disable_mkldnn()." if searched.stuck else ""
+    beside = "with Paddle 2.6 leave enable_new_executor() out: beside disable_mkldnn() it throws deletions away."
+    remedy = beside if searched.stuck else ""
     return Finding("optimise", cause, remedy=remedy, certain=False)
 
 

@@ -29,6 +29,24 @@ _REMEDIES = {
 }
 
 
+_AND = " + "
+
+
+def joined(*names: str) -> str:
+    """Several steps as one name, for `step_finding`: the first is the finding's, and the remedy says what to do about each."""
+    return _AND.join(names)
+
+
+def remedies(*texts: str) -> str:
+    """What to do about several things, as one sentence."""
+    return "; ".join(text.rstrip(".") for text in dict.fromkeys(texts)) + "."
+
+
 def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) -> Finding:
-    """A finding about the inference preprocessing. name: one of `STEPS`. what: what it does otherwise, without a full stop."""
-    return Finding("preprocess", f"the inference preprocessing {what}.", "step", name, facts, _REMEDIES[name], certain)
+    """A finding about the inference preprocessing.
+
+    name: one of `STEPS`, or several `joined`. what: what it does otherwise, without a full stop.
+    """
+    names = name.split(_AND)
+    remedy = remedies(*(_REMEDIES[each] for each in names))
+    return Finding("preprocess", f"the inference preprocessing {what}.", "step", names[0], facts, remedy, certain)

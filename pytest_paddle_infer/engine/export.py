@@ -7,16 +7,9 @@ from typing import Any
 
 from pytest_paddle_infer.engine.model import LoadedModel
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu
-from pytest_paddle_infer.exports import (
-    STEM,
-    ExportedModel,
-    ExportError,
-    check_files,
-    compare_parameters,
-    read_graph,
-    read_parameters,
-)
-from pytest_paddle_infer.exports import ParameterReport as ParameterReport
+from pytest_paddle_infer.exports import STEM, ExportedModel, ExportError, check_files, read_graph, read_parameters
+from pytest_paddle_infer.parameters import ParameterReport as ParameterReport
+from pytest_paddle_infer.parameters import compare_parameters
 
 
 class ExportService:

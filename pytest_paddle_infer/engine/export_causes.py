@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from pytest_paddle_infer.diagnosis import graphs, weights
 from pytest_paddle_infer.diagnosis.finding import Finding
-from pytest_paddle_infer.exports import ExportedModel, ExportError, match_parameters, read_graph, read_parameters
+from pytest_paddle_infer.exports import ExportedModel, ExportError, read_graph, read_parameters
 from pytest_paddle_infer.graphs import read_program
+from pytest_paddle_infer.parameters import match_parameters
 
 Parameters = Sequence[tuple[str, str, npt.NDArray[Any]]]
 """(structured name, Paddle's own name, array) of every parameter and buffer of a model: `LoadedModel.parameters()`."""
@@ -55,7 +56,7 @@ def structured_names(exported: ExportedModel, parameters: Parameters) -> dict[st
 def explain_parameters(given: ExportedModel, parameters: Parameters) -> Finding | None:
     """Returns how the parameters of `given` came to differ from the model's; None when they are equal or no hypothesis holds.
 
-    Raises `ExportError` when the files cannot be read. Foreign parameters are `exports.ParameterReport.sentence`'s business: None.
+    Raises `ExportError` when the files cannot be read. Foreign parameters are `parameters.ParameterReport.sentence`'s business: None.
     """
     arrays = read_parameters(given.params_file, read_graph(given.model_file))
     pairs, foreign = match_parameters(arrays, parameters)

@@ -23,8 +23,9 @@ from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
 from pytest_paddle_infer.engine.processing import Arrays, as_list
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
-from pytest_paddle_infer.exports import ExportedModel, paired_parameters, read_graph, read_parameters
+from pytest_paddle_infer.exports import ExportedModel, read_graph, read_parameters
 from pytest_paddle_infer.judge.noise import UNIT_ROUNDOFF
+from pytest_paddle_infer.parameters import paired_parameters
 from pytest_paddle_infer.variants import Variant
 
 HOSTILE_TO_PROBES: Mapping[int, tuple[str, ...]] = {

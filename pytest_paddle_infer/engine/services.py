@@ -35,9 +35,10 @@ from pytest_paddle_infer.engine.processing import (
 )
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.training import TrainingEngine
-from pytest_paddle_infer.exports import ExportedModel, ParameterReport
+from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.logs.autolog import INSTALL
+from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.variants import Variant
 

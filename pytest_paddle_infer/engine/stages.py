@@ -7,7 +7,8 @@ from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
 from pytest_paddle_infer.engine.processing import Arrays
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
-from pytest_paddle_infer.exports import ExportedModel, match_parameters, read_graph, read_parameters
+from pytest_paddle_infer.exports import ExportedModel, read_graph, read_parameters
+from pytest_paddle_infer.parameters import match_parameters
 
 
 class StageService:

@@ -11,7 +11,8 @@ Layout of a folder, `MODEL-VARIANT` or `MODEL-VARIANT-2` and so on::
     reference.npz         output_K of the training engine in float64, where that is known
     model/                inference.json or inference.pdmodel, and inference.pdiparams
     reproduce.py          shows the difference again with numpy and paddle alone; exit status 1: it differs, 0: it does not, 2: nothing
-                          is told, because verdict.json's "shows" is "nothing" or this Paddle cannot load the graph
+                          is told, because verdict.json's "shows" is "nothing", this Paddle cannot load the graph, or it does not
+                          differ and something was left out
     README.txt            what is what
 
 A folder that is being written is `.MODEL-VARIANT.<host>.<pid>.<random>.part` beside it. Its process holds a lock on it, so that one whose

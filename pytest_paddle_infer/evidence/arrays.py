@@ -22,7 +22,11 @@ BFLOAT16 = ".bfloat16"
 
 
 class EvidenceError(PaddleInferError, ValueError):
-    """A folder is not one that was kept, or it is damaged; one sentence."""
+    """A folder is not one that was kept, or it is damaged; one sentence. `remedy` is what to do."""
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.remedy = remedy
 
 
 def write_arrays(path: Path, columns: Mapping[str, Arrays]) -> None:
@@ -36,7 +40,7 @@ def write_arrays(path: Path, columns: Mapping[str, Arrays]) -> None:
             elif whole.dtype.kind in "biufc":
                 kept[f"{name}_{index}"] = whole
             else:
-                raise EvidenceError(f"an array of {whole.dtype} cannot be kept without a pickle")
+                raise EvidenceError(f"an array of {whole.dtype} cannot be kept without a pickle.")
     with path.open("xb") as stream:
         np.savez(stream, **kept)  # type: ignore[arg-type]
 
@@ -48,9 +52,10 @@ def read_arrays(path: Path, name: str) -> list[Array]:
     """
     found: dict[int, Array] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise EvidenceError(f"{path.name} is no .npz file.")
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise EvidenceError(f"{path.name} is no .npz file.")
+        with loaded as arrays:
             for key in arrays.files:
                 match = re.fullmatch(rf"{name}_(\d+)({re.escape(BFLOAT16)})?", key)
                 if match is not None:

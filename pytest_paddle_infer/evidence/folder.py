@@ -18,8 +18,9 @@ from pytest_paddle_infer import __version__
 from pytest_paddle_infer.evidence.arrays import EvidenceError, write_arrays
 from pytest_paddle_infer.evidence.record import FailedParity, as_text, configuration_json, verdict_json
 from pytest_paddle_infer.exports import STEM, ExportedModel
+from pytest_paddle_infer.files import file_digest
 from pytest_paddle_infer.perf import as_filename
-from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST, file_digest
+from pytest_paddle_infer.store import FOREIGN_SECONDS, HOST
 
 MOST = 1000
 """Folders of one model and variant; whoever has as many does not look into the next."""
@@ -31,7 +32,8 @@ GUIDE = """{cause}
 Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on samples {first} to {last}.
 
 python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs; 0: it does not;
-                            2: nothing is told, because what failed is not in the outputs of one batch, or Paddle 2 cannot load the graph)
+                            2: nothing is told, because what failed is not in the outputs of one batch, something was left out,
+                            or Paddle 2 cannot load the graph)
 pytest --paddle-replay .    repeats the verdict with pytest-paddle-infer
 
 To see whether another export cures it, remove the files in model/ and put its own there, named inference.json or inference.pdmodel,

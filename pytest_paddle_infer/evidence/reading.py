@@ -12,12 +12,16 @@ from pytest_paddle_infer.evidence.arrays import Arrays, EvidenceError, read_arra
 from pytest_paddle_infer.evidence.found import VERDICT
 from pytest_paddle_infer.evidence.record import FORMAT, Death, read_rule
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.files import file_digest
 from pytest_paddle_infer.judge.closeness import Rule
-from pytest_paddle_infer.store import file_digest
 
 CONFIGURATION = "configuration.json"
 
 NOT_OURS = "pytest-paddle-infer wrote no such file"
+
+COPY = "copy the whole folder again from where it was kept, or run the failed test again, which keeps a new one."
+NEWER = "install the pytest-paddle-infer that wrote it (verdict.json, written_by), or a newer one."
+GIVE = "give a folder that --paddle-artifacts wrote, or copy its JSON files again."
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Kept:
     model: str
     variant: str
     shows: str
+    stage: str
     cause: str
     named: tuple[str, str, str]
     facts: tuple[tuple[str, str], ...]
@@ -83,10 +88,12 @@ def read_folder(directory: Path) -> Kept:
     try:
         return _kept(directory, verdict, configuration)
     except EvidenceError as error:
-        raise EvidenceError(f"{directory} is damaged: {error}") from None
+        raise EvidenceError(f"{directory} is damaged: {error}", COPY) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
-        raise EvidenceError(f"{directory} is damaged: an entry of its JSON files is not what it should be ({what}).") from None
+        raise EvidenceError(
+            f"{directory} is damaged: an entry of its JSON files is not what it should be ({what}).", COPY
+        ) from None
 
 
 def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[str, Any]) -> Kept:
@@ -113,6 +120,7 @@ def _kept(directory: Path, verdict: Mapping[str, Any], configuration: Mapping[st
         model=str(verdict["model"]),
         variant=str(verdict["variant"]),
         shows=str(verdict["shows"]),
+        stage=str(verdict["stage"]),
         cause=str(verdict["cause"]),
         named=_named(verdict.get("finding")),
         facts=tuple((str(label), str(text)) for label, text in verdict["facts"]),
@@ -170,13 +178,13 @@ def _object(directory: Path, name: str) -> dict[str, Any]:
     try:
         told = json.loads((directory / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise EvidenceError(f"{directory} holds no {name}.") from None
+        raise EvidenceError(f"{directory} holds no {name}.", COPY) from None
     except (OSError, ValueError) as error:
-        raise EvidenceError(f"{directory / name} cannot be read: {str(error).rstrip('.')}.") from None
+        raise EvidenceError(f"{directory / name} cannot be read: {str(error).rstrip('.')}.", COPY) from None
     if not isinstance(told, dict):
         told = {}
     if told.get("format") != FORMAT:
         newer = isinstance(told.get("format"), int) and told["format"] > FORMAT
         reason = f"it is of format {told['format']}; a newer pytest-paddle-infer wrote it" if newer else NOT_OURS
-        raise EvidenceError(f"{directory / name} cannot be read: {reason}.")
+        raise EvidenceError(f"{directory / name} cannot be read: {reason}.", NEWER if newer else GIVE)
     return told

@@ -3,10 +3,12 @@
 Numbers that JSON lacks stand as the texts "inf", "-inf" and "nan"; whoever reads a number takes `float()` of either.
 
 verdict.json: format, written_by, date (UTC), checkpoint, model, variant, shows ("outputs", "death" or "nothing": what a run of the
-inference engine on these inputs shows again; "nothing" also where it died after every sample was answered), cause, facts, remedy,
+inference engine on these inputs shows again; "nothing" also where it died after every sample was answered, or in the user's preprocess or
+postprocess), stage, cause, facts, remedy,
 finding (of the diagnosis, or null), death (or null), samples, inputs (name, dtype, shape), outputs (name, rule, verdict over all samples,
-batch: over the samples kept here, limits: for each of these whether it is compared with the reference, and the largest difference and
-RMS allowed, to which a tolerance adds rtol * |training|), versions, and files (SHA-256).
+batch: over the samples kept here, limits: for each of these whether it is compared with the reference, the largest difference and
+RMS allowed, to which a tolerance adds rtol * |training|, and scale: the largest value, over which all figures
+are shown), versions, and files (SHA-256).
 configuration.json: format, request, calls (see `deployed.calls`; line: in Python, null for one that cannot be repeated), not_repeatable,
 effective, passes, environment.
 """
@@ -95,7 +97,7 @@ class FailedParity:
     def shows(self) -> str:
         """What a run of the inference engine on the inputs shows again."""
         if self.death is not None:
-            return "nothing" if self.died_later else "death"
+            return "nothing" if self.died_later or self.failure.stage in ("preprocess", "postprocess") else "death"
         differ = any(not verdict.passed for verdict in self.batch)
         other = self.training is not None and self.inference is not None and len(self.training) != len(self.inference)
         return "outputs" if differ or other else "nothing"
@@ -143,6 +145,7 @@ def verdict_json(failed: FailedParity, files: Mapping[str, str], date: str, vers
         "model": failed.model,
         "variant": failed.variant,
         "shows": failed.shows,
+        "stage": failed.failure.stage,
         "cause": failed.failure.title,
         "facts": [list(fact) for fact in failed.failure.facts],
         "remedy": failed.failure.remedy,
@@ -172,12 +175,14 @@ def _limits(failed: FailedParity, index: int) -> list[dict[str, Any]]:
     for left, middle in zip(trained, exact):
         use = left.dtype.kind in "fc" and middle is not None and tells(middle)
         allowed, rms = 0.0, float("inf")
+        largest = float(abs(middle if use else left).max()) if left.dtype.kind in "fc" and left.size else 0.0
+        largest = max(largest, rule.floor.scale) if isinstance(rule, Noise) else largest
         if isinstance(rule, Tolerance):
             allowed = rule.atol
         elif left.dtype.kind in "fc":
             most, rms = rule.allowed(abs(middle if use else left), use)
             allowed = float(most)
-        found.append({"float64": use, "maximum": allowed, "rms": rms})
+        found.append({"float64": use, "maximum": allowed, "rms": rms, "scale": largest or 1.0})
     return found
 
 

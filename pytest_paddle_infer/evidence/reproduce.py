@@ -29,32 +29,32 @@ def compare(ours: Any, trained: Any, exact: Any, told: Any) -> tuple[float, floa
         allowed = float(limit["maximum"]) + float(told["rule"].get("rtol", 0)) * np.abs(base).ravel()
         far = np.divide(apart, allowed, out=np.where(apart == 0, 0, np.inf), where=allowed > 0)
         at, rms = int(far.argmax()), np.sqrt(np.mean(apart**2)) / float(limit["rms"]) if apart.any() else 0.0
-        worst = max(worst, (max(float(far[at]), float(rms)), float(apart[at]), float(allowed[at])))
+        worst = max(worst, (max(float(far[at]), float(rms)), *(float(each[at]) / limit["scale"] for each in (apart, allowed))))
     return worst
 
 
-then, now = KEPT["versions"].get("paddle_version") or "?", paddle.__version__
-print(KEPT["cause"], f"Paddle then {then}, now {now}", *[f"not repeated: {line}" for line in TOLD["not_repeatable"]], sep="\n")
+then, now, own = KEPT["versions"].get("paddle_version") or "?", paddle.__version__, ("enable_memory_optim", "enable_new_executor")
+print(KEPT["cause"], f"Paddle {then} then, {now} now", sep="\n")
+print(f"figures of the kept samples alone, from number {KEPT['samples']['first']} on:", *KEPT["samples"]["names"][:8], flush=True)
 if (gone := ", ".join(name for name in KEPT["files"] if not (HERE / name).is_file())) or (MODEL.suffix, now[0]) == (".json", "2"):
     print(f"missing here: {gone}." if gone else "a .json graph is Paddle 3's; Paddle 2 dies of SIGSEGV when it loads one.")
     raise SystemExit(2)
-config = paddle.inference.Config(str(MODEL), str(MODEL.with_suffix(".pdiparams")))
-for call in TOLD["calls"]:
-    if call["line"] and (then[0] == now[0] or call["call"] not in ("enable_memory_optim", "enable_new_executor")):
-        try:
-            print((eval(call["line"], {**vars(paddle.inference), "config": config}), call["line"])[1])
-        except (AttributeError, TypeError) as error:
-            print(call["line"], " # left out:", error)
+trained, exact, fed, lost = arrays("training.npz"), arrays("reference.npz"), arrays("inputs.npz", "input"), TOLD["not_repeatable"]
+config, names = paddle.inference.Config(str(MODEL), str(MODEL.with_suffix(".pdiparams"))), [item["name"] for item in KEPT["inputs"]]
+for line in (call["line"] for call in TOLD["calls"] if call["line"] and (then[0] == now[0] or call["call"] not in own)):
+    try:
+        print((eval(line, {**vars(paddle.inference), "config": config}), line)[1])
+    except (AttributeError, TypeError) as error:
+        lost.append(f"{line}: {error}")
 config.disable_glog_info()
-trained, exact, fed = arrays("training.npz"), arrays("reference.npz"), arrays("inputs.npz", "input")
-predictor, names = paddle.inference.create_predictor(config), [item["name"] for item in KEPT["inputs"]]
-for number, name in enumerate(predictor.get_input_names()):
+print(*(f"left out: {line}" for line in lost), "over its largest value: difference     limit in limits", sep="\n", flush=True)
+for number, name in enumerate((predictor := paddle.inference.create_predictor(config)).get_input_names()):
     predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(fed[names.index(name) if name in names else number]))
 predictor.run()
-alone, differs = KEPT["shows"] == "nothing", bool(trained) and len(predictor.get_output_names()) != len(trained)
-print(f"{'output':<20}{'in limits':>12}{'difference':>12}{'limit':>12}" if trained else "it ran; there is nothing to compare with.")
+differs = bool(trained) and len(predictor.get_output_names()) != len(trained)
 for (number, left), told, name in zip(trained.items(), KEPT["outputs"], predictor.get_output_names()):
     differs |= (far := compare(predictor.get_output_handle(name).copy_to_cpu(), left, exact.get(number), told))[0] > 1
-    print(f"output {told['name'] or str(number):<13}{far[0]:>12.3g}{far[1]:>12.3g}{far[2]:>12.3g}{'  DIFFERS' * (far[0] > 1)}")
-print("what failed is not in the outputs of this batch alone, so this run tells nothing.\n" * (alone and not differs), end="")
-raise SystemExit(1 if differs else 2 * alone)
+    print(f"output {told['name'] or number!s:<17}{far[1]:>10.3g}{far[2]:>10.2g}{far[0]:>10.3g}{'  DIFFERS' * (far[0] > 1)}")
+why = "what failed is not in these outputs" if KEPT["shows"] == "nothing" else "something was left out" if lost else ""
+print("it differs." if differs else f"{why}, so this run tells nothing." if why else "it runs, and nothing differs.")
+raise SystemExit(1 if differs else 2 * bool(why))

@@ -39,6 +39,13 @@ def test_a_registered_model_brings_its_own_description(run: Session) -> None:
     assert (call["batch_size"], call["seed"], len(call["samples"])) == (2, 5, 2)
 
 
+def test_a_field_that_a_model_does_not_have_is_a_usage_error_with_those_it_has(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a', layers=3)]")
+    message = run.usage_error("--paddle-model=mine")
+    assert "pytest_paddle_infer_models: " in message
+    assert "__init__() got an unexpected keyword argument 'layers'; the fields of ModelSpec are atol, batch_size, " in message
+
+
 def test_registering_adds_no_items(run: Session) -> None:
     hook(run, "[ModelSpec('mine', factory='nets:a')]")
     run.write("test_user.py", "def test_user(): pass")

@@ -81,3 +81,20 @@ def test_missing_images_of_the_marker_fail_the_test_in_one_sentence(run: Session
     result.stdout.fnmatch_lines(["alexnet: *none*"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*sampling.py*")
+
+
+@pytest.mark.parametrize(("option", "sentence"), [("weights", "there is no file"), ("exported", "there is no export")])
+def test_what_the_ini_file_names_and_is_not_there_is_a_usage_error_where_a_model_runs(
+    run: Session, option: str, sentence: str
+) -> None:
+    run.write("pytest.ini", f"[pytest]\npaddle_{option} = nowhere\n")
+    run.write("test_user.py", "def test_user(): pass")
+    assert f"ini value paddle_{option}: {sentence} {run.path}/nowhere" in run.usage_error("--paddle-model=alexnet")
+    run("--collect-only", "test_user.py").assert_outcomes()
+    run("test_user.py").assert_outcomes(passed=1)
+
+
+def test_a_directory_without_an_export_is_the_checkpoints_to_judge(run: Session) -> None:
+    (run.path / "empty").mkdir()
+    run("--paddle-model=alexnet", "--paddle-exported=empty").assert_outcomes(passed=3)
+    assert run.calls("parity")[0]["options"]["exported"] == str(run.path / "empty")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from pytest_paddle_infer import replaying
+from pytest_paddle_infer.evidence.arrays import EvidenceError
+
 if TYPE_CHECKING:
     from conftest import Session
 
@@ -67,6 +70,17 @@ def test_a_red_folder_says_its_cause_without_a_traceback(kept: Session, plant: C
     result.stdout.no_fnmatch_line("*replay_items.py*")
     result.stdout.no_fnmatch_line("*= paddle inference =*")
     assert {entry["timeout"] for entry in kept.calls("replay")} == {7.0}
+
+
+def test_a_damaged_folder_says_what_to_do(kept: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> str:
+        raise EvidenceError("kept/one is damaged: training.npz is missing.", "copy the whole folder again.")
+
+    monkeypatch.setattr(replaying, "replay", damaged)
+    result = kept("--paddle-replay=kept/one")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["kept/one is damaged: training.npz is missing.", "*to do:  copy the whole folder again."])
+    result.stdout.no_fnmatch_line("*replay_items.py*")
 
 
 def test_a_variant_that_cannot_run_here_is_skipped_with_the_reason(kept: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_paddle_infer.logs.autolog import (
-    FIELDS,
-    HEADINGS,
-    AutoLog,
-    AutoLogError,
-    assert_autolog,
-    parse_autolog,
-    problems,
-)
+from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS, AutoLog, AutoLogError, parse_autolog
+from pytest_paddle_infer.logs.autolog_check import assert_autolog, problems
 
 # The TIPC documents, Python inference on Linux, section 2.9.
 DOCUMENT = """\
@@ -175,7 +168,7 @@ def test_numbers_are_written_with_four_decimals():
 
 def test_the_room_imports_neither_pytest_nor_numpy_nor_paddle():
     code = (
-        "import sys, pytest_paddle_infer.logs.autolog;"
+        "import sys, pytest_paddle_infer.logs.autolog_check;"
         " print([name for name in ('pytest', 'numpy', 'paddle') if name in sys.modules])"
     )
     root = str(Path(__file__).resolve().parents[2])
@@ -518,15 +511,16 @@ def test_a_failure_is_a_fact_aligned_values_and_a_remedy(tmp_path: Path):
         assert_autolog(path, device="cpu")
     assert str(caught.value).splitlines() == [
         "The AutoLog report has 2 implausible or untrue values.",
-        f"  log       {path}",
-        "  field     precision",
-        "  value     fp64",
-        "  expected  one of fp32, fp16, bf16, int8",
-        "  field     total time spent(s)",
-        "  value     -1.0",
-        "  expected  a time of 0 s or more",
+        "",
+        f"  log:      {path}",
+        "  field:    precision",
+        "  value:    fp64",
+        "  expected: one of fp32, fp16, bf16, int8",
+        "  field:    total time spent(s)",
+        "  value:    -1.0",
+        "  expected: a time of 0 s or more",
         (
-            "Remedy: correct what the inference script hands to the logger, or the expectation given to this check"
+            "  to do:    correct what the inference script hands to the logger, or the expectation given to this check"
             " (warm-ups that data_num includes: warmup=)."
         ),
     ]
@@ -552,7 +546,7 @@ def test_a_text_that_is_no_report_is_told_as_such(text: str):
 
 
 def test_an_unreadable_field_is_named_in_the_failure():
-    with pytest.raises(AssertionError, match=r"  field     data_num\n  value     the field data_num is malformed"):
+    with pytest.raises(AssertionError, match=r"  field:    data_num\n  value:    the field data_num is malformed"):
         assert_autolog(DOCUMENT.replace("data_num: 1", "data_num: one"))
 
 

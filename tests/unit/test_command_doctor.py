@@ -157,6 +157,14 @@ def test_numpy_2_is_a_trap_of_paddle_2_alone(paddle: str, numpy: str, warned: bo
     assert any(trap.remedy == "pip install 'numpy<2'" for trap in of_this(here)) is warned
 
 
+def test_what_is_not_known_of_the_installation_is_said_to_be_so() -> None:
+    arm = replace(AVX2, instructions="", architecture="riscv64")
+    text = told(seen(wheels={}, paddle="4.0.0", machine=arm))
+    assert "3.3.1 (no wheel of pip), commit" in text
+    assert "features not known" in text
+    assert " traps of what is installed - `import paddle` takes" in text, "nobody measured this version"
+
+
 def test_a_paddle_that_no_wheel_owns_and_one_of_another_version_are_told() -> None:
     assert "neither of the wheels paddlepaddle and paddlepaddle-gpu is installed" in of_this(replace(HERE, wheels={}))[0].what
     assert (

@@ -23,7 +23,7 @@ from pytest_paddle_infer.deployed.config import SETTERS, Request
 from pytest_paddle_infer.diagnosis.finding import STAGES
 from pytest_paddle_infer.failures import ModelError
 from pytest_paddle_infer.judge import noise
-from pytest_paddle_infer.logs import autolog
+from pytest_paddle_infer.logs import autolog_check
 from pytest_paddle_infer.option_table import CHECKPOINTS, PARAMETERS, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,15 @@ def test_artifacts_is_explained_as_checkpoint_and_as_stage() -> None:
     assert "stage artifacts" in told
 
 
+def test_without_a_subject_every_name_is_listed_and_one_asked_for_as_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["explain"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    listed = re.findall(r"[\w-]+", " ".join(told[:-1]))
+    assert [name for name in explain.subjects() if name not in listed] == []
+    assert told[-1].rpartition(" ")[2] in explain.subjects()
+    assert max(map(len, told)) <= WIDTH
+
+
 def test_the_overview_names_every_stage() -> None:
     told = explain.lines("stages")
     assert [stage for stage in STAGES if not any(line.startswith(f"  {stage} ") for line in told)] == []
@@ -72,8 +81,8 @@ def test_the_overview_names_every_stage() -> None:
         (noise, "K", 7.0, "parity", "<= 7 * floor"),
         (noise, "FLOOR_ULPS", 32.0, "parity", "at least 32 ulp of float32 (3.8e-06)"),
         (noise, "VACUOUS", 17.0, "parity", "by 17 limits"),
-        (autolog, "TOTAL_RTOL", 0.07, "log", "within 7 %"),
-        (autolog, "MIN_RSS_MB", 33.0, "log", "at least 33,"),
+        (autolog_check, "TOTAL_RTOL", 0.07, "log", "within 7 %"),
+        (autolog_check, "MIN_RSS_MB", 33.0, "log", "at least 33,"),
     ],
 )
 def test_the_limits_are_read_from_the_code(
@@ -228,7 +237,6 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
         ([], "arguments are required: COMMAND"),
         (["docter"], "did you mean 'doctor'?"),
         (["qqqq"], "the commands are doctor, models, variants, explain"),
-        (["explain"], "arguments are required: CHECK"),
         (["explain", "paritty"], "did you mean 'parity'?"),
         (["explain", "optimize"], "did you mean 'optimise'?"),
         (["explain", "qqqq"], "known: artifacts, parity, log, stages"),

@@ -14,11 +14,12 @@ from pytest_paddle_infer.diagnose import Diagnosis
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.stages import RAW
-from pytest_paddle_infer.exports import ExportedModel, ParameterReport
+from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.judge.answers import AnswersVerdict
 from pytest_paddle_infer.judge.closeness import Tolerance
 from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.progress import Progress
 
 SPEC = ModelSpec("net", factory=object)

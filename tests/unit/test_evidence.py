@@ -28,7 +28,7 @@ from pytest_paddle_infer.evidence import folder as folder_module
 from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
 from pytest_paddle_infer.evidence.folder import keep
 from pytest_paddle_infer.evidence.found import kept_folders
-from pytest_paddle_infer.evidence.reading import read_folder
+from pytest_paddle_infer.evidence.reading import COPY, GIVE, NEWER, read_folder
 from pytest_paddle_infer.evidence.record import Death, as_text
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import OptionError
@@ -347,6 +347,8 @@ def test_a_damaged_folder_is_called_that_in_one_sentence(tmp_path: Path, damage:
     with pytest.raises(EvidenceError, match=sentence) as caught:
         read_folder(path)
     assert "\n" not in str(caught.value)
+    remedy = NEWER if "newer" in sentence else GIVE if "wrote no such" in sentence else COPY
+    assert caught.value.remedy == remedy
 
 
 def test_another_model_and_another_configuration_are_no_damage_but_are_named(tmp_path: Path, export: ExportedModel) -> None:

@@ -12,17 +12,9 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer import exports
-from pytest_paddle_infer.exports import (
-    ExportedModel,
-    ExportError,
-    check_files,
-    compare_parameters,
-    expected_files,
-    locate,
-    read_graph,
-    read_parameters,
-)
+from pytest_paddle_infer.exports import ExportedModel, ExportError, check_files, expected_files, locate, read_graph, read_parameters
 from pytest_paddle_infer.models import TensorSpec
+from pytest_paddle_infer.parameters import compare_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

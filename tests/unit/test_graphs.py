@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_paddle_infer.diagnosis.canonical import shown
-from pytest_paddle_infer.diagnosis.graphs import compare
+from pytest_paddle_infer.diagnosis.graphs import _AGAIN, compare
 from pytest_paddle_infer.exports import ExportError
 from pytest_paddle_infer.graphs import Operator, Program, Source, read_program
 from pytest_paddle_infer.models import TensorSpec
@@ -165,6 +166,111 @@ def test_another_architecture_is_said_without_certainty() -> None:
     assert "another architecture" in found.cause
 
 
+def inputs(*specs: TensorSpec) -> Program:
+    return replace(program(*FC), inputs=specs)
+
+
+Y = TensorSpec((None, 2), "float32", "y")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence", "remedy"),
+    [
+        ((X, Y, replace(Y, name="z")), "the export takes 3 inputs, the model's own export 2.", _AGAIN),
+        ((X,), "the export takes 1 input, the model's own export 2.", _AGAIN),
+        ((Y, X), "the export takes its inputs in another order: y, x.", "feed the inputs by name, or export with that order."),
+        ((replace(X, dtype="float64"), Y), "takes its input x as float64, the model's own export as float32.", _AGAIN),
+        ((replace(X, shape=(4, 6)), Y), "the export has the batch size 4 of its input x baked in, where the model's own export takes any.",
+         "export with InputSpec([None, 6], ...)."),
+        ((replace(X, shape=(None, 7)), Y), "the export has the size 7 of dimension 1 of its input x baked in, where the model's own export "
+         "takes 6.", "export with InputSpec([None, None], ...)."),
+    ],
+)  # fmt: skip
+def test_other_inputs_are_named(given: tuple[TensorSpec, ...], sentence: str, remedy: str) -> None:
+    finding = compare(inputs(*given), inputs(X, Y))
+    assert finding is not None
+    assert sentence in finding.cause
+    assert (finding.kind, finding.name, finding.remedy) == ("setting", "input_spec", remedy)
+    assert finding.facts[1] == ("inputs of the model's own export", "x float32[None, 6], y float32[None, 2]")
+
+
+HEADS = (op("matmul", "x", "fc.weight"), op("relu", 0), op("matmul", 1, "aux.weight"))
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "sentence"),
+    [
+        ((0, 2), (2,), "the export has 2 outputs, the model's own export 1: output 0 (behind `fc`) is one more."),
+        ((2,), (0, 2), "the export has 1 output, the model's own export 2: output 0 (behind `fc`) is missing."),
+        ((2, 0), (0, 2), "the outputs are in another order: output 0 of the export is output 1 of the model, output 1"),
+        ((0,), (2,), "output 0 of the export comes from `fc`, where the model's comes from `aux`."),
+    ],
+)
+def test_other_outputs_are_named_with_the_layer_behind_them(given: tuple[int, ...], own: tuple[int, ...], sentence: str) -> None:
+    names = {"fc.weight": "fc.weight", "aux.weight": "aux.weight"}
+    finding = compare(program(*HEADS, outputs=given), program(*HEADS, outputs=own), names, names)
+    assert finding is not None
+    assert finding.cause.startswith(sentence)
+    assert finding.kind == "output"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            (*FC, op("relu", 1), op("softmax", 2, axis=-1)),
+            "softmax is applied once more in the export: the export has one operator more",
+        ),
+        (
+            (*FC, op("scale", 1, scale=2.0, bias=3.0), op("relu", 2)),
+            "the export has one operator more: scale by 2.0 plus 3.0 behind `fc`",
+        ),
+        ((*FC, op("cast", 1, out_dtype="float16"), op("relu", 2)), "the export has one operator more: cast to float16 behind `fc`"),
+        ((*FC, op("tanh", 1)), "the export has tanh behind `fc` where the model's own export has relu"),
+        ((op("matmul", "x", "fc.weight"), op("relu", 0)), "the export lacks one operator of the model's own export: add of `fc`"),
+        (
+            (op("matmul", "x", "fc.weight"), op("add", 0), op("relu", 1)),
+            "the export has add with no parameter where the model's own export has add with fc.bias",
+        ),
+    ],
+)
+def test_operators_that_are_more_fewer_or_others_are_named_with_their_place(given: tuple[Operator, ...], sentence: str) -> None:
+    names = {"fc.weight": "fc.weight", "fc.bias": "fc.bias"}
+    finding = compare(program(*given), program(*FC, op("relu", 1)), names, names)
+    assert finding is not None
+    assert finding.cause.startswith(sentence), finding.cause
+
+
+def test_an_operator_that_takes_other_or_more_values_is_named() -> None:
+    names = {"fc.weight": "fc.weight"}
+    own = program(op("matmul", "x", "fc.weight"), op("relu", 0), op("concat", 0, 1, axis=1))
+    other = compare(program(op("matmul", "x", "fc.weight"), op("relu", 0), op("concat", 1, 1, axis=1)), own, names, names)
+    more = compare(program(op("matmul", "x", "fc.weight"), op("relu", 0), op("concat", 0, 1, 1, axis=1)), own, names, names)
+    assert other is not None
+    assert (
+        "takes the output of relu behind `fc` in the export, the output of matmul of `fc` in the model's own export" in other.cause
+    )
+    assert more is not None
+    assert "takes 3 inputs in the export, 2 in the model's own export" in more.cause
+
+
+def test_what_the_export_lacks_is_placed_between_two_layers() -> None:
+    names = {"one.weight": "one.weight", "two.weight": "two.weight"}
+    finding = compare(
+        program(op("matmul", "x", "one.weight"), op("matmul", 0, "two.weight")),
+        program(op("matmul", "x", "one.weight"), op("relu", 0), op("matmul", 1, "two.weight")), names, names,
+    )  # fmt: skip
+    assert finding is not None
+    assert finding.cause == "the export lacks one operator of the model's own export: relu behind `one`, before `two`."
+
+
+def test_the_line_of_code_stands_below() -> None:
+    given = program(*FC, replace(op("tanh", 1), location="net.py:7"))
+    finding = compare(given, program(*FC, op("relu", 1)))
+    assert finding is not None
+    assert ("line of code", "net.py:7") in finding.facts
+
+
 def test_graphs_of_two_formats_are_not_compared() -> None:
     assert compare(program(*FC, form="pdmodel"), program(*FC, op("relu", 1))) is None
 
@@ -190,7 +296,7 @@ def test_the_number_of_differences_is_counted_and_the_others_are_facts() -> None
     ("number", "text"),
     [(1.0, "1.0"), (1000.0, "1000.0"),
      (1e-5, "1e-05"), (struct.unpack("f", struct.pack("f", 0.1))[0], "0.1"), (1.000004, "1.000004"), (3, "3"),
-     (float("nan"), "nan"), ((1, -1), "[1, -1]")],
+     (float("nan"), "nan"), ((1, -1), "[1, -1]"), (("all", 0.5, "in shape", (2, 3)), "0.5 in shape [2, 3]")],
 )  # fmt: skip
 def test_numbers_are_shown_with_the_fewest_digits(number: Any, text: str) -> None:
     assert shown(number) == text

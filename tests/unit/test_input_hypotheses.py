@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from typing import Any
 
@@ -13,11 +14,13 @@ from pytest_paddle_infer.diagnosis.agreement import apart, close, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Placement, render
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
-from pytest_paddle_infer.diagnosis.normalisation import Normalisation, known, recognised
-from pytest_paddle_infer.diagnosis.pictures import upright
+from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
+from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
 from pytest_paddle_infer.diagnosis.pipelines import identify
-from pytest_paddle_infer.diagnosis.refusals import explain_refusal
-from pytest_paddle_infer.diagnosis.steps import STEPS
+from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry
+from pytest_paddle_infer.diagnosis.refusals import _REFUSALS, RETURNED, explain_refusal
+from pytest_paddle_infer.diagnosis.steps import _REMEDIES, STEPS
+from pytest_paddle_infer.engine import processing
 
 RANDOM = np.random.default_rng(0)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -82,6 +85,7 @@ RIGHT = normalised(RAW)
         ),
         (RAW * 255, "scaling", "leaves out the division by 255 and leaves out the normalisation (mean and std)"),
         (RAW, "normalisation", "leaves out the normalisation (mean and std)"),
+        (RIGHT[:, ::-1] * 3 + 0.1, "channel order", BGR),
         (normalised(RAW, MEAN, (1, 1, 1)), "normalisation", "leaves out the division by the standard deviation"),
         (normalised(RAW, (0, 0, 0)), "normalisation", "leaves out the mean"),
         (normalised(RAW, MEAN[::-1], STD[::-1]), "normalisation", "uses mean and std in reverse order (BGR)"),
@@ -107,6 +111,32 @@ def test_a_step_that_the_tensors_alone_tell_is_named(inference: Array, name: str
     assert said(found) == sentence
     assert found is not None
     assert found.name == name
+
+
+CONVERT, SCALE = "convert BGR to RGB", "scale pixels in both"
+TRANSPOSE, NORMALISE = "bring HWC to CHW", "use the same mean and std"
+
+
+@pytest.mark.parametrize(
+    ("inference", "remedies"),
+    [
+        (RIGHT[:, ::-1], [CONVERT]),
+        (normalised(RAW[:, ::-1] * 255), [CONVERT, SCALE]),
+        (RAW[:, ::-1], [CONVERT, NORMALISE]),
+        (RAW * 255, [SCALE, NORMALISE]),
+        (RIGHT[:, ::-1].transpose(0, 2, 3, 1), [TRANSPOSE, CONVERT]),
+        (RIGHT[0].transpose(1, 2, 0), [TRANSPOSE, "make the inference preprocessing return the shape"]),
+        ((RAW * 255).astype(np.float64), ["cast the tensor to the model's dtype", SCALE, NORMALISE]),
+    ],
+    ids=lambda value: " + ".join(value) if isinstance(value, list) else "",
+)
+def test_each_of_two_faults_has_its_remedy(inference: Array, remedies: list[str]) -> None:
+    found = explain_input(RIGHT, inference if inference.dtype == np.float64 else inference.astype(np.float32))
+    assert found is not None
+    parts = found.remedy.split("; ")
+    assert len(parts) == len(remedies)
+    assert all(part.startswith(remedy) for part, remedy in zip(parts, remedies)), parts
+    assert found.remedy.count(".") == found.remedy.endswith(".")
 
 
 def test_a_shifted_crop_is_named_with_its_direction() -> None:
@@ -250,6 +280,12 @@ SLIPS: dict[str, tuple[dict[str, Any], str, str]] = {
     "mirror": ({"mirror": True}, "mirror", "mirrors the picture left to right"),
     "shift": ({"shift": 1}, "crop", "shifts the crop by a pixel to the right"),
     "other size": ({"side": 32, "short": 36}, "shape", "feeds 32x32 where the training preprocessing feeds 24x24"),
+    "nearest and mirror": ({"how": FILTERS.NEAREST, "mirror": True}, "interpolation", "resizes with nearest where the training "
+                           "preprocessing resizes with bilinear, and mirrors the picture left to right"),
+    "nearest and BGR": ({"how": FILTERS.NEAREST, "channels": "BGR"}, "interpolation", f"resizes with nearest where the training "
+                        f"preprocessing resizes with bilinear, and {BGR}"),
+    "own mean and std": ({"mean": (0.3, 0.31, 0.32), "std": (0.2, 0.21, 0.22)}, "normalisation", "normalises with mean (0.3, 0.31, 0.32) "
+                         "and std (0.2, 0.21, 0.22) where the training preprocessing uses ImageNet's statistics"),
     "nearest and no mean": ({"how": FILTERS.NEAREST, "mean": (0, 0, 0), "std": (1, 1, 1)}, "interpolation",
                             "resizes with nearest where the training preprocessing resizes with bilinear, and leaves out the normal"),
 }  # fmt: skip
@@ -263,6 +299,13 @@ def test_a_step_planted_in_a_program_is_named(slip: str, seed: int) -> None:
     assert said(found).startswith(sentence)
     assert found is not None
     assert found.name == name
+
+
+def test_two_steps_of_whole_programs_have_their_remedies_too() -> None:
+    found = compared(pair(), how=FILTERS.NEAREST, mean=(0, 0, 0), std=(1, 1, 1))
+    assert found is not None
+    assert found.remedy.startswith("resize with the same interpolation")
+    assert f"; {NORMALISE}" in found.remedy
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -282,9 +325,101 @@ def test_noise_and_other_pictures_accuse_nobody(seed: int) -> None:
     for wrong in (noise, other, one + 0.3 * noise):
         assert explain_input(one, wrong, images) is None
         assert explain_input(one, wrong) is None
+    second = one.copy()
+    second[1] += noise[1]
+    assert ("samples", "1 of 2 differ: 1") in describe_inputs(one, second, images)
     facts = dict(describe_inputs(one, noise, images))
     assert facts["training"].startswith("resize the short side to 28, crop 24x24 (bilinear), x / 255, ImageNet's statistics")
     assert facts["inference"] == "no usual program makes this tensor of the picture"
+
+
+def test_the_other_way_round_is_named_too() -> None:
+    images = pair()
+    training = np.concatenate([prepared(image, channels="BGR") for image in images])
+    inference = np.concatenate([prepared(image, how=FILTERS.NEAREST) for image in images])
+    assert said(explain_input(training, inference, images)).endswith("feeds the channels in reverse order (RGB for BGR)")
+
+
+def test_three_steps_are_told_one_by_one() -> None:
+    found = compared(pair(), how=FILTERS.NEAREST, mirror=True, channels="BGR")
+    assert found is not None
+    assert ("also", "it mirrors the picture left to right.") in found.facts
+    assert ("also", f"it {BGR}.") in found.facts
+
+
+def test_a_layout_beside_another_step_is_named_first() -> None:
+    images = [photograph(60, 47)]
+    training, inference = prepared(images[0]), prepared(images[0], how=FILTERS.NEAREST)
+    assert said(explain_input(training, inference.transpose(0, 2, 3, 1), images)).startswith(f"{NHWC}, and resizes with nearest")
+    assert said(explain_input(training, inference[0], images)).startswith(
+        "leaves out the batch dimension, and resizes with nearest"
+    )
+    noise = RANDOM.random((1, 24, 24, 3), dtype=np.float32)
+    assert said(explain_input(training, noise)) == NHWC
+
+
+def test_an_exif_orientation_that_only_deployment_applies_is_named() -> None:
+    stored = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph().save(stored, "png", exif=exif)
+    image = Image.open(stored)
+    found = explain_input(prepared(image, exif=False), prepared(image), [image])
+    assert said(found) == "applies the EXIF orientation, which the training preprocessing ignores"
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "sentence"),
+    [
+        (Geometry((24, 24), first=30, short=28), Geometry((24, 24), first=30, short=26), "makes other sizes: crop 30x30, resize to 26x26, "
+         "crop 24x24 (training: crop 30x30, resize to 28x28, crop 24x24)"),
+        (Geometry((24, 24), short=28), Geometry((24, 24), short=28, shift=(1, -2)),
+         "shifts the crop by 2 pixels (+1 to the right, -2 down)"),
+        (Geometry((24, 24), short=28, offset="floor"), Geometry((24, 24), short=28, offset="round"), "rounds the margins of the crop "
+         "otherwise, which shifts it by a pixel"),
+        (Geometry((24, 24), short=28), Geometry((24, 24), first=-1, short=24), "crops before resizing (crop the centre square, resize to "
+         "24x24) where the training preprocessing resizes the short side to 28"),
+        (Geometry((24, 24), short=28), Geometry((24, 24)), "crops without resizing where the training preprocessing resizes the short"),
+        (Geometry((24, 24), short=28), Geometry((24, 24), exact=(24, 24)),
+         "resizes to a square of 24x24 whatever the picture's shape where"),
+    ],
+)  # fmt: skip
+def test_each_way_to_place_the_picture_has_its_words(training: Geometry, inference: Geometry, sentence: str) -> None:
+    assert inference.style in _DONE
+    ((_, what),) = _geometry(training, inference)
+    assert what.startswith(sentence)
+
+
+def test_a_shifted_crop_is_shown_as_such() -> None:
+    assert str(Geometry((24, 24), short=28, shift=(1, -2))) == "resize the short side to 28, crop 24x24 shifted by 1, -2"
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "sentences"),
+    [
+        ("RGB", 1, ["converts to grey", "takes the red channel", "takes the green channel", "takes the blue channel"]),
+        ("I;16", 3, ["takes the high byte", "cuts off at 255"]),
+        ("RGB", 3, [DEFAULT, "turns it grey"]),
+        ("L", 3, ["repeats the grey channel"]),
+        ("LA", 3, ["drops the alpha channel", "blends the alpha channel with white", "blends the alpha channel with black"]),
+        ("P", 3, [DEFAULT, "blends the alpha channel with white", "blends the alpha channel with black", "takes the indices of the palette "
+                  "for colours", "turns it grey"]),
+        ("CMYK", 3, [DEFAULT, "takes three of the CMYK channels for RGB", "turns it grey"]),
+    ],
+)  # fmt: skip
+def test_what_programs_do_to_a_mode_is_known(mode: str, channels: int, sentences: list[str]) -> None:
+    made = conversions(mode, channels)
+    assert list(made) == sentences
+    picture = (
+        Image.fromarray(np.full((4, 4), 700, np.uint16)) if mode == "I;16" else Image.new(mode, (4, 4), 7 if mode == "L" else 0)
+    )
+    assert all(how(picture).size == (4, 4) for how in made.values())
+
+
+def test_nearest_of_opencv_takes_the_pixel_before() -> None:
+    row = np.tile(np.arange(0, 60, 10, dtype=np.uint8), (4, 1))
+    placement = Placement(None, (4, 4), 0, 0, 4, 4)
+    assert render(Image.fromarray(row), placement, "nearest with OpenCV's rounding")[0, :, 0].tolist() == [0, 10, 30, 40]
 
 
 def test_both_programs_are_shown_as_they_were_found() -> None:
@@ -392,6 +527,11 @@ def test_every_known_normalisation_is_recognised_by_its_line(program: Normalisat
     assert str(recognised(*program.line())).split(", ")[1:] == str(program).split(", ")[1:]
 
 
+def test_means_of_0_to_255_are_known_by_their_name() -> None:
+    own = next(each for each in known(3) if each.statistics == "ImageNet's means of 0 to 255 without std")
+    assert own.mean == pytest.approx([123.68 / 255, 116.779 / 255, 103.939 / 255])
+
+
 def test_an_unknown_normalisation_is_solved() -> None:
     own = Normalisation(1 / 255, (0.31,), (0.32,))
     found = recognised(*own.line())
@@ -425,6 +565,7 @@ BROADCAST = "preprocess raised ValueError for sample a: operands could not be br
         ("preprocess returned shape [4, 32, 32] for input 'x', which is [None, 3, 32, 32].", "RGBA", "mode",
          "does not convert the picture to RGB: its mode is RGBA, 4 channels for three"),
         ("preprocess returned 2 arrays; the model has 1 inputs: x.", "RGB", "shape", "returns 2 arrays where the model has 1 inputs"),
+        ("preprocess returned a dict without 'y'; the model's inputs are x, y.", "RGB", "shape", "returns a dict without the input 'y'"),
         ("preprocess returned list for input 'x'; it must return a numpy array", "RGB", "dtype",
          "returns list for input 'x', where a numpy array is needed"),
         (BROADCAST.format("(32,32,4)"), "RGBA", "mode", "does not convert the picture to RGB: its mode is RGBA, 4 channels for three"),
@@ -438,6 +579,32 @@ def test_a_refusal_is_explained_by_its_text(message: str, mode: str, name: str, 
     found = explain_refusal(message, Image.new(mode, (4, 4)))
     assert said(found) == sentence
     assert found is None or found.name == name
+    if found is not None and ("array" in sentence or "dict" in sentence):
+        assert found.remedy == RETURNED
+
+
+def test_each_refusal_that_is_known_is_one_that_the_engine_makes() -> None:
+    told = inspect.getsource(processing)
+    for pattern, _, _ in _REFUSALS:
+        start = pattern.partition(" (?P")[0].partition(r" '")[0]
+        assert start in told, start
+
+
+def test_each_step_has_a_remedy() -> None:
+    assert set(_REMEDIES) == set(STEPS)
+    assert all(remedy.endswith(".") for remedy in _REMEDIES.values())
+
+
+@pytest.mark.parametrize("number", [255, 256, 127.5])
+def test_a_division_that_training_does_not_make_is_named(number: float) -> None:
+    raw = Normalisation(1.0, (0.0,), (1.0,))
+    found = difference(raw, np.array([1 / number]), np.array([0.0]), solve=False)
+    assert found == ("scaling", f"divides by {number}, which the training preprocessing does not")
+
+
+def test_a_normalisation_that_training_does_not_make_is_named() -> None:
+    found = difference(Normalisation(1 / 255, (0.0,), (1.0,)), *Normalisation(1 / 255, (0.5,), (0.5,)).line(), solve=False)
+    assert found == ("normalisation", "normalises with mean and std of 0.5 where the training preprocessing does not normalise")
 
 
 # -- agreement ---------------------------------------------------------------------------------------------------------

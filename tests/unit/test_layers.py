@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 import numpy as np
@@ -237,6 +237,8 @@ def test_no_time_is_said() -> None:
     search = search_graph(net.trace, graph(replaced(CHAIN, 2, linear(2, scale=1.01))), net, over=lambda: True)
     assert search.finding is None
     assert search.reason == "there was no time to look beyond relu (ReLU)."
+    search = search_graph(net.trace, graph(replaced(CHAIN, 0, linear(1, scale=1.01))), net, over=lambda: True)
+    assert search.reason == "there was no time to look at any layer."
 
 
 def test_a_tensor_of_one_round_number_proves_nothing() -> None:
@@ -356,6 +358,36 @@ def test_a_finding_between_layers_names_both_and_the_operators() -> None:
     assert (found.kind, found.name) == ("operator", "gelu")
 
 
+@pytest.mark.parametrize(
+    ("apart", "sentence", "fact"),
+    [
+        (None, "its input agrees to 1e-07, the graph holds no value like its output.", "no value of its shape"),
+        (
+            np.inf,
+            "its input agrees to 1e-07, its output is no longer finite where the layer's is, or the reverse.",
+            "differs by inf",
+        ),
+        (0.01, "its input agrees to 1e-07, its output differs by 1.0e-02 of its largest value.", "differs by 0.01"),
+    ],
+)
+def test_a_finding_inside_a_layer_says_how_its_output_differs(apart: float | None, sentence: str, fact: str) -> None:
+    finding = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)), input_error=1e-7, output_error=apart)
+    assert finding.sentence() == f"the difference starts inside fc (Linear): {sentence}"
+    assert ("its output", fact) in finding.facts()
+
+
+def test_a_finding_at_the_ends_of_the_network_names_its_input_and_output() -> None:
+    finding = LayerFinding(None)
+    assert finding.sentence() == "the difference starts between layers: after the network's input, before the network's output."
+    assert finding.facts()[:2] == (("after", "the network's input"), ("before", "the network's output"))
+
+
+def test_a_layer_that_the_graph_lacks_is_listed_as_no_difference() -> None:
+    found = LayerSearch(LayerFinding(None), unmatched=("relu",)).as_finding("export")
+    assert found is not None
+    assert ("not in the graph", "relu; not taken for a difference") in found.facts
+
+
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 
@@ -381,6 +413,25 @@ def test_nan_of_code_between_layers_is_pinned_on_no_layer() -> None:
         fault = first_not_finite(Net([linear(1), code(np.log), relu()]).trace)
     assert fault is not None
     assert (fault.where, fault.what, fault.kind) == ("the code before relu (ReLU)", "NaN", "code")
+
+
+def test_nan_of_the_input_and_of_the_code_around_the_layers_is_said() -> None:
+    poisoned = np.full((3, 8), np.nan, np.float32)
+    net, bare = Net(CHAIN), Net([])
+    tensors = (poisoned, *net.trace.tensors[1:])
+    given = first_not_finite(replace(net.trace, tensors=tensors))
+    assert given is not None
+    assert given.sentence() == "the first NaN of the training engine is made by the network's input from what it was given."
+    alone = first_not_finite(replace(bare.trace, tensors=(poisoned,)))
+    assert alone is not None
+    assert alone.where == "the network"
+    with np.errstate(all="ignore"):
+        last = first_not_finite(Net([linear(1), code(np.log)]).trace)
+    assert last is not None
+    assert last.where == "the code after fc1 (Linear)"
+    fed = first_not_finite_in_graph(GraphRun((Value("", poisoned),), (poisoned,)))
+    assert fed is not None
+    assert fed.sentence() == "the first NaN of the exported graph is made by the graph's input from what it was given."
 
 
 def test_the_first_nan_of_a_graph_names_its_operator() -> None:

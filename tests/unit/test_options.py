@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,26 @@ def test_a_directory_of_baselines_that_is_a_file_is_an_option_error(tmp_path: Pa
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match=r"^--paddle-perf-compare: the baselines in .*choose another .* --paddle-perf-dir\.$"):
         check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path / "file")}), [])
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"autolog": "auto_log", "perf_save": "new"},
+            "--paddle-autolog=auto_log times on its own clock; leave it out where baselines are",
+        ),
+        (
+            {"exported": "here", "export_dir": "there"},
+            "--paddle-export-dir copies what the plugin exports; with --paddle-exported it",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_are_an_option_error(tmp_path: Path, given: dict[str, Any], sentence: str) -> None:
+    made = replace(settings(), **{name: str(tmp_path) if "export" in name else value for name, value in given.items()})
+    with pytest.raises(OptionError) as caught:
+        check_paths(made, [])
+    assert str(caught.value).startswith(sentence)
 
 
 # -- read_marker -------------------------------------------------------------------------------------------------------

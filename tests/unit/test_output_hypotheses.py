@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.diagnosis.answers import explain_answers
+from pytest_paddle_infer.diagnosis.answers import _REMEDY, explain_answers
 from pytest_paddle_infer.diagnosis.finding import STAGES, Array, Finding
-from pytest_paddle_infer.diagnosis.outputs import explain_outputs, where
+from pytest_paddle_infer.diagnosis.outputs import _LOOK, _REMEDIES, explain_outputs, where
 from pytest_paddle_infer.transforms import Prediction
 
 RANDOM = np.random.default_rng(0)
@@ -50,10 +50,10 @@ def bfloat16(x: Array) -> Array:
 def test_swapped_outputs_are_named() -> None:
     assert said(explain_outputs([A, B], [B, A])) == (
         "order",
-        "the outputs are in another order: of the inference engine output 0 holds output 1, output 1 holds output 0.",
+        "the outputs of the inference engine are in another order: output 0 holds output 1, output 1 holds output 0.",
     )
     assert said(explain_outputs([A, B, C], [A, C, B]))[1] == (
-        "the outputs are in another order: of the inference engine output 1 holds output 2, output 2 holds output 1."
+        "the outputs of the inference engine are in another order: output 1 holds output 2, output 2 holds output 1."
     )
     found = explain_outputs([A, LOGITS], [LOGITS, A], names=("boxes", "scores"))
     assert said(found)[0] == "order"
@@ -144,6 +144,45 @@ def test_nan_on_one_side_only_is_named_with_its_place() -> None:
     assert explain_outputs([broken], [LOGITS]) is None
 
 
+LOGGED = np.log(PROB)
+SHIFTED = (np.arange(72) % 9).reshape(2, 6, 6)
+MOST = SHIFTED + 1
+MOST[0, 0, 0] = 5
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "name", "part"),
+    [
+        (LOGITS, LOGITS.reshape(5, 8), "shape", "is [5, 8], the training engine's [4, 10]: the export reshapes it."),
+        (LOGITS, LOGITS[None], "shape", "the export adds an axis."),
+        (LOGITS[None], LOGITS, "shape", "the export squeezes it."),
+        (LOGGED, LOGITS, "log_softmax", "log_softmax is missing from the exported model: log_softmax of its output"),
+        (SHIFTED, MOST, "offset", "71 of 72 class ids of the inference engine are the training engine's +1."),
+        (
+            LOGITS,
+            LOGITS.astype(np.float16),
+            "dtype",
+            "answers float16 where the training engine answers float32; the values agree.",
+        ),
+    ],
+)
+def test_another_shape_end_or_offset_is_named_with_what_to_do(training: Array, inference: Array, name: str, part: str) -> None:
+    found = explain_outputs([training], [inference])
+    assert said(found)[0] == name
+    assert part in said(found)[1]
+    assert found is not None
+    assert found.remedy == _REMEDIES.get(name, _LOOK)
+
+
+def test_of_several_outputs_the_one_that_tells_is_named_with_how_many_differ() -> None:
+    one = explain_outputs([A, PROB], [A, LOGITS], names=("boxes", "scores"))
+    two = explain_outputs([A, PROB], [A[::-1] * 2 + B, LOGITS], names=("boxes", "scores"))
+    assert one is not None
+    assert two is not None
+    assert one.facts[0] == ("output", "1 (scores); the others agree")
+    assert two.facts[0] == ("output", "1 (scores); 1 more of 2 outputs differ")
+
+
 def test_only_one_wrong_sample_is_shown_by_its_number() -> None:
     long = RANDOM.normal(0, 1, (20, 6)).astype(np.float32)
     wrong = long.copy()
@@ -230,15 +269,22 @@ def moved(by: int) -> list[Prediction]:
         ([int(row.argmax()) for row in SCORES], [int(row.argmin()) for row in SCORES], SCORES, "argmax", "argmin for argmax"),
         (list(SQUARE.argmax(axis=1)), list(SQUARE.argmax(axis=2)), SQUARE, "argmax axis", "takes argmax over the wrong axis"),
         ([0.123456, 0.654321], [0.12, 0.65], None, "precision", "rounds the answer to 2 digits"),
+        ([{"p": 25.0}, {"p": 50.0}], [{"p": 0.25}, {"p": 0.5}], None, "scale", "gives shares of one where the training postprocessing "
+         "gives percent (['p'])"),
+        ([0.25, 0.5], [0.75, 1.5], None, "scale", "multiplies the answer by 3"),
+        ([0.25, 0.5], [1.5, 1.75], None, "offset", "adds +1.25 to the answer"),
+        ([0.25, 0.5], [float(np.log(0.25)), float(np.log(0.5))], None, "log", "gives the logarithm of the answer"),
+        ([1.75, 2.5, 9.25], [1, 2, 9], None, "precision", "cuts the answer to whole numbers"),
         (ANSWERS, ANSWERS, SCORES, "", ""),
         ([1, 5, 9], [2, 7, 3], None, "", ""),
         ([0.3, 0.8, 0.1], [0.9, 0.2, 0.5], None, "", ""),
         ([1], [1, 2], None, "", ""),
         ([], [], None, "", ""),
     ],
-)
+)  # fmt: skip
 def test_what_was_done_to_the_answers_is_named(training: Any, inference: Any, scores: Any, name: str, part: str) -> None:
     found = explain_answers(training, inference, scores)
     assert said(found)[0] == name
     assert part in said(found)[1]
     assert found is None or (found.stage, found.kind) == ("postprocess", "step")
+    assert found is None or found.remedy == _REMEDY

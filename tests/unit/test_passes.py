@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -319,6 +319,20 @@ def test_where_nothing_that_can_be_deleted_is_guilty_the_kernels_are() -> None:
     assert made.cause == expected
     assert made.certain
     assert made.remedy.startswith("configure the variant with config.disable_mkldnn()")
+
+
+def test_where_the_only_pass_is_not_guilty_the_kernels_are() -> None:
+    made = told(Engine(names(1), kernels=0.25).search())
+    assert (
+        made.cause == "no optimisation pass is guilty: with the one deleted the answers still differ by 0.25, so its kernels do it."
+    )
+
+
+def test_a_trial_that_ends_without_outputs_is_told_as_such() -> None:
+    world = Engine(names(3))
+    found = search(lambda without: replace(world.run(without), outputs=None), agrees, EXPECTED, Deadline(9, lambda: 0.0))
+    assert found.full is not None
+    assert found.full.died == "gives no outputs"
 
 
 def test_where_one_pass_cannot_be_deleted_the_rest_is_acquitted_and_the_kernels_are_not_accused() -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
 import pytest
-from failed_parity import EVIDENCE, EXACT, OFF, TRAINED, failed
+from failed_parity import EVIDENCE, EXACT, FAILURE, OFF, TRAINED, failed
 
 from pytest_paddle_infer.engine.inference import EngineSetup
 from pytest_paddle_infer.engine.replay import Reloaded, Rerun
 from pytest_paddle_infer.evidence.arrays import EvidenceError
 from pytest_paddle_infer.evidence.folder import keep
+from pytest_paddle_infer.evidence.reading import COPY
 from pytest_paddle_infer.evidence.record import Death
-from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
-from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, _Replay, replay
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError, WorkerFailure
+from pytest_paddle_infer.replaying import WHOLE, ReplayOptions, UndecidedError, _Replay, replay
 
 NOW = {"paddle_version": "9.9.9"}
 LOAD = "inference engine (onednn): load the model"
@@ -29,7 +32,12 @@ Answer = Callable[..., Any]
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
     """`answers(outputs, **changes)`: replays a folder whose engine now gives these outputs, or raises this failure."""
 
-    def ask(outputs: Any, left_out: tuple[str, ...] = (), evidence: Any = RAN, **changes: Any) -> str:
+    (tmp_path / "export").mkdir()
+    for suffix in (".json", ".pdiparams"):
+        (tmp_path / "export" / f"inference{suffix}").write_text("kept")
+    export = ExportedModel(tmp_path / "export")
+
+    def ask(outputs: Any, left_out: tuple[str, ...] = (), evidence: Any = RAN, edit: Any = None, **changes: Any) -> str:
         def again(self: _Replay) -> Rerun:
             if isinstance(outputs, WorkerFailure):
                 raise outputs
@@ -39,9 +47,16 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
         monkeypatch.setattr(_Replay, "_again", again)
         monkeypatch.setattr(_Replay, "_check_files", lambda self: None)
         monkeypatch.setattr(_Replay, "_paddle", lambda self: "9.9.9")
-        return replay(keep(failed(**changes), None, tmp_path), ReplayOptions(EngineSetup()))
+        path = keep(failed(**changes), export, tmp_path)
+        if edit is not None:
+            edit(path)
+        return replay(path, ReplayOptions(EngineSetup()))
 
     return ask
+
+
+def change_model(folder: Path) -> None:
+    (folder / "model" / "inference.pdiparams").write_text("changed")
 
 
 def red(answers: Answer, outputs: Any, **changes: Any) -> Failure:
@@ -175,9 +190,84 @@ def test_a_folder_without_inputs_is_undecided(answers: Answer) -> None:
         answers([TRAINED], inputs=())
 
 
+def test_a_model_that_was_changed_leads_with_what_is_found_now_and_says_what_changed(answers: Answer, tmp_path: Path) -> None:
+    failure = red(answers, [OFF], edit=change_model)
+    assert failure.title.startswith(
+        "tiny, onednn:threads=2, changed since it was kept: output: 1 of 10 elements differ by more than"
+    )
+    facts = dict(failure.facts)
+    assert failure.facts[0] == ("then", "tiny, onednn:threads=2: a cause.")
+    assert facts["changed"] == "model/inference.pdiparams since it was kept"
+    assert "weights" not in facts, "the facts of the other model are not this one's"
+    (model,) = tmp_path.glob("tiny-*/model")
+    command = f"pytest --paddle-model=tiny --paddle-variant=onednn:threads=2 --paddle-exported={model}"
+    assert failure.remedy == f"a replay does not look for the cause of what changed; the checkpoints do: {command}"
+
+
+def test_a_changed_model_that_dies_as_before_is_not_given_the_old_cause(answers: Answer) -> None:
+    failure = red(answers, DEAD, inference=None, death=Death(LOAD, "signal", DEAD.detail), edit=change_model)
+    assert failure.title.startswith("tiny, onednn:threads=2, changed since it was kept: the inference engine (onednn) died in")
+    assert dict(failure.facts)["then"] == "tiny, onednn:threads=2: a cause."
+    assert "model/inference.pdiparams" in dict(failure.facts)["changed"]
+
+
+def test_a_changed_model_that_agrees_is_green_and_said_to_be_changed(answers: Answer) -> None:
+    told = answers([TRAINED], edit=change_model)
+    assert told.startswith("tiny, onednn:threads=2 no longer differs: ")
+    assert "(model/inference.pdiparams since it was kept; 3.3.1 then, 9.9.9 now" in told
+
+
+def test_the_figures_say_of_which_samples_they_are(answers: Answer) -> None:
+    assert dict(red(answers, [OFF]).facts)["samples"] == "4 to 5 (a.png, b.png); the figures are of these alone, which were kept"
+
+
+@pytest.mark.parametrize("program", ["preprocess", "postprocess"])
+def test_a_death_in_the_users_program_is_undecided(answers: Answer, program: str) -> None:
+    """The engine alone never died, so that its answer tells nothing."""
+    death = Death("inference engine (onednn): run sample a.png", "signal", DEAD.detail)
+    with pytest.raises(UndecidedError, match=rf"it failed in the {program}, which a replay does not run \(tiny.*: a cause\)"):
+        answers([TRAINED], inference=None, death=death, failure=replace(FAILURE, stage=program))
+
+
 def test_a_request_that_was_edited_to_nonsense_is_damage(tmp_path: Path) -> None:
     path = keep(failed(), None, tmp_path)
     text = (path / "configuration.json").read_text()
     (path / "configuration.json").write_text(text.replace('"threads": 2', '"threads": "two"'))
-    with pytest.raises(EvidenceError, match=r"the request in configuration\.json is not what it should be"):
+    with pytest.raises(EvidenceError, match=r"the request in configuration\.json is not what it should be") as caught:
         replay(path, ReplayOptions(EngineSetup()))
+    assert caught.value.remedy == COPY
+
+
+def test_a_model_that_is_not_whole_is_said_before_paddle_reads_it_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Replay, "_paddle", lambda self: "9.9.9")
+    path = keep(failed(), None, tmp_path)
+    (path / "model").mkdir(exist_ok=True)
+    with pytest.raises(ConformanceFailure) as caught:
+        replay(path, ReplayOptions(EngineSetup(python="other")))
+    assert re.search(
+        r"tiny, onednn:threads=2: inference\.\w+ and .* are missing; .* holds no file of that name\.", str(caught.value)
+    )
+    assert caught.value.failure.remedy == WHOLE
+
+
+def test_a_variant_that_cannot_run_here_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Asked:
+        def __init__(self, name: str, *_: Any) -> None:
+            self.name = name
+
+        def call(self, step: str, *_: Any, timeout: float) -> str:
+            asked.append(step)
+            return "no GPU is visible"
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("pytest_paddle_infer.engine.worker.Worker", Asked)
+    monkeypatch.setattr(_Replay, "_check_files", lambda self: None)
+    with pytest.raises(UnavailableError) as caught:
+        replay(keep(failed(), None, tmp_path), ReplayOptions(EngineSetup()))
+    assert str(caught.value) == "tiny, onednn:threads=2: the variant is not available here: no GPU is visible."
+    assert asked == ["inference engine (onednn:threads=2): ask what this build can run"]

@@ -439,6 +439,40 @@ def test_what_is_no_json_of_ours_is_refused(tmp_path: Path, text: str) -> None:
         read(tmp_path)
 
 
+def test_a_report_that_the_system_does_not_give_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(ReportError, match=r"report\.json cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+def test_a_figure_that_is_no_number_is_damage() -> None:
+    made = json.loads(json.dumps(content(passed())))
+    made["models"][0]["variants"][0]["output_error_relative"] = "much"
+    with pytest.raises(
+        ReportError, match=r"is damaged \(output_error_relative is 'much', which is no number\): run the tests again"
+    ):
+        of_content(made, PATH)
+
+
+def test_without_numpy_nothing_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr("pytest_paddle_infer.report.comparison.compare", missing)
+    one = str(write(tmp_path / "a", passed()))
+    assert program.main(["compare", one, one]) == 2
+    assert capsys.readouterr().out == "numpy is not installed, and times cannot be judged without it; `doctor` says what to do.\n"
+
+
+def test_a_variant_of_the_second_report_alone_and_a_run_that_ended_early_are_told() -> None:
+    found = compare(saved(passed()), saved(passed(), passed(variant="onednn"), verdict="incomplete"))
+    text = " ".join(" ".join(command.lines(found, "a", "b")).split())
+    assert "only in B" in text
+    assert "the run itself: incomplete" in text
+
+
 def test_a_newer_minor_version_with_keys_of_its_own_is_read(tmp_path: Path) -> None:
     assert read(write(tmp_path / "rep", passed(), schema_version="1.9", more=1)).verdict == "passed"
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from failed_parity import EXACT, FLOOR, OFF, TRAINED, failed
+from failed_parity import EVIDENCE, EXACT, FAILURE, FLOOR, OFF, TRAINED, failed
 
 from pytest_paddle_infer import evidence
+from pytest_paddle_infer.deployed.calls import told
 from pytest_paddle_infer.evidence.folder import keep
 from pytest_paddle_infer.evidence.record import Death, as_text, judged, verdict_json
 from pytest_paddle_infer.judge.closeness import Noise, Rule, Tolerance
@@ -73,12 +76,14 @@ def test_the_script_agrees_with_the_judge(compare: Compare, name: str, trained: 
     reference = None if exact is None else [exact]
     (verdict,) = judged(("",), (rule,), [trained], [ours], reference, 4, 2)
     kept = failed(training=[trained], inference=[ours], reference=reference, rules=(rule,), verdicts=())
-    told = json.loads(as_text(verdict_json(kept, {}, "", "")))["outputs"][0]
-    far, apart, _ = compare(ours, trained, exact, told)
+    entry = json.loads(as_text(verdict_json(kept, {}, "", "")))["outputs"][0]
+    far, apart, limit = compare(ours, trained, exact, entry)
     assert (far <= 1) == verdict.passed, (far, verdict.problem)
     if np.isfinite(far) and trained.dtype.kind in "fc":
         assert far == pytest.approx(verdict.excess, rel=1e-6)
-        assert np.isfinite(apart)
+        # over the largest value, as the failure and the replay have it; with rtol each element has a limit of its own
+        assert apart == pytest.approx(verdict.error, rel=1e-6)
+        assert (limit == pytest.approx(verdict.limit, rel=1e-6)) or isinstance(rule, Tolerance)
 
 
 class Handle:
@@ -94,7 +99,7 @@ class Handle:
         return self.array
 
 
-def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch) -> int:
+def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch, version: str = "3.3.1") -> int:
     """The exit status of a folder's script with a Paddle that answers this."""
     predictor = SimpleNamespace(
         get_input_names=lambda: ["x"],
@@ -106,7 +111,7 @@ def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch)
     paddle, inference = ModuleType("paddle"), ModuleType("paddle.inference")
     config = SimpleNamespace(disable_mkldnn=int, delete_pass=lambda name: None, disable_glog_info=int)
     vars(inference).update(Config=lambda *files: config, create_predictor=lambda config: predictor)
-    vars(paddle).update(inference=inference, __version__="3.3.1")
+    vars(paddle).update(inference=inference, __version__=version)
     monkeypatch.setitem(sys.modules, "paddle", paddle)
     monkeypatch.setitem(sys.modules, "paddle.inference", inference)
     with pytest.raises(SystemExit) as ended:
@@ -118,27 +123,66 @@ def status_of(folder: Path, outputs: list[Any], monkeypatch: pytest.MonkeyPatch)
 LATER: dict[str, Any] = {
     "inference": [TRAINED], "died_later": True, "death": Death("inference engine (onednn): run on a clone", "signal", "died"),
 }  # fmt: skip
-ALONE = "what failed is not in the outputs of this batch alone, so this run tells nothing.\n"
+NOTHING = ", so this run tells nothing.\n"
+ALONE = "what failed is not in these outputs"
+LOST = "something was left out"
+BUFFER = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("set_model_buffer", (b"graph", 5), {}, own=True)))
+GONE = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("enable_mkldnn", (), {})))
 
 
 @pytest.mark.parametrize(
-    ("changes", "outputs", "status"),
+    ("changes", "outputs", "status", "last"),
     [
-        ({}, [OFF], 1),
-        ({}, [TRAINED], 0),
-        ({}, [TRAINED, TRAINED], 1),
-        ({"inference": [TRAINED]}, [TRAINED], 2),
-        (LATER, [TRAINED], 2),
-        (LATER, [OFF], 1),
-        ({**LATER, "died_later": False}, [TRAINED], 0),
+        ({}, [OFF], 1, "it differs.\n"),
+        ({}, [TRAINED], 0, "it runs, and nothing differs.\n"),
+        ({}, [TRAINED, TRAINED], 1, "it differs.\n"),
+        ({"inference": [TRAINED]}, [TRAINED], 2, ALONE + NOTHING),
+        (LATER, [TRAINED], 2, ALONE + NOTHING),
+        (LATER, [OFF], 1, "it differs.\n"),
+        ({**LATER, "died_later": False}, [TRAINED], 0, "it runs, and nothing differs.\n"),
+        ({**LATER, "died_later": False, "failure": replace(FAILURE, stage="postprocess")}, [TRAINED], 2, ALONE + NOTHING),
+        ({"evidence": BUFFER}, [TRAINED], 2, LOST + NOTHING),
+        ({"evidence": BUFFER}, [OFF], 1, "it differs.\n"),
+        ({"evidence": GONE}, [TRAINED], 2, LOST + NOTHING),
     ],
-    ids=["differs", "agrees", "another output", "not in the outputs", "died later", "died later, differs", "died, agrees"],
+    ids=[
+        "differs",
+        "agrees",
+        "another output",
+        "not in the outputs",
+        "died later",
+        "died later, differs",
+        "died, agrees",
+        "died in postprocess",
+        "left out",
+        "left out, differs",
+        "not in this Paddle",
+    ],
 )
 def test_the_exit_status_tells_a_difference_from_agreement_and_both_from_what_the_batch_cannot_show(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], changes: Any, outputs: Any, status: int
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], changes: Any, outputs: Any, status: int,
+    last: str,
+) -> None:  # fmt: skip
     folder = keep(failed(**changes), None, tmp_path)
     assert status_of(folder, outputs, monkeypatch) == status
     said = capsys.readouterr().out
-    assert said.endswith(ALONE) == (status == 2), said
+    assert said.endswith(f"\n{last}"), said
+    assert "\nPaddle 3.3.1 then, 3.3.1 now\nfigures of the kept samples alone, from number 4 on: a.png b.png\n" in said
+    assert "\nover its largest value: difference     limit in limits\noutput 0 " in said
+    named = re.search(r"^left out: config\.(set_model_buffer\(|enable_mkldnn\(\): .*enable_mkldnn)", said, re.MULTILINE)
+    assert bool(named) == ("evidence" in changes), said
     assert said.count("DIFFERS") == (outputs[0] is OFF)
+
+
+def test_a_folder_that_lacks_a_file_and_a_graph_of_another_paddle_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = keep(failed(), None, tmp_path)
+    (folder / "training.npz").unlink()
+    assert status_of(folder, [OFF], monkeypatch) == 2
+    assert capsys.readouterr().out.endswith("\nmissing here: training.npz.\n")
+    other = keep(failed(), None, tmp_path / "other")
+    (other / "model").mkdir(exist_ok=True)
+    (other / "model" / "inference.json").write_text("{}")
+    assert status_of(other, [OFF], monkeypatch, "2.6.2") == 2
+    assert capsys.readouterr().out.endswith("\na .json graph is Paddle 3's; Paddle 2 dies of SIGSEGV when it loads one.\n")

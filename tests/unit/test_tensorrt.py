@@ -536,6 +536,18 @@ def test_a_conversion_without_an_engine_is_an_error(files: Path, monkeypatch: py
         converted(files)
 
 
+def test_a_conversion_that_leaves_no_files_is_an_error(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(PlayedConversion):
+        def convert(self, path: str, config: Any) -> Any:
+            program = super().convert(path, config)
+            Path(f"{config.save_model_dir}.pdiparams").unlink()
+            return program
+
+    Forgetful(monkeypatch)
+    with pytest.raises(TensorRTError, match=r"paddle\.tensorrt\.convert left no model\.json and model\.pdiparams in "):
+        converted(files)
+
+
 def test_only_the_first_gpu_converts(files: Path) -> None:
     with pytest.raises(TensorRTError, match="CUDA_VISIBLE_DEVICES=1 and device 0"):
         converted(files, TensorRT(device=1))

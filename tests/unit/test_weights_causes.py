@@ -95,6 +95,14 @@ def statistics(export: Weights) -> None:
     export["features.1._mean"] = export["features.1._mean"] * np.float32(0.9) + np.float32(0.1)
 
 
+def one_element(value: float) -> Callable[[Weights], None]:
+    return lambda export: export["fc.weight"].reshape(-1).__setitem__(5, np.float32(value))
+
+
+def rearranged(how: Callable[[Any], Any]) -> Callable[[Weights], None]:
+    return lambda export: export.update({"fc.weight": np.ascontiguousarray(how(export["fc.weight"]))})
+
+
 def poisoned(export: Weights) -> None:
     export["fc.bias"][:2] = np.nan
 
@@ -129,6 +137,19 @@ def untrained(export: Weights) -> None:
             "mix.weight",
         ),
         (lambda export: export.update({"fc.bias": net(5)["fc.bias"]}), "only the parameters of one layer differ", "fc.bias"),
+        (
+            one_element(np.nan),
+            "fc.weight holds NaN or Inf in the export, and not in the model (fc.weight[1, 1]: nan in",
+            "fc.weight",
+        ),
+        (one_element(7.5), "one element of one parameter differs, fc.weight[1, 1]: 7.5 in the export, ", "fc.weight"),
+        (
+            rearranged(lambda x: x.T.reshape(x.shape)),
+            "fc.weight of the export holds the model's values transposed and reshaped.",
+            "fc.weight",
+        ),
+        (rearranged(lambda x: x[:, ::-1]), "the model's values in reverse order along axis 1.", "fc.weight"),
+        (rearranged(lambda x: np.sort(x, axis=None).reshape(x.shape)), "the model's values in another order.", "fc.weight"),
     ],
 )
 def test_each_way_to_differ_is_named(change: Callable[[Weights], None], wanted: str, name: str) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer.diagnosis.finding import Finding
-from pytest_paddle_infer.exports import ExportedModel, ExportError, compare_parameters
+from pytest_paddle_infer.exports import ExportedModel, ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.parameters import compare_parameters
 from pytest_paddle_infer.words import (
     explained,
     explained_parameters,

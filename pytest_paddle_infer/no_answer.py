@@ -1,0 +1,87 @@
+"""Why an inference engine gave no answer: it refused its input, raised, died or hung. `conformance.py` calls it around a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Callable
+
+from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
+from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.words import explained, title_of
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnose import Diagnosis
+    from pytest_paddle_infer.diagnosis.finding import Finding
+    from pytest_paddle_infer.evidence.keeping import Seen
+    from pytest_paddle_infer.exports import ExportedModel
+    from pytest_paddle_infer.models import ModelSpec
+    from pytest_paddle_infer.references import References
+
+RUNNING = "run sample"
+"""How the step is called in which an engine answers samples."""
+
+
+class NoAnswer:
+    """Adds the cause to such a failure, where one can be told. diagnosis: gives the searches, which are made when something fails."""
+
+    def __init__(self, options: RunOptions, references: References, diagnosis: Callable[[], Diagnosis]) -> None:
+        self._options, self._references, self._diagnosis = options, references, diagnosis
+
+    @contextlib.contextmanager
+    def explained(
+        self, bench: Bench, spec: ModelSpec, variant: str, export: ExportedModel, seen: Seen | None = None
+    ) -> Iterator[None]:
+        """Adds to the `ConformanceFailure` of an inference engine that raised, died or hung what the diagnosis finds."""
+        try:
+            yield
+        except ConformanceFailure as failed:
+            red, error = failed, failed.__cause__
+            if not self._options.diagnosis or not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine"):
+                raise
+            found = _of_refusal(bench, red, error) or self._of_engine(bench, spec, variant, export, red, error, seen)
+            if found is None:
+                raise
+            if seen is not None:
+                seen.finding = found
+            raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
+
+    def _of_engine(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        export: ExportedModel,
+        red: ConformanceFailure,
+        error: WorkerFailure,
+        seen: Seen | None,
+    ) -> Finding | None:
+        """Why an inference engine raised, died or hung while it loaded, or at a sample: what can be asked again."""
+        if error.sentence or red.failure.stage not in ("load", "run"):  # its cause is known already
+            return None
+        step = error.step.partition(": ")[2]
+        answered = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0
+        if step != LOADING and not (step.startswith(RUNNING) and seen is not None):
+            return None
+        reference = self._references.known(bench, spec)
+        if reference is None:  # it is not made for this alone: that takes longer than the diagnosis may
+            return None
+
+        def find() -> Finding | None:
+            return self._diagnosis().of_failure(bench, spec, variant, export, red, reference, answered)
+
+        return bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
+
+
+def _of_refusal(bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> Finding | None:
+    """Why the inference preprocessing of a sample was refused, where the text and the picture tell."""
+    if error.error != "ProcessingError" or red.failure.stage != "preprocess":
+        return None
+    from pytest_paddle_infer.diagnosis.refusals import explain_refusal
+
+    named = (sample for sample in bench.samples if re.search(rf"\bsample {re.escape(sample.name)}:", error.detail))
+    picture = None
+    with contextlib.suppress(PaddleInferError):  # a picture that does not open is what the failure says already
+        picture = next((sample.open() for sample in named), None)
+    return explain_refusal(error.detail, picture)

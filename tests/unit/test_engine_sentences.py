@@ -1,0 +1,214 @@
+"""What the engine's rooms say when something is wrong, as far as no Paddle is needed to hear it: a Paddle is played where one is asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.deployed import builds, tensorrt
+from pytest_paddle_infer.deployed.config import Request
+from pytest_paddle_infer.engine import runtime
+from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
+from pytest_paddle_infer.engine.pass_trials import _end
+from pytest_paddle_infer.engine.processing import ProcessingError, fit, stack
+from pytest_paddle_infer.engine.remote import RemotePredictor
+from pytest_paddle_infer.engine.replay import ReplayService
+from pytest_paddle_infer.engine.services import EngineService, InferenceService
+from pytest_paddle_infer.engine.worker import Worker
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import PaddleInferError, WorkerFailure
+from pytest_paddle_infer.models import TensorSpec
+
+X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
+GOOD = np.zeros((3, 8, 8), np.float32)
+
+# -- preprocessing -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "inputs", "sentence"),
+    [
+        ({"x": GOOD}, (X, Y), "preprocess returned a dict without 'y'; the model's inputs are x float32[None, 3, 8, 8], y int64[None, 2]."),
+        ((GOOD, GOOD), (X,), "preprocess returned 2 arrays; the model has 1 inputs: x float32[None, 3, 8, 8]."),
+        ("text", (X,), "preprocess returned str for input 'x'; it must return a numpy array (float32[None, 3, 8, 8]; the batch axis may "
+         "be left out)."),
+        (GOOD.astype(np.float64), (X,), "preprocess returned float64 for input 'x', which is float32: cast it with .astype('float32')."),
+        (GOOD[:, :7], (X,), "preprocess returned shape [3, 7, 8] for input 'x', which is [None, 3, 8, 8]."),
+        (np.zeros((8, 8, 3), np.float32), (X,), "preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks "
+         "like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))."),
+    ],
+)  # fmt: skip
+def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, inputs: Any, sentence: str) -> None:
+    with pytest.raises(ProcessingError) as caught:
+        fit(value, inputs)
+    assert str(caught.value) == sentence
+
+
+def test_samples_of_several_shapes_cannot_share_a_batch() -> None:
+    with pytest.raises(
+        ProcessingError, match=r"cannot share a batch \(input 0: \[\(4,\), \(5,\)\]\); make them equal in preprocess or"
+    ):
+        stack([np.zeros((1, 4)), np.zeros((1, 5))])
+
+
+@pytest.mark.parametrize(
+    ("output", "given"),
+    [
+        (np.zeros((1, 4), np.float32), "an array: float32[1, 4]"),
+        ([np.zeros(1), np.zeros(2)], "a list of 2 arrays: float64[1], float64[2]"),
+    ],
+)
+def test_a_postprocess_that_raises_says_what_it_was_given(output: Any, given: str) -> None:
+    def broken(output: Any) -> Any:
+        raise KeyError("logits")
+
+    service = EngineService(SimpleNamespace(postprocess=broken), ())  # type: ignore[arg-type]
+    with pytest.raises(ProcessingError) as caught:
+        service._postprocess(output)
+    assert str(caught.value) == f"postprocess raised KeyError: 'logits'; it was given {given}."
+
+
+def test_another_number_of_arrays_than_the_predictor_takes_is_said() -> None:
+    engine = InferenceEngine.__new__(InferenceEngine)
+    engine.backend = SimpleNamespace(input_names=("x", "y"), run=list)  # type: ignore[assignment]
+    with pytest.raises(ProcessingError, match=r"run takes 2 arrays \(x, y\), got 1\."):
+        engine.run(GOOD)
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "said"),
+    [
+        ("signal", "the process died of SIGILL (signal 4)", "ends the process with SIGILL"),
+        ("exit", "the process ended by itself with exit status 3", "ends the process with exit status 3"),
+        ("exit", "the process has ended already", "ends the process"),
+        ("timeout", "no end after 20 s (--paddle-timeout)", "does not end within 20 s"),
+        ("timeout", "cut off", "does not end in time"),
+        ("exception", "ValueError: no kernel [Hint: none]", "raises ValueError: no kernel"),
+        ("exception", "something broke", "raises an error: something broke"),
+    ],
+)
+def test_how_a_variant_ended_is_the_end_of_a_sentence(kind: str, detail: str, said: str) -> None:
+    assert _end(WorkerFailure("inference engine: load the model", kind, detail)) == said
+
+
+def test_a_platform_without_fork_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(
+        PaddleInferError, match=r"the checkpoints need os\.fork\(\) to run engines safely; this platform has none\."
+    ):
+        Worker("an engine", SimpleNamespace)
+
+
+def test_a_worker_that_was_closed_answers_no_more() -> None:
+    worker = Worker("an engine", SimpleNamespace)
+    worker.close()
+    with pytest.raises(WorkerFailure, match="run: the process has ended already"):
+        worker.submit("run", "run", timeout=5.0)
+
+
+def test_a_function_that_cannot_travel_to_another_process_is_said() -> None:
+    remote = RemotePredictor.__new__(RemotePredictor)
+    remote.device = ""  # type: ignore[assignment]
+    with pytest.raises(
+        PaddleInferError, match=r"the function of the variant own runs in another process here: define it at the top of a"
+    ):
+        remote._travelling(Request("own", "cpu", configure=lambda config: None))
+
+
+def test_a_kept_model_that_takes_other_inputs_is_said() -> None:
+    service = ReplayService(ExportedModel(Path("none")), Request("cpu", "cpu"), "3.3.1", ("x",), [GOOD], EngineSetup())
+    with pytest.raises(ProcessingError, match=r"the model takes 2 inputs \(x, y\), and 1 were kept\."):
+        service._in_order(["x", "y"])
+    with pytest.raises(AssertionError, match="load comes first"):
+        service.run()
+
+
+def test_auto_log_is_refused_where_the_engine_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "auto_log", ModuleType("auto_log"))
+    service = InferenceService.__new__(InferenceService)
+    monkeypatch.setattr(InferenceService, "engine", SimpleNamespace(backend=None), raising=False)
+    with pytest.raises(PaddleInferError, match="auto_log times an engine in its own process; leave --paddle-autolog out"):
+        service.autolog(1, 0, 1, "net", "none")
+
+
+def test_a_paddle_that_cannot_be_imported_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paddle", None)
+    with pytest.raises(PaddleInferError) as caught:
+        runtime.load_paddle()
+    assert str(caught.value).startswith("Paddle cannot be imported (")
+    assert runtime.INSTALL_HINT in str(caught.value)
+
+
+# -- variants ----------------------------------------------------------------------------------------------------------
+
+
+class Config:
+    """A `paddle.inference.Config` that takes what it is asked for and does nothing of it."""
+
+    def enable_onnxruntime(self) -> None: ...
+
+    def onnxruntime_enabled(self) -> bool:
+        return False
+
+    def enable_openvino_engine(self, precision: Any) -> None: ...
+
+    def openvino_engine_enabled(self) -> bool:
+        return False
+
+    def enable_cinn(self) -> None: ...
+
+
+def played(gpus: int = 0, cuda: bool = False, config: Any = Config, **core: bool) -> Any:
+    compiled = {"is_compiled_with_mkldnn": True, "supports_bfloat16": False, "supports_int8": False, **core}
+    made = SimpleNamespace(**{name: lambda value=value: value for name, value in compiled.items()})
+    device = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: gpus, get_device_capability=lambda number: (7, 5)))
+    inference = SimpleNamespace(Config=config, PrecisionType=SimpleNamespace(Float32=0))
+    return SimpleNamespace(
+        __version__="2.6.2", base=SimpleNamespace(core=made), device=device, inference=inference, is_compiled_with_cuda=lambda: cuda,
+        is_compiled_with_cinn=lambda: False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "paddle", "reason"),
+    [
+        ("onednn", played(is_compiled_with_mkldnn=False), "this Paddle was built without oneDNN ("),
+        ("onednn-bf16", played(), "this processor has no AVX512 and bf16 instructions that oneDNN needs for it"),
+        ("onednn-int8", played(), "this processor has no instructions that oneDNN needs for int8 (AVX2)"),
+        ("gpu", played(), tensorrt.NO_CUDA),
+        ("gpu", played(cuda=True), "no GPU is visible (nvidia-smi; CUDA_VISIBLE_DEVICES)"),
+        ("gpu:device=3", played(2, True), "there is no GPU 3: 2 visible"),
+        ("gpu-bf16:device=0", played(2, True), "the GPU has compute capability 7.5; bf16 needs 8.0 or newer"),
+        ("cinn", played(config=object), "Paddle 2.6.2 has no option for it; Paddle 3 has"),
+        ("cinn", played(), "this Paddle was built without CINN; the GPU builds of Paddle 3 have it"),
+        ("onnxruntime", played(), "this Paddle was built without ONNX Runtime"),
+        ("openvino", played(config=object), "Paddle 2.6.2 has no option for it; Paddle 3 has"),
+        ("openvino", played(), "this Paddle was built without OpenVINO"),
+    ],
+)
+def test_why_a_build_or_machine_cannot_run_a_variant(monkeypatch: pytest.MonkeyPatch, base: str, paddle: Any, reason: str) -> None:
+    monkeypatch.setattr(builds, "load_paddle", lambda: paddle)
+    name, _, device = base.partition(":device=")
+    parameters = {"device": device} if device else {}
+    assert builds.unavailable(Request(base, name, parameters=parameters)).startswith(reason)
+
+
+def test_why_a_graph_cannot_run_in_a_variant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    graph = tmp_path / "inference.json"
+    graph.write_text("{}")
+    monkeypatch.setattr(builds, "CHECKS", dict.fromkeys(builds.CHECKS, builds._always))
+    asked = {
+        "openvino": "Paddle's OpenVINO takes the .pdmodel of Paddle 2",
+        "onednn-int8": "the model is not quantised: its graph holds no",
+    }
+    for base, reason in asked.items():
+        assert builds.unavailable(Request(base, base), str(graph)).startswith(reason)

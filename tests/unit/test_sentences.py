@@ -1,0 +1,484 @@
+"""Sentences of many rooms that are seldom said, each made once: see `tests/messages.py`. No paddle."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from failed_parity import REQUEST, failed
+from filelock import Timeout
+from report_content import content, passed
+from report_content import failed as failed_test
+
+from pytest_paddle_infer import diagnose, layer_search, perf
+from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.benchmark import check_log
+from pytest_paddle_infer.command import stages, variants
+from pytest_paddle_infer.command.asking import _how
+from pytest_paddle_infer.conformance import Conformance, _other_shapes
+from pytest_paddle_infer.diagnose import CUT_OFF, Diagnosis, _excluded
+from pytest_paddle_infer.diagnosis.finding import Deadline
+from pytest_paddle_infer.diagnosis.stages import Step
+from pytest_paddle_infer.evidence import folder, keeping
+from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
+from pytest_paddle_infer.evidence.folder import keep
+from pytest_paddle_infer.evidence.reading import _check_value, read_folder
+from pytest_paddle_infer.evidence.record import configuration_json, read_rule
+from pytest_paddle_infer.exports import ExportedModel, ExportError, read_operators
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, OptionError, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.graphs import Operator, _constant
+from pytest_paddle_infer.judge.latency import Latencies
+from pytest_paddle_infer.log_check import LogCheck
+from pytest_paddle_infer.logs import reprod
+from pytest_paddle_infer.logs.autolog import FIELDS, INSTALL, AutoLogError, parse_autolog
+from pytest_paddle_infer.models import ModelSpec, TensorSpec, _load_file
+from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.references import References
+from pytest_paddle_infer.replaying import _Replay
+from pytest_paddle_infer.report import cells, github, markdown, matrix_table, page, recorder
+from pytest_paddle_infer.samples import SampleError
+from pytest_paddle_infer.sampling import as_samples
+from pytest_paddle_infer.teeth import Tooth, judge_planted
+from pytest_paddle_infer.words import input_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPEC = ModelSpec("net", factory="net:net")
+X = TensorSpec((None, 3), "float32", "x")
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    assert _how(-63) == "the process was ended by signal 63"
+
+
+def test_the_overview_of_stages_names_every_step_in_its_order() -> None:
+    text = " ".join(" ".join(stages.overview()).split())
+    assert [step for step in stages.ORDER if step not in text] == []
+
+
+def test_variants_that_run_some_models_only_say_which() -> None:
+    assert set(variants.NEEDS) == {"onednn-int8", "tensorrt-int8", "openvino"}
+    assert all(need.startswith(("quantised models only", "only the .pdmodel")) for need in variants.NEEDS.values())
+
+
+# -- exports, graphs, logs ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_no_paddle_2_program_has_no_operators(tmp_path: Path) -> None:
+    (tmp_path / "inference.pdmodel").write_bytes(b"no program")
+    with pytest.raises(ExportError, match=r"inference\.pdmodel is not a Paddle 2 program \(ProgramDesc\): it does not parse\."):
+        read_operators(tmp_path / "inference.pdmodel")
+
+
+def test_a_constant_of_many_elements_has_its_shape() -> None:
+    assert _constant(Operator("full", (("shape", (2, 3)), ("value", 1.5)))) == ("all", 1.5, "in shape", (2, 3))
+
+
+@pytest.mark.parametrize(("gone", "also"), [(("precision",), ""), (("precision", "model_name"), " (2 fields are missing)")])
+def test_a_log_without_a_field_says_how_many_are_missing(gone: tuple[str, ...], also: str) -> None:
+    heads = {field.section: f"{'-' * 22} {field.section} {'-' * 22}" for field in FIELDS}
+    lines: list[str] = []
+    for field in FIELDS:
+        lines += [] if heads[field.section] in lines else [heads[field.section]]
+        lines += [] if field.name in gone else [f"{field.name}: {'1' if field.kind in ('int', 'float', 'percent') else 'True'}"]
+    with pytest.raises(AutoLogError, match=rf"is missing from the report{also.replace('(', '[(]').replace(')', '[)]')}\.$"):
+        parse_autolog("\n".join(lines))
+
+
+def test_a_log_that_took_longer_than_the_run_is_not_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = SimpleNamespace(total_time_s=2.0)
+    monkeypatch.setattr("pytest_paddle_infer.benchmark.parse_autolog", lambda text: log)
+    monkeypatch.setattr("pytest_paddle_infer.benchmark.problems", lambda *_, **__: [])
+    (tmp_path / "log").write_text("")
+    facts = SimpleNamespace(effective=SimpleNamespace(ir_optim=1, tensorrt=0, mkldnn=0, threads=1, memory_optim=1, device="cpu"))
+    timings = SimpleNamespace(total=1.0, samples=4)
+    _, found = check_log(tmp_path / "log", facts, timings, own=True)  # type: ignore[arg-type]
+    assert found == ["total time spent(s) is 2.0000, expected at most the 1.0000 s that the run took."]
+
+
+def dtype(code: object, order: str = "<") -> Any:
+    made = reprod._Dtype(code)
+    made.order = order
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: dtype("f9").to_numpy(), "dtype 'f9' is unknown"),
+        (lambda: reprod._Array().to_numpy(), "its record is not that of an array"),
+        (lambda: reprod._Scalar("f4").to_numpy(), "its record is not that of a number"),
+        (lambda: reprod._from_bytes((-1,), dtype("f4"), b"", fortran=False), "shape (-1,) is impossible"),
+        (
+            lambda: reprod._from_bytes((0, 1 << 62), dtype("f8"), b"", fortran=False),
+            "shape (0, 4611686018427387904) of float64 is impossible",
+        ),
+        (lambda: reprod._encode("x", "utf-16"), "it encodes with 'utf-16'"),
+    ],
+)
+def test_what_a_foreign_file_holds_instead_of_an_array_is_said(make: Any, sentence: str) -> None:
+    with pytest.raises(reprod.ReprodFileError) as caught:
+        make()
+    assert str(caught.value).startswith(sentence)
+
+
+def test_where_auto_log_comes_from_is_said() -> None:
+    assert INSTALL.startswith("the auto_log package is not installed, and it is not on PyPI: pip install 'git+https://")
+
+
+# -- models, samples, inputs -------------------------------------------------------------------------------------------
+
+
+def test_a_factory_in_a_file_that_is_no_python_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.txt").write_text("")
+    with pytest.raises(ImportError, match=r"net\.txt is not a Python file"):
+        _load_file(tmp_path / "net.txt")
+
+
+def test_a_path_among_the_samples_that_is_not_there_is_named() -> None:
+    with pytest.raises(SampleError, match=r"there is no sample none\.png\."):
+        as_samples(["none.png"])
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (replace(X, name="y"), "the export's inputs are y; asked for were x."),
+        (replace(X, dtype="float64"), "the export's input 'x' is float64; asked for was float32."),
+        (replace(X, shape=(None, 4)), "the export's input 'x' has shape [None, 4]; asked for was [None, 3]."),
+        (
+            replace(X, shape=(2, 3)),
+            "the export's input 'x' has shape [2, 3]; asked for was [None, 3]; use None for the batch dimension.",
+        ),
+    ],
+)
+def test_another_input_than_was_asked_for_is_named(found: TensorSpec, sentence: str) -> None:
+    assert input_problem([found], [X]) == sentence
+
+
+def test_int8_needs_a_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    references = References.__new__(References)
+    monkeypatch.setattr(References, "of", lambda *_: None)
+    with pytest.raises(
+        OptionError, match="int8 has no rounding rule, because its error is that of the quantisation scales; give rtol or"
+    ):
+        references.in_precision(None, SPEC, "int8")  # type: ignore[arg-type]
+
+
+# -- checkpoints and their diagnosis -----------------------------------------------------------------------------------
+
+
+def test_another_number_or_shape_of_outputs_is_named() -> None:
+    assert _other_shapes(2, [(2, 3)], [(2, 3), (2,)]) == "the export has 1 outputs, the model 2."
+    told = "a batch of 5 gives outputs of shape [1, 3], where the training engine gives [5, 3]."
+    assert _other_shapes(5, [(1, 3)], [(5, 3)]) == told
+
+
+@pytest.mark.parametrize(
+    ("rtol", "remedy"), [(None, "use trained weights, other samples, or compare logits"), (0.1, "give a smaller rtol")]
+)
+def test_a_comparison_that_sees_nothing_says_what_to_give(tmp_path: Path, rtol: float | None, remedy: str) -> None:
+    held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
+    run, bench = SimpleNamespace(passed=True, vacuous="it is vacuous."), SimpleNamespace(spec=replace(SPEC, rtol=rtol))
+    found = held._cause(bench, "cpu", None, run, None)  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.stage, found.cause) == ("comparison", "it is vacuous.")
+    assert found.remedy.startswith(remedy)
+
+
+def test_a_batch_size_that_was_baked_in_is_named(tmp_path: Path) -> None:
+    held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
+    answers = iter([{1: [(1, 3)], 2: [(1, 3)], 5: [(1, 3)]}, {1: [(1, 3)], 2: [(2, 3)]}])
+    bench = SimpleNamespace(training=lambda: None, begin=lambda *_: None, end=lambda worker: next(answers))
+    with pytest.raises(ExportError) as caught:
+        held._check_batches(bench, None)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "a batch of 2 gives outputs of shape [1, 3], where the training engine gives [2, 3]: "
+        "the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
+    )
+
+
+def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With AutoLog as the writer, which wrote nothing."""
+    steps: list[str] = []
+    bench: Any = SimpleNamespace(
+        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w.pdparams"), inference=lambda *_: (None, None),
+        training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step),
+    )  # fmt: skip
+    monkeypatch.setattr("pytest_paddle_infer.timing.timing_of", lambda *_: None)
+    check = LogCheck(RunOptions(tmp_path, tmp_path, tmp_path, autolog="auto_log"), Progress())
+    with pytest.raises(ConformanceFailure) as caught:
+        check.run(bench, SPEC, "cpu", ExportedModel(tmp_path), tmp_path)
+    red = caught.value.failure
+    assert red.title.startswith("net, cpu: the benchmark log is not true: inference_benchmark.log: ")
+    assert red.remedy == "every field must say what the run did; run again on a machine that is not overloaded."
+    assert steps == ["let auto_log write the log", "time the training engine", "say what the first run took"]
+
+
+def test_without_float64_the_reference_moves_by_one_ulp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    class Worker:
+        name = "training engine"
+
+        def submit(self, step: str, *_: Any, timeout: float) -> None:
+            steps.append(step)
+
+        def result(self, watch: Any = None) -> Any:
+            return None if len(steps) == 1 else {"source": "one ulp"}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(Bench, "_reference_worker", lambda self: Worker())
+    bench = Bench(SPEC, (), None, RunOptions(tmp_path, tmp_path, tmp_path), Progress())  # type: ignore[arg-type]
+    assert bench.finish_reference(tmp_path, 1) == {"source": "one ulp"}
+    assert steps == ["training engine: run in float64", "training engine: move by one ulp"]
+
+
+def searches(tmp_path: Path) -> Diagnosis:
+    return Diagnosis(RunOptions(tmp_path, tmp_path, tmp_path), Progress(), lambda bench, seconds: ExportedModel(tmp_path))
+
+
+def test_what_the_comparison_alone_shows_has_its_remedy(tmp_path: Path) -> None:
+    run = SimpleNamespace(count_problem="2 outputs for 1.", inputs_differ=False)
+    assert searches(tmp_path)._shown(ExportedModel(tmp_path), run).remedy == "return each output once, and no input as an output."  # type: ignore[arg-type]
+    run = SimpleNamespace(count_problem="", inputs_differ=True, input_problem="", input_finding=lambda: None)
+    shown = searches(tmp_path)._shown(ExportedModel(tmp_path), run)  # type: ignore[arg-type]
+    assert shown.cause == "the two preprocessing programs make different tensors."
+
+
+def test_an_export_of_the_layer_in_train_mode_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Diagnosis, "_told", lambda *_: ["trained"])
+    run = SimpleNamespace(
+        example=SimpleNamespace(training=["eval"], inference=["trained"], start=0, stop=1), agrees=lambda one, two: one == two
+    )
+    found = searches(tmp_path)._in_train_mode(SimpleNamespace(training=None), run, Deadline(9))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.cause.startswith("the export was made in train mode: the layer in train() gives the inference engine's outputs")
+    assert (found.name, found.remedy) == ("train mode", "call layer.eval() before paddle.jit.save.")
+
+
+@pytest.mark.parametrize(("sure", "said"), [(True, "deploy with the variant cpu, or look at this layer"), (False, "")])
+def test_a_variant_without_a_guilty_pass_names_the_layer_or_says_that_none_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sure: bool, said: str
+) -> None:
+    from pytest_paddle_infer.diagnosis import pass_findings
+    from pytest_paddle_infer.diagnosis.finding import Finding
+    from pytest_paddle_infer.engine import pass_trials
+
+    located = SimpleNamespace(
+        reason="", as_finding=lambda stage, remedy: Finding(stage, "in fc.", "layer", "fc", (), remedy) if sure else None
+    )
+    monkeypatch.setattr(pass_trials, "search_passes", lambda *_, **__: None)
+    monkeypatch.setattr(pass_findings, "finding_of", lambda search: Finding("run", "no pass is guilty.", certain=False))
+    monkeypatch.setattr(layer_search, "locate_in_variant", lambda *_: located)
+    comparison = SimpleNamespace(training=[], inference=[], agrees=None)
+    found = searches(tmp_path)._of_optimisation(None, "onednn", ExportedModel(tmp_path), comparison, [], Deadline(9))  # type: ignore[arg-type]
+    assert found.remedy.startswith(said)
+    assert dict(found.facts) == ({"passes": "no pass is guilty."} if sure else {"layer": "none was found"})
+
+
+def test_what_was_excluded_is_listed_and_what_was_cut_off_is_not_asked() -> None:
+    steps = [Step("dygraph"), Step("jit.load"), Step("onednn", error=9.0)]
+    assert list(_excluded(steps, "", Deadline(0))) == [
+        "the preprocessing (both programs make the same tensors)", "jit.load (within the noise floor)",
+        "and then the time was over (--paddle-diagnosis-time)",
+    ]  # fmt: skip
+    assert diagnose._step("raw", CUT_OFF, None).asked is False  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (WorkerFailure("diagnosis: compare", "signal", "the process died of SIGSEGV (signal 11)"),
+         "the search for the layer failed (the process died of SIGSEGV (signal 11))."),
+        (ExportError("inference.json is empty (0 bytes)"), "the search for the layer failed (inference.json is empty (0 bytes))."),
+    ],
+)  # fmt: skip
+def test_a_search_for_the_layer_that_fails_says_why(error: PaddleInferError, sentence: str) -> None:
+    def check_readable(*_: Any, **__: Any) -> None:
+        raise error
+
+    bench: Any = SimpleNamespace(check_readable=check_readable)
+    assert layer_search._asked(bench, ExportedModel(Path("none")), Deadline(9), "compare", dict, "locate") == sentence
+    late = layer_search._asked(bench, ExportedModel(Path("none")), Deadline(0), "compare", dict, "locate")
+    assert late == "there was no time to compare layer by layer."
+
+
+@pytest.mark.parametrize(
+    ("tooth", "line"),
+    [
+        (Tooth("BGR", True, 12.5, ""), "caught  BGR: moves the outputs by 12.5 limits"),
+        (Tooth("softmax left out", True, float("inf"), ""), "caught  softmax left out: changes shape, dtype or exact values"),
+    ],
+)
+def test_a_planted_fault_is_one_line(tooth: Tooth, line: str) -> None:
+    assert str(tooth) == line
+
+
+@pytest.mark.parametrize("in_weights", [True, False])
+def test_a_planted_fault_that_is_missed_says_what_is_allowed_and_who_sees_it(in_weights: bool) -> None:
+    from pytest_paddle_infer.judge.noise import Floor
+    from pytest_paddle_infer.reference import Reference, ReferenceBatch
+
+    answers = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    reference = Reference(
+        (ReferenceBatch(0, 2, "", [answers], [answers.astype(np.float64)]),),
+        ("",),
+        (Floor(1e-6, 5e-7, "float64", 1.0),),
+        (1.0,),
+        "float64",
+    )
+    planted: Any = SimpleNamespace(fault="weights off", outputs=[[answers]], in_weights=in_weights)
+    tooth = judge_planted(SPEC, reference, planted)
+    assert not tooth.caught
+    assert tooth.explanation.startswith(" (0 of the largest value, where 4e-06 is allowed for rounding)")
+    assert tooth.explanation.endswith("; the artifacts checkpoint catches it, bit for bit") is in_weights
+
+
+# -- evidence ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_file_of_arrays_is_not_is_said(tmp_path: Path) -> None:
+    with pytest.raises(EvidenceError, match=r"an array of object cannot be kept without a pickle\."):
+        write_arrays(tmp_path / "a.npz", {"output": [np.array([None])]})
+    with pytest.raises(EvidenceError, match=r"none\.npz cannot be read: it is missing\."):
+        read_arrays(tmp_path / "none.npz", "output")
+    np.save(tmp_path / "plain.npy", np.zeros(2))
+    with pytest.raises(EvidenceError, match=r"plain\.npy is no \.npz file\."):
+        read_arrays(tmp_path / "plain.npy", "output")
+    np.savez(tmp_path / "gap.npz", output_1=np.zeros(2))
+    with pytest.raises(EvidenceError, match=r"gap\.npz lacks output_0\."):
+        read_arrays(tmp_path / "gap.npz", "output")
+
+
+def test_a_directory_with_too_many_folders_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "MOST", 1)
+    keep(failed(), None, tmp_path)
+    with pytest.raises(EvidenceError, match=r"the evidence was not kept: .* holds 1 folders of tiny.* already; remove some\."):
+        keep(failed(), None, tmp_path)
+
+
+def test_evidence_that_could_not_be_kept_is_a_fact_of_the_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise EvidenceError("the evidence was not kept in /x: the disk is full.")
+
+    monkeypatch.setattr(keeping, "_collected", full)
+    red, seen = ConformanceFailure(Failure("net: off.")), keeping.Seen(run=SimpleNamespace())  # type: ignore[arg-type]
+    kept = keeping.keep_failure(None, SPEC, "cpu", ExportedModel(tmp_path), red, seen, tmp_path, False)  # type: ignore[arg-type]
+    assert kept.facts == (("kept", "nothing: the evidence was not kept in /x: the disk is full."),)
+
+
+def test_what_is_not_written_into_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no argument of a call"):
+        _check_value([{"enum": 1, "more": 2}])
+    with pytest.raises(ValueError, match="there is no rule 'mean'"):
+        read_rule({"kind": "mean"})
+    path = keep(failed(versions={}), None, tmp_path)
+    assert read_folder(path).then == "of an unknown version"
+
+
+def test_the_conversion_to_tensorrt_is_said_to_be_left_out() -> None:
+    body = configuration_json(failed(request=replace(REQUEST, base="tensorrt")))
+    assert body["not_repeatable"][-1].startswith(
+        "the conversion to TensorRT: pytest --paddle-replay makes it again, reproduce.py runs"
+    )
+
+
+def replayed(tmp_path: Path, python: str = "", **changes: Any) -> Any:
+    kept = read_folder(keep(failed(**changes), None, tmp_path))
+    options: Any = SimpleNamespace(setup=SimpleNamespace(python=python), timeout=1.0, cores=())
+    return _Replay(kept, REQUEST, options)
+
+
+def test_a_replay_on_another_paddle_says_what_was_made_again_and_what_it_runs_on(tmp_path: Path) -> None:
+    replay = replayed(tmp_path, "/other/python", versions={"paddle_version": "2.6.2"})
+    replay._kept = replace(replay._kept, versions={**replay._kept.versions, "numpy": "1.0.0"})
+    replay._loaded = SimpleNamespace(base_remade=True, left_out=(), versions={})
+    assert dict(replay._notes())["variant"] == "onednn as this Paddle needs it, then the recorded calls of its own function"
+    facts = dict(replay._versions())
+    assert facts["Paddle"] == "2.6.2 then, that of /other/python now"
+    assert facts["beside"].startswith("numpy 1.0.0, now ")
+
+
+# -- baselines ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_that_another_process_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def held(*_: Any, **__: Any) -> Iterator[None]:
+        raise Timeout("lock")
+        yield
+
+    monkeypatch.setattr("filelock.FileLock", held)
+    with (
+        pytest.raises(perf.PerfError, match=r"another process held the baseline .*x\.json for \d+ s: end it, and save again"),
+        perf._locked(tmp_path, tmp_path / "main" / "x.json"),
+    ):
+        pass
+
+
+def test_a_baseline_of_another_machine_without_a_date_is_shown_as_such() -> None:
+    run: Any = SimpleNamespace(latencies=Latencies((0.01,), (0.02,), 1), paddle="3.3.1", date="")
+    item: Any = SimpleNamespace(machine="another", runs=[run], workload=SimpleNamespace(batch_size=1))
+    assert perf.Other("another machine", (item,)).lines() == ("another: median 10 ms a batch of 1, Paddle 3.3.1, no date",)
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_column_of_the_comparison_is_explained() -> None:
+    told = content(passed())
+    shown = [cells.MEANING[name] for name in cells.table(told["models"][0])[0] if name in cells.MEANING]
+    assert len(shown) > 1
+    assert all(meaning in page.to_html(told) for meaning in shown)
+
+
+def test_a_model_timed_in_batches_says_how_large_they_are() -> None:
+    assert cells.title_of({"model": "net", "batch_size": 4}) == "net, batches of 4"
+
+
+def test_an_annotation_has_the_stage_the_remedy_and_the_command() -> None:
+    told = content(failed_test("net, cpu: off."))
+    test = {**cells.failures(told)[0]}
+    test["failure"] = {**test["failure"], "stage": "export", "remedy": "export again."}
+    line = github._of(test, Path("/x"), Path("/x"))
+    assert "net, cpu: off.%0Astage: export%0Ato do: export again.%0Aagain: pytest it" in line
+
+
+def test_a_report_without_paddle_says_so() -> None:
+    told = content(passed())
+    told["environment"]["paddle"] = None
+    assert "no Paddle" in markdown.to_markdown(told)
+    assert "no Paddle, " in page.to_html(told)
+
+
+def test_a_problem_of_the_session_and_another_python_are_on_the_page() -> None:
+    told = content(passed(), problems=[("", "it broke")])
+    told["environment"]["engine_python"] = "/other/python"
+    html = unescape(page.to_html(told))
+    assert "<h3>the session</h3>" in html
+    assert "the inference engine's Python" in html
+    assert page._ALLOWED in html
+
+
+def test_one_objective_has_a_plain_legend() -> None:
+    assert next(matrix_table._legend(SimpleNamespace(objectives=("p50",)))) == "* best in p50"  # type: ignore[arg-type]
+
+
+def test_a_report_that_has_no_place_in_the_ini_file_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings: Any = SimpleNamespace(report=str(tmp_path / "file"), given=frozenset())
+    config: Any = SimpleNamespace(getoption=lambda name: False)
+    with pytest.raises(OptionError, match=r"ini value paddle_report: .*file is not a directory"):
+        recorder.start(config, settings)
