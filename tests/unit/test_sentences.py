@@ -28,6 +28,7 @@ from pytest_paddle_infer.diagnosis.stages import Step
 from pytest_paddle_infer.evidence import folder, keeping
 from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
 from pytest_paddle_infer.evidence.folder import keep
+from pytest_paddle_infer.evidence.keeping import Seen
 from pytest_paddle_infer.evidence.reading import _check_value, read_folder
 from pytest_paddle_infer.evidence.record import configuration_json, read_rule
 from pytest_paddle_infer.exports import ExportedModel, ExportError, read_operators
@@ -153,7 +154,10 @@ def test_a_path_among_the_samples_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (replace(X, name="y"), "the export's inputs are y; asked for were x."),
+        (
+            replace(X, name="y"),
+            "the export's inputs are y; asked for were x; input_spec may name them: ([None, 3], 'float32', 'y').",
+        ),
         (replace(X, dtype="float64"), "the export's input 'x' is float64; asked for was float32."),
         (replace(X, shape=(None, 4)), "the export's input 'x' has shape [None, 4]; asked for was [None, 3]."),
         (
@@ -190,7 +194,7 @@ def test_another_number_or_shape_of_outputs_is_named() -> None:
 def test_a_comparison_that_sees_nothing_says_what_to_give(tmp_path: Path, rtol: float | None, remedy: str) -> None:
     held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
     run, bench = SimpleNamespace(passed=True, vacuous="it is vacuous."), SimpleNamespace(spec=replace(SPEC, rtol=rtol))
-    found = held._cause(bench, "cpu", None, run, None)  # type: ignore[arg-type]
+    found = held._cause(bench, "cpu", None, run, None, Seen())  # type: ignore[arg-type]
     assert found is not None
     assert (found.stage, found.cause) == ("comparison", "it is vacuous.")
     assert found.remedy.startswith(remedy)
@@ -213,7 +217,7 @@ def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: py
     steps: list[str] = []
     bench: Any = SimpleNamespace(
         samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w.pdparams"), inference=lambda *_: (None, None),
-        training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step),
+        training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step), options=RunOptions(tmp_path, tmp_path, tmp_path),
     )  # fmt: skip
     monkeypatch.setattr("pytest_paddle_infer.timing.timing_of", lambda *_: None)
     check = LogCheck(RunOptions(tmp_path, tmp_path, tmp_path, autolog="auto_log"), Progress())
@@ -277,7 +281,9 @@ def test_a_variant_without_a_guilty_pass_names_the_layer_or_says_that_none_was_f
     from pytest_paddle_infer.engine import pass_trials
 
     located = SimpleNamespace(
-        reason="", as_finding=lambda stage, remedy: Finding(stage, "in fc.", "layer", "fc", (), remedy) if sure else None
+        compared=(),
+        reason="",
+        as_finding=lambda stage, remedy: Finding(stage, "in fc.", "layer", "fc", (), remedy) if sure else None,
     )
     monkeypatch.setattr(pass_trials, "search_passes", lambda *_, **__: None)
     monkeypatch.setattr(pass_findings, "finding_of", lambda search: Finding("run", "no pass is guilty.", certain=False))
