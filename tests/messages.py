@@ -37,6 +37,7 @@ ELSEWHERE: dict[str, str] = {
 """Texts that no suite here can make, with the test that does, or the reason."""
 
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? [A-Za-z{(\['`]*[A-Za-z{]")
+TAGS = re.compile(r"<[^>]*>")
 PLACE = "{}"
 
 
@@ -132,7 +133,7 @@ class Walk(ast.NodeTransformer):
 
     def _taken(self, node: ast.expr) -> ast.AST:
         text = text_of(node)
-        if text is None or not TWO_WORDS.search(text) or "(?P<" in text:
+        if text is None or not TWO_WORDS.search(TAGS.sub(" ", text)) or "(?P<" in text:
             return node
         self.found.append(Message(self.path, text, "" if self._inside else self._table or "?", node.lineno))
         if not self._inside:

@@ -122,6 +122,15 @@ def test_a_missing_file_costs_a_note(output: Path) -> None:
     assert Copies("0").log(str(output / "none.log"))[0] is None
 
 
+def test_a_file_that_cannot_be_read_costs_a_note(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    path = output / "inference_benchmark.log"
+    assert Copies("0").log(str(path)) == (None, (f"{path} was not copied: Permission denied",))
+
+
 def test_a_large_file_is_not_copied_and_said_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(details, "LARGEST", 2 * 2**20)
     monkeypatch.setattr(details, "MOST", 3 * 2**20)

@@ -125,6 +125,25 @@ def test_the_output_nearest_its_limit_is_shown_against_magnitude() -> None:
     assert [mark.x for mark in chart.marks] == [1.0, 0.5], "the floor is that output's too"
 
 
+def test_variants_of_other_floors_and_limits_have_a_mark_each() -> None:
+    coarse = parity([sample(0, 1e-7)])
+    coarse["outputs"][0].update(noise_floor_relative=LIMIT, limit_relative=4 * LIMIT)
+    made = {"test_parity[cpu]": details(parity=parity([sample(0, 1e-7)])), "test_parity[onednn]": details(parity=coarse)}
+    found = figures(with_details(content(passed(), passed("test_parity[onednn]", variant="onednn")), made))
+    names = [
+        [mark.name for mark in figure.chart.marks]
+        for title in ("Errors of the samples", "Error against magnitude")
+        if isinstance((figure := found[title]).chart, Lines)
+    ]
+    assert names[1] == ["limit 2.44e-06", "limit 9.76e-06"]
+    coarse["outputs"][0].update(noise_floor_relative=LIMIT / 2)
+    found = figures(with_details(content(passed(), passed("test_parity[onednn]", variant="onednn")), made))
+    chart = found["Errors of the samples"].chart
+    assert isinstance(chart, Lines)
+    assert [mark.name for mark in chart.marks] == ["limit", "lowest noise floor", "highest noise floor"]
+    assert "noise floor at 0.125 to 0.25" in found["Errors of the samples"].label
+
+
 def test_the_first_layer_that_differs_is_marked_and_those_without_a_counterpart_are_counted() -> None:
     found, _ = red()
     (index,) = [index for index, test in enumerate(found["tests"]) if test["details"] and test["details"]["layers"]]
