@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class SavedTest:
 class Measured:
     """One variant of a model as the matrix of variants has it, at one batch size (None: nothing was timed). None: not measured.
 
-    error, limit, floor: over the largest value of the output. limits: the error over its limit. memory_mb: of 2**20 bytes.
+    error, limit, floor: over the largest value of the output. limits: the error over its limit; both are Inf where the output is no
+    number. memory_mb: of 2**20 bytes.
     """
 
     model: str
@@ -176,14 +178,15 @@ def _variant(model: Mapping[str, Any], row: Mapping[str, Any]) -> Measured:
             raise TypeError(f"{name} is {value!r}, which is no number")
         return value
 
+    infinite = row.get("output_error_finite") is False  # no such key in a report of an older version
     return Measured(
         _text(model["model"]),
         _text(row["variant"]),
         model["batch_size"],
         row["unavailable"] or "",
-        error=number("output_error_relative"),
+        error=math.inf if infinite else number("output_error_relative"),
         limit=number("output_limit_relative"),
-        limits=number("output_error_over_limit"),
+        limits=math.inf if infinite else number("output_error_over_limit"),
         floor=number("noise_floor_relative"),
         agreed=number("answers_agreed"),
         compared=number("answers_compared"),

@@ -75,10 +75,12 @@ def test_nan_and_another_shape_are_beyond_any_limit_and_null() -> None:
     exact = logits()
     _, _, parity = kept(Case([exact], batch_size=1), [moved(exact, float("nan"), (2, 0))])
     assert [sample["limits"] is None for sample in parity["samples"]] == [False, False, True, False]
-    assert parity["samples"][2]["error_relative"] is None
+    assert (parity["samples"][2]["error_relative"], parity["samples"][2]["limit_relative"]) == (None, pytest.approx(LIMIT))
+    assert (parity["outputs"][0]["error_relative"], parity["outputs"][0]["limit_relative"]) == (None, pytest.approx(LIMIT))
     assert parity["samples"][2]["inference"]["margin"] is None
     _, run, parity = kept(Case([exact]), [exact[:, :5].astype(np.float32)])
     assert run.outputs[0].excess == float("inf")
+    assert parity["outputs"][0]["error_relative"] is None, "not 0: nothing was compared"
     assert {sample["limits"] for sample in parity["samples"]} == {None}
 
 

@@ -143,6 +143,37 @@ def test_errors_within_what_the_matrix_calls_equal_are_equal(now: dict[str, str]
     assert accuracy({**FLOORED, **now}, FLOORED) == (expected.replace("less", "more"), "")
 
 
+INFINITE = {"output_error": "inf", "output_limits": "inf"}
+TOLERATED = {"output_error": "3e-07", "output_limit": "1e-05", "output_limits": "0.03"}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (TOLERATED, {**INFINITE, "output_limit": "1e-05"}),
+        (TOLERATED, {**INFINITE, "output_limit": "0"}),
+        ({**FLOORED, "output_limits": "2"}, {**FLOORED, **INFINITE}),
+    ],
+)
+def test_an_error_that_is_not_finite_is_larger_than_any(before: dict[str, str], now: dict[str, str]) -> None:
+    assert accuracy(before, now) == ("less exact", "")
+    assert accuracy(now, before) == ("more exact", "")
+    assert accuracy(now, now) == ("", "")
+    found = compare(saved(passed(**before)), saved(passed(**now)))
+    text = command.lines(found, Path("a"), Path("b"))
+    assert any("not finite" in line for line in text)
+    assert "B is worse: 1 variant: less exact." in text[-1]
+    (variant,) = command.as_data(found, Path("a"), Path("b"))["variants"]
+    assert [variant["b"][f"output_error_{name}"] for name in ("relative", "finite", "over_limit")] == [None, False, None]
+    assert variant["a"]["output_error_finite"] is True
+
+
+def test_a_report_without_the_word_on_infinite_errors_is_read() -> None:
+    made = json.loads(json.dumps(content(passed())))
+    del made["models"][0]["variants"][0]["output_error_finite"]
+    assert of_content(made, PATH).variants[0].error == 2.5e-07
+
+
 def test_an_error_that_grows_with_the_floor_of_the_model_is_none() -> None:
     wide = {"output_error": "1e-05", "output_limit": "4e-05", "output_limits": "0.3", "noise_floor": "1e-05"}
     assert accuracy(FLOORED, wide) == ("", "")
