@@ -54,11 +54,6 @@ class SampleRecords:
         """How many samples were compared."""
         return self._done
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the rows."""
-        return int(self._rows.nbytes)
-
     def watch(self, outputs: Sequence[OutputJudge], inputs: Sequence[OutputJudge]) -> None:
         """Makes the judges of a run tell what they see."""
         self._outputs = [{} for _ in outputs]

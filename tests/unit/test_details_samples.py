@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,15 @@ def test_the_worst_eight_and_then_the_first_samples_are_chosen() -> None:
 
 
 def test_a_sample_costs_less_than_two_hundred_bytes() -> None:
-    assert SampleRecords(2000).nbytes < 2000 * 200
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        records = SampleRecords(20_000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(records) == 0
+    assert after - before < 20_000 * 200
 
 
 def test_a_run_that_stopped_tells_of_the_samples_before(tmp_path: Path) -> None:
