@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,27 @@ def test_the_input_of_each_sample_of_a_batch_is_told(apart: float, state: str) -
     tensors[1][1] += np.float32(apart)
     _, _, parity = kept(case, case.training, tensors=tensors)
     assert [sample["input"] for sample in parity["samples"]] == ["equal", state, "equal", "equal"]
+
+
+@pytest.mark.parametrize("other", [np.ones((4, 2), np.float32), np.ones((4, 3), np.float64)], ids=["shape", "dtype"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_inputs_of_another_shape_or_dtype_are_not_equal(other: Array, beside: bool) -> None:
+    case = Case([logits()])
+    one = np.ones((4, 3), np.float32)
+    if beside:  # an equal input, which alone is told of
+        case.model.inputs = (SimpleNamespace(name="x"), SimpleNamespace(name="y"))
+    records, _, parity = kept(case, case.training, tensors=([one] * 2, [one, other]) if beside else (one, other))
+    assert {sample["input"] for sample in parity["samples"]} == {"differs"}
+    assert not any(records.fed_alike(index) for index in range(4)), "so both are shown"
+
+
+@pytest.mark.parametrize(("apart", "state"), [(0.0, "equal"), (1e-6, "rounding"), (0.1, "differs")])
+def test_an_input_without_a_batch_axis_counts_for_every_sample(apart: float, state: str) -> None:
+    case = Case([logits()])
+    case.model.inputs = (SimpleNamespace(name="x"), SimpleNamespace(name="scale"))
+    one, scale = np.ones((4, 3), np.float32), np.array(1.0, np.float32)
+    _, _, parity = kept(case, case.training, tensors=([one, scale], [one, np.array(1.0 + apart, np.float32)]))
+    assert [sample["input"] for sample in parity["samples"]] == [state] * 4
 
 
 def test_answers_agree_tie_or_differ_sample_by_sample() -> None:
