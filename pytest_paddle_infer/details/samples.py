@@ -74,9 +74,18 @@ class SampleRecords:
         self._inputs[index][judged.sample] = replace(judged, magnitude=None, ratio=None)
 
     def add(
-        self, first: int, training: Sequence[Array], inference: Sequence[Array], same_inputs: bool, agreements: Sequence[str]
+        self,
+        first: int,
+        training: Sequence[Array],
+        inference: Sequence[Array],
+        same_inputs: bool,
+        agreements: Sequence[str],
+        classes: bool,
     ) -> None:
-        """Takes a batch that was judged: samples first, first + 1, ...; one agreement for each (see `AnswersJudge.add`)."""
+        """Takes a batch that was judged: samples first, first + 1, ...; one agreement for each (see `AnswersJudge.add`).
+
+        classes: whether answers are classes; else the first output has no best ones, whatever its shape.
+        """
         size = len(agreements)
         for offset, agreement in enumerate(agreements):
             row = self._rows[first + offset]
@@ -84,7 +93,7 @@ class SampleRecords:
             row["agreement"] = _AGREEMENTS.index(agreement)
             row["input"] = 1 if same_inputs else self._input_state(first + offset, size)
             for side, outputs in enumerate((training, inference)):
-                if outputs and _are_scores(outputs[0], size):
+                if classes and outputs and _are_scores(outputs[0], size):
                     best = top_k(outputs[0][offset], TOP)
                     row["classes"][side, : len(best)] = [each.class_id for each in best]
                     row["scores"][side, : len(best)] = [each.prob for each in best]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity_case import LIMIT, Case, logits, moved
+from parity_case import LIMIT, Case, Prediction, logits, moved
 
 from pytest_paddle_infer.details.magnitudes import BINS, LOOKED_AT, Magnitudes
 from pytest_paddle_infer.details.samples import PICTURED, SampleRecords
@@ -165,6 +165,15 @@ def test_fewer_than_five_classes_give_fewer_and_what_is_no_score_none() -> None:
     boxes = np.random.RandomState(0).rand(4, 2, 2)
     _, _, parity = kept(Case([boxes], postprocess=len), [boxes.astype(np.float32)])
     assert {sample["training"] for sample in parity["samples"]} == {None}
+
+
+def test_an_own_postprocess_has_classes_only_where_its_answers_name_some() -> None:
+    case = Case([logits()], postprocess=len)
+    _, _, parity = kept(case, case.training, answers=lambda side: [[0.5, 0.25]] * 2)
+    assert {each for sample in parity["samples"] for each in (sample["training"], sample["inference"])} == {None}
+    case = Case([logits()], postprocess=len)
+    _, _, parity = kept(case, case.training, answers=lambda side: [Prediction(1, 0.5)] * 2)
+    assert [sample["inference"]["top"][0]["class_id"] for sample in parity["samples"]] == [0, 1, 2, 3]
 
 
 # -- which are pictured, and memory ------------------------------------------------------------------------------------
