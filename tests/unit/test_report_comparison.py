@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import pytest
@@ -477,6 +479,57 @@ def test_what_is_no_json_of_ours_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_report_that_the_system_does_not_give_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises(ReportError, match=r"report\.json cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+Damage = Union[list[Any], dict[str, Any], float, str, bool, None]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything that stands in a report."""
+    if path:
+        yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+@pytest.mark.parametrize(
+    "damage", [[], ["x"], {}, {"x": [1]}, 3, 10**400, 1e999, True, None, "", "nan", float("nan")], ids=lambda value: f"{value!r:.9}"
+)
+def test_a_report_that_is_damaged_anywhere_is_one_sentence_or_makes_no_difference(tmp_path: Path, damage: Damage) -> None:
+    whole = json.loads(json.dumps(content(passed(weights="net.pdparams"), log(), failed(model="other"))))
+    whole["tests"][0]["details"] = {"parity": None, "latency": batches(10.0, count=3), "layers": None}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(whole))
+    good = read(path)
+    refused = 0
+    for place in list(places(whole)):
+        broken = copy.deepcopy(whole)
+        inside = broken
+        for key in place[:-1]:
+            inside = inside[key]
+        inside[place[-1]] = damage
+        path.write_text(json.dumps(broken))
+        try:
+            found = read(path)
+        except ReportError as error:
+            refused += 1
+            assert "\n" not in str(error)
+            continue
+        for pair in ((good, found), (found, good)):
+            both = compare(*pair)
+            assert command.lines(both, path, path)
+            json.dumps(command.as_data(both, path, path), allow_nan=False)
+    assert refused > 10
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [("NaN", "it is not JSON"), ("-Infinity", "it is not JSON"), ("1e999", "output_error_relative is not finite")],
+)
+def test_a_number_that_json_has_not_is_damage(tmp_path: Path, number: str, why: str) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(content(passed())).replace("2.5e-07", number))
+    with pytest.raises(ReportError, match=rf"report\.json is damaged \({why}\): run the tests again"):
         read(tmp_path)
 
 
