@@ -53,6 +53,16 @@ class LogResult:
         return self.training_ms / (inference_ms or 1e-9)
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """One measurement, whose log is true: the times of both engines. details: the folder for the report."""
+
+    timings: Timings
+    trained: Timings
+    log: AutoLog
+    details: str
+
+
 class LogCheck:
     """Runs the log checkpoint."""
 
@@ -78,81 +88,95 @@ class LogCheck:
         memory = Memory()
         with worded(spec, variant, export):
             worker, facts = bench.inference(variant, export)
-            self._progress.step(spec.name, f"{variant}: benchmark")
+
+        def timed() -> tuple[Timings, Timings]:
             rounds = GATE_ROUNDS if gates else ROUNDS
             if own:
                 known = None if gates else yardstick(bench, size)  # a baseline has its own, measured in turn
                 if known is None:
-                    timings, trained = run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds)
-                else:
-                    timings, trained = run_alone(bench, worker, facts, size, warmup, batches, memory), known
-                precision = logged_precision(self._options.precision(variant, facts))
-                write_log(path, make_log(bench.model, precision, facts, timings, size, memory))
-            else:
-                asked = ("let auto_log write the log", "autolog", size, warmup, batches, spec.name, str(path))
-                parts = warmup + batches
-                timings = bench.call(worker, *asked, parts=parts, watch=lambda _: memory.watch(facts))
-                trained = bench.call(bench.training(), "time the training engine", "benchmark", size, 1, rounds, 0, parts=parts)
-            log, problems = check_log(path, facts, timings, own=own)
-            first = bench.call(worker, "say what the first run took", "first_run")
-            timing = timing_of(timings, trained, size, facts, first, memory)
-        details = keep_log(bench, spec, variant, timings, trained, size)
-        with _carrying(details):
+                    return run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds)
+                return run_alone(bench, worker, facts, size, warmup, batches, memory), known
+            asked = ("let auto_log write the log", "autolog", size, warmup, batches, spec.name, str(path))
+            parts = warmup + batches
+            timings: Timings = bench.call(worker, *asked, parts=parts, watch=lambda _: memory.watch(facts))
+            return timings, bench.call(bench.training(), "time the training engine", "benchmark", size, 1, rounds, 0, parts=parts)
+
+        def measure(step: str) -> _Taken:
+            self._progress.step(spec.name, f"{variant}: {step}")
+            with worded(spec, variant, export):
+                timings, trained = timed()
+                if own:
+                    precision = logged_precision(self._options.precision(variant, facts))
+                    write_log(path, make_log(bench.model, precision, facts, timings, size, memory))
+                log, problems = check_log(path, facts, timings, own=own)
+            details = keep_log(bench, spec, variant, timings, trained, size)
             if problems or log is None:
                 remedy = "every field must say what the run did; run again on a machine that is not overloaded."
                 found = failure(
                     f"{title_of(spec, variant)}: the benchmark log is not true: {problems[0]}", bench.model.weights, export, remedy
                 )
-                raise ConformanceFailure(found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4])))
-            notes: tuple[str, ...] = ()
+                told = found.with_facts(("log", str(path)), *(("also", problem) for problem in problems[1:4]))
+                raise ConformanceFailure(replace(told, details=details))
+            return _Taken(timings, trained, log, details)
+
+        def as_measured(taken: _Taken) -> Measured:
+            inputs = ", ".join(f"{item.dtype}{[size, *item.shape[1:]]}" for item in bench.model.inputs)
+            total = len(bench.samples)
+            return measured(spec.name, variant, taken.timings, taken.trained, size, facts, inputs, total, self._program_key(bench))
+
+        taken = measure("benchmark")
+        notes: tuple[str, ...] = ()
+        if gates:
+            with _carrying(taken.details):
+                taken, notes = self._gate(bench, spec, variant, gates, taken, lambda: measure("benchmark again"), as_measured)
+        with _carrying(taken.details):
+            with worded(spec, variant, export):
+                first = bench.call(worker, "say what the first run took", "first_run")
+                timing = timing_of(taken.timings, taken.trained, size, facts, first, memory)
             if gates:
-                inputs = ", ".join(f"{item.dtype}{[size, *item.shape[1:]]}" for item in bench.model.inputs)
-
-                def as_measured(once: Timings, yardstick: Timings) -> Measured:
-                    total = len(bench.samples)
-                    return measured(spec.name, variant, once, yardstick, size, facts, inputs, total, self._program_key(bench))
-
-                def again() -> Measured:
-                    with worded(spec, variant, export):
-                        return as_measured(*run_in_turn(bench, worker, facts, size, warmup, batches, memory, rounds))
-
-                run = as_measured(timings, trained)
-                held, notes = self._gate(bench, spec, variant, gates, run, again)
                 with worded(spec, variant):
-                    notes += keep(gates, held)
+                    notes += keep(gates, as_measured(taken))
         return LogResult(
             path,
-            log,
+            taken.log,
             timing.training_p50_ms,
             bench.model.weights,
             timing,
             notes,
             gpu_name(facts),
             self._program_key(bench),
-            details,
+            taken.details,
         )
 
     def _gate(
-        self, bench: Bench, spec: ModelSpec, variant: str, gates: Gates, run: Measured, again: Callable[[], Measured]
-    ) -> tuple[Measured, tuple[str, ...]]:
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        variant: str,
+        gates: Gates,
+        taken: _Taken,
+        again: Callable[[], _Taken],
+        as_measured: Callable[[_Taken], Measured],
+    ) -> tuple[_Taken, tuple[str, ...]]:
         """Holds times against the baseline; what looks like a regression is measured once more, so that a passing load is none.
 
-        Returns the run that counts.
+        Returns the measurement that counts: log, details and figures are of that one.
         """
         from pytest_paddle_infer.gates import compare
 
         with worded(spec, variant):
-            first = compare(gates, run)
-            if not first.regression:
-                return run, first.notes
-            self._progress.step(spec.name, f"{variant}: benchmark again")
-            repeated = again()
-            second = compare(gates, repeated)
-        if second.regression:
-            title = f"{title_of(spec, variant)}: a performance regression: {second.regression}."
-            remedy = "find what slowed it; if it is meant so, save a new baseline with --paddle-perf-save."
-            facts = (("before", first.regression), ("baselines", str(gates.directory)))
-            raise ConformanceFailure(failure(title, bench.model.weights, None, remedy).with_facts(*facts))
+            first = compare(gates, as_measured(taken))
+        if not first.regression:
+            return taken, first.notes
+        repeated = again()
+        with _carrying(repeated.details):
+            with worded(spec, variant):
+                second = compare(gates, as_measured(repeated))
+            if second.regression:
+                title = f"{title_of(spec, variant)}: a performance regression: {second.regression}."
+                remedy = "find what slowed it; if it is meant so, save a new baseline with --paddle-perf-save."
+                facts = (("before", first.regression), ("baselines", str(gates.directory)))
+                raise ConformanceFailure(failure(title, bench.model.weights, None, remedy).with_facts(*facts))
         return repeated, (f"{variant}: slower than the baseline once, and not when measured again", *second.notes)
 
     def _program_key(self, bench: Bench) -> str:
@@ -163,8 +187,8 @@ class LogCheck:
 
 @contextmanager
 def _carrying(details: str) -> Iterator[None]:
-    """What was timed is shown of a failed checkpoint too."""
+    """What was timed is shown of a failed checkpoint too: by `details`, unless the failure has another measurement's."""
     try:
         yield
     except ConformanceFailure as red:
-        raise ConformanceFailure(replace(red.failure, details=details)) from red.__cause__
+        raise ConformanceFailure(replace(red.failure, details=red.failure.details or details)) from red.__cause__

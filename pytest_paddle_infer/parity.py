@@ -148,7 +148,8 @@ class ParityRun:
             judge.add(left, right, first, size, exact[index] if exact is not None else None)
         agreements = self._add_answers(training, inference, samples, first, answers_to)
         if self._records is not None:
-            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements)
+            classes = self._default_answers or all(_names_a_class(answer) for answer in (*training.answers, *inference.answers))
+            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements, classes)
         if first < KEPT_OUTPUTS:
             self.first_inputs.append(inference.inputs)
             self.kept[0].append(training.outputs)
@@ -375,6 +376,11 @@ class ParityRun:
         if answers.problem:
             lines.append(("first", answers.problem))
         return tuple(lines[:8])
+
+
+def _names_a_class(answer: Any) -> bool:
+    """True for the answer of an own postprocess that has what a `Prediction` has."""
+    return hasattr(answer, "class_id") and hasattr(answer, "prob")
 
 
 def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,6 +11,8 @@ from typing import Any
 
 from pytest_paddle_infer.command.columns import bullets, folded, pairs, table
 from pytest_paddle_infer.report.comparison import CHANGES, Comparison, TimesChange, VariantChange
+from pytest_paddle_infer.report.matrix import NOT_FINITE
+from pytest_paddle_infer.report.matrix_file import finite
 from pytest_paddle_infer.report.saved import Measured, SavedReport
 
 FORMAT = 1
@@ -68,7 +71,7 @@ def _cells(each: Measured | None) -> tuple[str, str, str]:
 
 
 def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}"
+    return NONE if value is None else f"{value:.3g}" if math.isfinite(value) else NOT_FINITE
 
 
 def _ratio(each: VariantChange) -> str:
@@ -154,9 +157,10 @@ def _measured(each: Measured | None) -> dict[str, Any] | None:
         return None
     return {
         "batch_size": each.batch_size,
-        "output_error_relative": each.error,
+        "output_error_relative": finite(each.error),
+        "output_error_finite": None if each.error is None else math.isfinite(each.error),
         "output_limit_relative": each.limit,
-        "output_error_over_limit": each.limits,
+        "output_error_over_limit": finite(each.limits),
         "noise_floor_relative": each.floor,
         "answers_agreed": each.agreed,
         "answers_compared": each.compared,

@@ -83,11 +83,14 @@ def _pictures(bench: Bench, records: SampleRecords, workers: Sequence[Worker]) -
             sides = [_tensors(bench, worker, index) for worker in workers[: 1 if records.fed_alike(index) else 2]]
         except WorkerFailure:
             break
-        shown = [picture_of(tensors) for tensors in sides]
-        known = [picture for picture in shown if picture is not None]
-        if len(known) < len(sides):
-            break
-        files = to_png(known)
+        try:
+            shown = [picture_of(tensors) for tensors in sides]
+            known = [picture for picture in shown if picture is not None]
+            if len(known) < len(sides):
+                break
+            files = to_png(known)
+        except Exception:  # of one picture: the figures and the other pictures are worth more
+            continue
         found[index] = files[0], files[1] if len(files) > 1 else None
     return found
 

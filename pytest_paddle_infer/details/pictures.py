@@ -35,14 +35,16 @@ def to_png(pictures: Sequence[Array]) -> list[bytes]:
     """
     from PIL import Image
 
-    wide = [picture.astype(np.float32) for picture in pictures]
-    fine = [values[np.isfinite(values)] for values in wide]
-    least = min((float(values.min()) for values in fine if values.size), default=0.0)
-    most = max((float(values.max()) for values in fine if values.size), default=0.0)
+    wide = [picture.astype(np.float64) for picture in pictures]
+    fine = [np.isfinite(values) for values in wide]
+    known = [values[where] for values, where in zip(wide, fine) if where.any()]
+    least, most = (min(map(np.min, known)), max(map(np.max, known))) if known else (0.0, 0.0)
     files = []
-    for values in wide:
-        grey = np.clip((values - least) * (255.0 / ((most - least) or 1.0)), 0.0, 255.0)
-        image = Image.fromarray(np.nan_to_num(grey, nan=0.0).round().astype(np.uint8))
+    for values, where in zip(wide, fine):
+        with np.errstate(all="ignore"):  # halves, because the span of float64 is no float64
+            share = (values / 2 - least / 2) / ((most / 2 - least / 2) or 1.0)
+            grey = np.where(where, np.clip(255.0 * share, 0.0, 255.0), 0.0)
+        image = Image.fromarray(grey.round().astype(np.uint8))
         factor = LARGEST / max(image.size)
         if factor < 1:
             width, height = (max(1, round(length * factor)) for length in image.size)

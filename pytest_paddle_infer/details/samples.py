@@ -48,16 +48,11 @@ class SampleRecords:
         self._done, self._began, self.seconds = 0, time.monotonic(), 0.0
         self._outputs: list[dict[int, Judged]] = []
         self._magnitudes: list[Magnitudes | None] = []
-        self._inputs: dict[int, float] = {}
+        self._inputs: list[dict[int, Judged]] = []
 
     def __len__(self) -> int:
         """How many samples were compared."""
         return self._done
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the rows."""
-        return int(self._rows.nbytes)
 
     def watch(self, outputs: Sequence[OutputJudge], inputs: Sequence[OutputJudge]) -> None:
         """Makes the judges of a run tell what they see."""
@@ -65,8 +60,9 @@ class SampleRecords:
         self._magnitudes = [None] * len(outputs)
         for index, judge in enumerate(outputs):
             judge.watch = partial(self._output, index)
-        for judge in inputs:
-            judge.watch = self._input
+        self._inputs = [{} for _ in inputs]
+        for index, judge in enumerate(inputs):
+            judge.watch = partial(self._input, index)
 
     def _output(self, index: int, judged: Judged) -> None:
         self._outputs[index][judged.sample] = replace(judged, magnitude=None, ratio=None)
@@ -74,39 +70,48 @@ class SampleRecords:
             kept = self._magnitudes[index] = self._magnitudes[index] or Magnitudes()
             kept.add(judged.magnitude, judged.ratio, judged.scale)
 
-    def _input(self, judged: Judged) -> None:
-        self._inputs[judged.sample] = max(self._inputs.get(judged.sample, 0.0), judged.excess)
+    def _input(self, index: int, judged: Judged) -> None:
+        self._inputs[index][judged.sample] = replace(judged, magnitude=None, ratio=None)
 
     def add(
-        self, first: int, training: Sequence[Array], inference: Sequence[Array], same_inputs: bool, agreements: Sequence[str]
+        self,
+        first: int,
+        training: Sequence[Array],
+        inference: Sequence[Array],
+        same_inputs: bool,
+        agreements: Sequence[str],
+        classes: bool,
     ) -> None:
-        """Takes a batch that was judged: samples first, first + 1, ...; one agreement for each (see `AnswersJudge.add`)."""
+        """Takes a batch that was judged: samples first, first + 1, ...; one agreement for each (see `AnswersJudge.add`).
+
+        classes: whether answers are classes; else the first output has no best ones, whatever its shape.
+        """
         size = len(agreements)
         for offset, agreement in enumerate(agreements):
             row = self._rows[first + offset]
             self._nearest(row, first + offset, size)
             row["agreement"] = _AGREEMENTS.index(agreement)
-            row["input"] = 1 if same_inputs else self._input_state(first + offset)
+            row["input"] = 1 if same_inputs else self._input_state(first + offset, size)
             for side, outputs in enumerate((training, inference)):
-                if outputs and _are_scores(outputs[0], size):
+                if classes and outputs and _are_scores(outputs[0], size):
                     best = top_k(outputs[0][offset], TOP)
                     row["classes"][side, : len(best)] = [each.class_id for each in best]
                     row["scores"][side, : len(best)] = [each.prob for each in best]
         self._done, self.seconds = first + size, time.monotonic() - self._began
-        for seen in self._outputs:
+        for seen in (*self._outputs, *self._inputs):
             seen.clear()
 
     def _nearest(self, row: Any, sample: int, size: int) -> None:
-        """Figures of the output nearest its limit. One without a batch axis counts for every sample; one of another shape is far beyond."""
-        beyond = Judged(sample, float("inf"), float("nan"), float("inf"))
-        found = [seen.get(sample) or (next(iter(seen.values())) if len(seen) == 1 < size else beyond) for seen in self._outputs]
+        """Figures of the output nearest its limit."""
+        found = [_of_sample(seen, sample, size) for seen in self._outputs]
         if found:
             index = max(range(len(found)), key=lambda index: found[index].excess)
             row["error"], row["limit"], row["excess"] = found[index].error, found[index].limit, found[index].excess
             row["output"] = index
 
-    def _input_state(self, sample: int) -> int:
-        excess = self._inputs.pop(sample, float("inf"))
+    def _input_state(self, sample: int, size: int) -> int:
+        """Of the input that is furthest off."""
+        excess = max((_of_sample(seen, sample, size).excess for seen in self._inputs), default=float("inf"))
         return 1 if excess == 0 else 2 if excess <= 1 else 3
 
     def chosen(self) -> list[int]:
@@ -142,6 +147,14 @@ class SampleRecords:
                 for index, (sample, row) in enumerate(zip(samples, self._rows[: self._done]))
             ],
         }
+
+
+def _of_sample(seen: Mapping[int, Judged], sample: int, size: int) -> Judged:
+    """What a judge told of a sample. A tensor without a batch axis counts for every sample; one of another shape or dtype, of which a
+    judge tells nothing, is far beyond."""
+    if sample in seen:
+        return seen[sample]
+    return next(iter(seen.values())) if len(seen) == 1 < size else Judged(sample, float("inf"), float("nan"), float("inf"))
 
 
 def _are_scores(output: Array, size: int) -> bool:

@@ -24,7 +24,7 @@ class Noise:
     def allowed(self, base: npt.NDArray[np.float64], exact: bool) -> tuple[npt.NDArray[np.float64], float]:
         """Returns (largest |i - base| of each element, largest RMS of it); broadcastable, in the output's own unit."""
         limit = self.floor.limit
-        scale = max(float(base.max()) if base.size else 0.0, self.floor.scale)
+        scale = max(float(base.max(initial=0.0)), self.floor.scale)
         extra = 0.0 if exact else 1.0
         return np.asarray((limit.maximum + extra * self.floor.maximum) * scale), (limit.rms + extra * self.floor.rms) * scale
 
@@ -68,7 +68,8 @@ SHOWN_CLASSES = 3
 class OutputVerdict:
     """One output over all samples. Errors are |i - base| over max|base| of the sample; base is the float64 reference where there is one.
 
-    problem: the cause in one sentence; empty when it passes. error, rms, p99: the largest of any sample. excess: how many limits the
+    problem: the cause in one sentence; empty when it passes. error, rms, p99: the largest of any sample; the error is Inf where a value
+    is no number or an integer differs, and NaN where shapes or dtypes differ or nothing was compared. excess: how many limits the
     worst sample is; it passes up to 1. worst_classes, classes_beyond: for float[N, C], the classes with the largest errors, and how many
     have one beyond the limit. index: (sample, indices within it) of the worst element, with its three values.
     """
@@ -134,6 +135,7 @@ class OutputJudge:
         self._error = self._rms = self._p99 = self._excess = self._limit = 0.0
         self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
         self._fatal = ""
+        self._apart = False
         self._classes: npt.NDArray[np.float64] | None = None
 
     def add(self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None) -> None:
@@ -141,6 +143,7 @@ class OutputJudge:
         sides = [{"shape": list(array.shape), "dtype": array.dtype} for array in (training, inference)]
         for what, want in sides[0].items():
             if (have := sides[1][what]) != want:
+                self._apart = True
                 self._fail(f"the {what} is {have} from the inference engine, {want} from the training engine")
                 return
         same = reference is not None and reference.shape == training.shape  # else other rows would be paired, and some left out
@@ -159,7 +162,7 @@ class OutputJudge:
         elif training.dtype.kind not in "fc":
             judged = self._exact(training, inference, sample)
         elif any(self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))):
-            judged = Judged(sample, float("inf"), float("nan"), float("inf"))
+            judged = self._infinite(training, reference, sample)
         else:
             judged = self._close(training, inference, reference, sample)
         if self.watch is not None:
@@ -176,19 +179,40 @@ class OutputJudge:
         )
         return True
 
+    def _base(self, training: Array, reference: Array | None) -> tuple[Array, bool]:
+        """What the inference engine is compared with, and whether that is the float64 reference."""
+        if isinstance(self.rule, Noise) and reference is not None and tells(reference):
+            return reference, True
+        return training, False
+
+    def _scale(self, magnitude: npt.NDArray[np.float64]) -> float:
+        """What errors are divided by."""
+        largest = float(magnitude.max(initial=0.0))
+        return max(largest, self.rule.floor.scale) if isinstance(self.rule, Noise) else largest
+
+    def _infinite(self, training: Array, reference: Array | None, sample: int) -> Judged:
+        """A sample that holds no number is as far off as can be; its limit is that of the numbers that should be there."""
+        base, usable = self._base(training, reference)
+        magnitude = np.abs(_wide(base[np.isfinite(base)]))
+        if not magnitude.size and isinstance(self.rule, Noise):
+            magnitude = np.ones(1)  # its limit is the same share of any value
+        scale = self._scale(magnitude)
+        with np.errstate(over="ignore"):
+            allowed, _ = self.rule.allowed(magnitude, usable)
+            limit = float(np.max(allowed)) / scale if scale else 0.0
+        self._limit = max(self._limit, limit)
+        self._error = float("inf")
+        return Judged(sample, float("inf"), limit, float("inf"))
+
     def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> Judged:
-        usable = isinstance(self.rule, Noise) and reference is not None and tells(reference)
-        base = reference if usable and reference is not None else training
-        wide = np.complex128 if training.dtype.kind == "c" else np.float64
-        centre = base.astype(wide)
+        base, usable = self._base(training, reference)
+        centre = _wide(base)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # Inf says it: beyond any limit
-            apart = np.abs(inference.astype(wide) - centre)
+            apart = np.abs(_wide(inference) - centre)
             magnitude = np.abs(centre)
             allowed, allowed_rms = self.rule.allowed(magnitude, usable)
             excess = np.where(apart == 0, 0.0, apart / allowed)
-            scale = float(magnitude.max())
-            if isinstance(self.rule, Noise):
-                scale = max(scale, self.rule.floor.scale)
+            scale = self._scale(magnitude)
             ratio = apart / scale if scale else np.where(apart == 0, 0.0, np.inf)
             rms = float(np.sqrt(np.mean(np.square(ratio))))
         over_rms = rms * scale / allowed_rms if rms and allowed_rms else (float("inf") if rms else 0.0)
@@ -230,6 +254,7 @@ class OutputJudge:
         """Returns the verdict over everything added. Nothing compared is a problem, not a pass."""
         problem = self._fatal or ("" if self._samples else "nothing was compared")
         excess = float("inf") if problem else self._excess
+        unknown = not self._samples or (self._apart and self._error != float("inf"))
         index, training, inference, reference = self._worst or ((), 0.0, 0.0, None)
         if not problem and self._excess > 1:
             if self._differing:
@@ -245,8 +270,8 @@ class OutputJudge:
         floor = self.rule.floor if isinstance(self.rule, Noise) else None
         resolution = None if self._response is None else Resolution(self._response, self._limit)
         return OutputVerdict(
-            self._name, problem, self._samples, self._elements, self._differing, self._error, excess, index, training,
-            inference, reference, self._rms, self._p99, floor, self._limit,
+            self._name, problem, self._samples, self._elements, self._differing, float("nan") if unknown else self._error, excess,
+            index, training, inference, reference, self._rms, self._p99, floor, self._limit,
             tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()), resolution,
         )  # fmt: skip
 
@@ -258,6 +283,10 @@ def tells(reference: Array) -> bool:
 
 def _index(flat: int, array: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(flat, array.shape))
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
 def _real(value: Any) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from pytest_paddle_infer.report.matrix import NOT_FINITE
 
 NONE = "–"
 
@@ -48,7 +51,8 @@ def _states(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _figures(row: Mapping[str, Any]) -> Iterator[str]:
     error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
-    yield NONE if error is None else f"{error:.3g} / {NONE if limit is None else f'{limit:.2g}'}"
+    worst = f"{error:.3g}" if error is not None else NOT_FINITE if row.get("output_error_finite") is False else NONE
+    yield NONE if worst == NONE else f"{worst} / {NONE if limit is None else f'{limit:.2g}'}"
     agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
     yield NONE if agreed is None or compared is None else f"{agreed}/{compared}" if compared else f"{NONE} (none compared)"
     names = ("p50_ms", "spread_ms", "p99_ms", "throughput_samples_per_s", "speedup_over_training", "speedup_over_cpu", "first_ms")
@@ -68,6 +72,17 @@ def times(factor: float) -> str:
     if factor >= 1000:
         return f"{factor:,.0f}" if factor < 1e9 else f"{factor:.3g}"
     return f"{factor:.3g}"
+
+
+def of_limit(limits: float) -> str:
+    """Returns `0.3 of the limit`, `7 x the limit` or `not finite`."""
+    return NOT_FINITE if limits == math.inf else f"{times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}"
+
+
+def over_limit(row: Mapping[str, Any]) -> float | None:
+    """Error over limit of a variant; infinity where the error is not finite, None where it is not known."""
+    found: float | None = row["output_error_over_limit"]
+    return math.inf if row.get("output_error_finite") is False else found
 
 
 def title_of(model: Mapping[str, Any]) -> str:

@@ -24,12 +24,13 @@ EARLY = ("incomplete", "nothing ran")
 CHANGES = {
     "newly failing": True,
     "no longer runs": True,
+    "now expected to fail": False,
     "newly passing": False,
     "only in B": False,
     "only in A": False,
 }
 """What can happen to a test -> whether that is worse. Which tests a run chose is its caller's business; a test that was chosen, passed
-before and is now skipped proves nothing any more."""
+before and is now skipped proves nothing any more. One that is now expected to fail ran, and somebody said so on purpose."""
 
 NOT_COMPARED = ("--paddle-report", "--paddle-output-dir", "--paddle-artifacts", "--paddle-model")
 """Options that explain no difference: where files go, and which models are in a report, which its tests say."""
@@ -203,7 +204,9 @@ def _change(before: str, now: str) -> str:
         return "only in B"
     if now in PASSING:
         return "newly passing" if before in FAILING else ""
-    return "no longer runs" if before in PASSING else ""
+    if before not in PASSING:
+        return ""
+    return "no longer runs" if now == "skipped" else "now expected to fail"
 
 
 # -- variants ----------------------------------------------------------------------------------------------------------

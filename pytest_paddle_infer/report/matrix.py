@@ -23,6 +23,12 @@ precision rounds more luckily differs from net to net (oneDNN's error is 0.6 to 
 MEMORY_TOLERANCE = 0.02
 """Relative; four runs of one variant in a row differed by up to 0.9 % (squeezenet1_1 and alexnet, `cpu` and `onednn`)."""
 
+INFINITE = "inf"
+"""How a figure says that the error is not finite."""
+
+NOT_FINITE = "not finite"
+"""How people read it."""
+
 Properties = Sequence[tuple[str, str]]
 
 
@@ -30,7 +36,8 @@ Properties = Sequence[tuple[str, str]]
 class Accuracy:
     """What parity measured; of several tests of one variant, the worst.
 
-    output_error, output_limit: of the output that comes closest to its limit. output_limits: how many limits that error is.
+    output_error, output_limit: of the output that comes closest to its limit. output_limits: how many limits that error is. Both are Inf
+    where the output is no number.
     noise_floor: the training engine's own rounding. agreed, compared, ties: samples by their answers.
     """
 
@@ -125,7 +132,8 @@ class _Found:
         if CHECKPOINT_SIGNS["parity"] in facts:
             agreed, _, compared = facts.get("answers", "").partition("/")
             more = {**facts, "agreed": agreed, "compared": compared}
-            self.accuracies.append(Accuracy(**_numbers(more, Accuracy)))
+            beyond = {name: math.inf for name in ("output_error", "output_limits") if facts.get(name) == INFINITE}
+            self.accuracies.append(Accuracy(**{**_numbers(more, Accuracy), **beyond}))
         if CHECKPOINT_SIGNS["log"] in facts:
             size = _number(facts.get("batch_size"))
             self.speeds.setdefault(int(size) if size and "p50_ms" in facts else None, []).append(Speed(**_numbers(facts, Speed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -68,9 +69,10 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "failed": _failed_to_json(row.failed),
         "unavailable": row.unavailable or None,
         "pareto_best": row.pareto_best,
-        "output_error_relative": accuracy.output_error,
+        "output_error_relative": finite(accuracy.output_error),
+        "output_error_finite": None if accuracy.output_error is None else math.isfinite(accuracy.output_error),
         "output_limit_relative": accuracy.output_limit,
-        "output_error_over_limit": accuracy.output_limits,
+        "output_error_over_limit": finite(accuracy.output_limits),
         "noise_floor_relative": accuracy.noise_floor,
         "answers_agreed": _count(accuracy.agreed),
         "answers_compared": _count(accuracy.compared),
@@ -85,6 +87,11 @@ def _row_to_json(row: Row) -> dict[str, Any]:
 
 def _failed_to_json(failed: Iterable[tuple[str, str]]) -> list[dict[str, str | None]]:
     return [{"checkpoint": name, "cause": cause or None} for name, cause in failed]
+
+
+def finite(value: float | None) -> float | None:
+    """Returns the number; None for infinity and NaN, which JSON has not."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _rounded(value: float | None) -> float | None:

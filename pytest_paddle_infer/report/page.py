@@ -100,12 +100,10 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         good = sum(not row["failed"] for _, row in rows)
         models = len({model["model"] for model, _ in rows})
         yield "variants that hold", f"{good} of {len(rows)}", f"of {models} models" if models > 1 else rows[0][0]["model"]
-    judged = [
-        (row["output_error_over_limit"], _who(model, row)) for model, row in rows if row["output_error_over_limit"] is not None
-    ]
+    judged = [(limits, _who(model, row)) for model, row in rows if (limits := cells.over_limit(row)) is not None]
     if judged:
         limits, who = max(judged)
-        yield "largest error", f"{cells.times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}", who
+        yield "largest error", cells.of_limit(limits), who
     answered = [
         (row["answers_agreed"], row["answers_compared"], _who(model, row)) for model, row in rows if row["answers_compared"]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class SavedTest:
 class Measured:
     """One variant of a model as the matrix of variants has it, at one batch size (None: nothing was timed). None: not measured.
 
-    error, limit, floor: over the largest value of the output. limits: the error over its limit. memory_mb: of 2**20 bytes.
+    error, limit, floor: over the largest value of the output. limits: the error over its limit; both are Inf where the output is no
+    number. memory_mb: of 2**20 bytes.
     """
 
     model: str
@@ -92,7 +94,7 @@ def read(place: Path) -> SavedReport:
     """Reads a report's directory, or its report.json. Raises `ReportError` for what is none, is damaged, or is of a newer version."""
     path = place / INDEX if place.is_dir() else place
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_refused)
     except FileNotFoundError:
         missing = f"{place} holds no {INDEX}" if place.is_dir() else f"there is no file {place}"
         raise ReportError(f"{missing}; give the directory of a run with --paddle-report, or the {INDEX} in it") from None
@@ -118,8 +120,13 @@ def of_content(content: Any, path: Path) -> SavedReport:
         raise _damaged(path, f"it has no {error}") from None
     except ReportError:
         raise
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(path, str(error)) from None
+
+
+def _refused(constant: str) -> Any:
+    """NaN and Infinity, which Python's reader takes for JSON."""
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _damaged(path: Path, reason: str) -> ReportError:
@@ -140,8 +147,11 @@ def _read(content: Mapping[str, Any]) -> SavedReport:
     )
     for name in ("python", "system", "plugin", "processor", "architecture"):
         _text(environment[name])
-    _of(environment["packages"], dict)
-    saved.machine()
+    for name in ("paddle", "engine_python"):
+        _text_or_none(environment[name])
+    for text in (*_of(environment["packages"], dict).values(), *_list(environment["instructions"])):
+        _text(text)
+    _number(environment["cores"], "cores")
     return saved
 
 
@@ -150,10 +160,10 @@ def _test(test: Mapping[str, Any]) -> SavedTest:
     return SavedTest(
         id=_text(test["id"]),
         outcome=_text(test["outcome"]),
-        model=test["model"] or "",
-        variant=test["variant"] or "",
-        weights=test["weights"] or "",
-        why=_text(failure["cause"]) if failure is not None else test["reason"] or "",
+        model=_text_or_none(test["model"]),
+        variant=_text_or_none(test["variant"]),
+        weights=_text_or_none(test["weights"]),
+        why=_text(failure["cause"]) if failure is not None else _text_or_none(test["reason"]),
         times=_times(test),
     )
 
@@ -171,19 +181,17 @@ def _times(test: Mapping[str, Any]) -> Times | None:
 
 def _variant(model: Mapping[str, Any], row: Mapping[str, Any]) -> Measured:
     def number(name: str) -> Any:
-        value = row[name]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise TypeError(f"{name} is {value!r}, which is no number")
-        return value
+        return None if row[name] is None else _number(row[name], name)
 
+    infinite = row.get("output_error_finite") is False  # no such key in a report of an older version
     return Measured(
         _text(model["model"]),
         _text(row["variant"]),
-        model["batch_size"],
-        row["unavailable"] or "",
-        error=number("output_error_relative"),
+        None if model["batch_size"] is None else _of(model["batch_size"], int),
+        _text_or_none(row["unavailable"]),
+        error=math.inf if infinite else number("output_error_relative"),
         limit=number("output_limit_relative"),
-        limits=number("output_error_over_limit"),
+        limits=math.inf if infinite else number("output_error_over_limit"),
         floor=number("noise_floor_relative"),
         agreed=number("answers_agreed"),
         compared=number("answers_compared"),
@@ -193,11 +201,25 @@ def _variant(model: Mapping[str, Any], row: Mapping[str, Any]) -> Measured:
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in _list(values))
+    return tuple(float(_number(value, "a time")) for value in _list(values))
+
+
+def _number(value: Any, name: str) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"{name} is {value!r:.60}, which is no number")
+    if not math.isfinite(value):  # of 1e999
+        raise ValueError(f"{name} is not finite")
+    found: float = value
+    return found
 
 
 def _text(value: Any) -> str:
     return str(_of(value, str))
+
+
+def _text_or_none(value: Any) -> str:
+    """The text; "" for null."""
+    return "" if value is None else _text(value)
 
 
 def _list(value: Any) -> Sequence[Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.report import matrix_file, matrix_table
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX
-from pytest_paddle_infer.report.matrix import Matrix, read_matrices
+from pytest_paddle_infer.report.matrix import INFINITE, NOT_FINITE, Matrix, read_matrices
 from pytest_paddle_infer.session import SESSION
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:
         return facts.get(name, "-")
 
     size = _megabytes(int(facts["artifact_bytes"])) if "artifact_bytes" in facts else "-"
-    worst = f"{facts['output_error']} / {facts.get('output_limit', '-')}" if "output_error" in facts else "-"
+    words = {INFINITE: NOT_FINITE, "nan": "-", None: "-"}
+    error = words.get(facts.get("output_error"), facts.get("output_error"))
+    worst = "-" if error == "-" else f"{error} / {facts.get('output_limit', '-')}"
     ties = facts.get("ties", "0")
     answers = "- (none compared)" if facts.get("answers") == "0/0" else number("answers")
     answers += f" ({ties} tie{'s' * (ties != '1')})" if ties != "0" else ""

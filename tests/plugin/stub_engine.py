@@ -158,7 +158,7 @@ def _parity_of(samples: Sequence[Sample]) -> dict[str, Any]:
     other = values.astype(np.float64)
     other[:, 1] += 2.5e-7
     judge.add(values.astype(np.float64), other, 0, len(samples))
-    records.add(0, [values], [other], True, ["agrees"] * len(samples))
+    records.add(0, [values], [other], True, ["agrees"] * len(samples), True)
     return records.parts(samples, [judge.verdict()], {1: None})
 
 

@@ -85,8 +85,8 @@ class Case:
         total = len(self.samples)
         return [(start, min(start + self.size, total)) for start in range(0, total, self.size)]
 
-    def feed(self, inference: Arrays, *, tensors: tuple[Array, Array] | None = None, answers: Any = None) -> ParityRun:
-        """tensors: what the two preprocessing programs made of all samples, where the digests differ."""
+    def feed(self, inference: Arrays, *, tensors: tuple[Any, Any] | None = None, answers: Any = None) -> ParityRun:
+        """tensors: what the two preprocessing programs made of all samples, where the digests differ; a list for several inputs."""
         for start, stop in self.parts():
             own, other = self.cut(self.training, start, stop), self.cut(inference, start, stop)
             left, right = (answers(0), answers(1)) if answers else (None, None)
@@ -96,7 +96,8 @@ class Case:
             def inputs(start: int = start, stop: int = stop) -> tuple[Arrays, Arrays]:
                 assert tensors is not None, "asked for inputs although the digests agree"
                 self.asked += 1
-                return [tensors[0][start:stop]], [tensors[1][start:stop]]
+                left, right = (side if isinstance(side, list) else [side] for side in tensors)
+                return self.cut(left, start, stop), self.cut(right, start, stop)
 
             def answers_to(outputs: Arrays, one: Observed = one) -> tuple[Any, ...]:
                 return one.answers if outputs is one.outputs else tuple("dog" for _ in outputs[0])

@@ -76,6 +76,41 @@ def test_a_nan_or_inf_in_either_engine_fails_and_names_the_first_index(value: fl
         assert f"the {who} engine answers {value} at sample 1, element [0, 40] (3 of 100 elements" in verdict.problem
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("engine", ["training", "inference"])
+@pytest.mark.parametrize("samples", [1, 2])
+def test_what_is_no_number_is_infinitely_far_off_and_the_limit_stays(value: float, engine: str, samples: int) -> None:
+    good = logits(2)
+    broken = good.copy()
+    broken[:samples] = value
+    sides = (broken, good) if engine == "training" else (good, broken)
+    verdict = judge(*sides, reference=good.astype(np.float64))
+    assert (verdict.error, verdict.excess, verdict.limit) == (float("inf"), float("inf"), pytest.approx(NOISE.limit))
+
+
+def test_the_limit_of_an_output_without_a_number_is_that_of_the_other_engines() -> None:
+    good = np.array([[2.0, 1.0]], np.float32)
+    rule = Tolerance(rtol=0.0, atol=1e-3)
+    assert judge(good, good * np.nan, rule).limit == pytest.approx(0.5e-3)
+    assert judge(good * np.array([1, np.nan], np.float32), good, rule).limit == pytest.approx(0.5e-3), (
+        "of the numbers that are there"
+    )
+    assert judge(good * np.nan, good, rule).limit == 0.0, "a tolerance says nothing without a value"
+    assert judge(good * np.nan, good).limit == pytest.approx(5 * FLOOR.maximum), "the noise rule does"
+
+
+def test_what_cannot_be_compared_has_no_error_and_not_one_of_zero() -> None:
+    one = logits()
+    assert np.isnan(judge(one, one[:, :99]).error)
+    assert np.isnan(OutputJudge("output", NOISE).verdict().error)
+    made = OutputJudge("output", NOISE)
+    made.add(one, one, 0, 1)
+    made.add(one, one[:, :99], 1, 1)
+    assert np.isnan(made.verdict().error), "of a part nothing is known"
+    made.add(one, one * np.nan, 2, 1)
+    assert made.verdict().error == float("inf")
+
+
 # -- exact kinds -------------------------------------------------------------------------------------------------------
 
 

@@ -203,8 +203,23 @@ def test_both_sides_are_scaled_together_so_that_another_scale_shows() -> None:
 
 
 def test_what_is_no_number_and_a_plain_picture_are_drawn_too() -> None:
-    assert opened(to_png([np.array([[np.nan, 0.0, 1.0, np.inf]], np.float32)])[0])[2].tolist()[0][:3] == [0, 0, 255]
+    assert opened(to_png([np.array([[np.nan, 0.0, 1.0, np.inf, -np.inf]], np.float32)])[0])[2].tolist() == [[0, 0, 255, 0, 0]]
+    assert opened(to_png([np.full((2, 2), np.nan, np.float32)])[0])[2].tolist() == [[0, 0], [0, 0]]
     assert opened(to_png([np.full((2, 2), 3.0, np.float32)])[0])[2].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "middle"),
+    [
+        ([-3e38, 0.0, 3e38], "float32", 128),
+        ([-1.7e308, 0.0, 1.7e308], "float64", 128),
+        ([0.0, 5e299, 1e300], "float64", 128),
+        ([0.0, 0.0, 1e-45], "float32", 0),
+        ([-6e4, 0.0, 6e4], "float16", 128),
+    ],
+)
+def test_the_largest_and_smallest_numbers_are_drawn_without_a_warning(values: list[float], dtype: str, middle: int) -> None:
+    assert opened(to_png([np.array([values], dtype)])[0])[2].tolist() == [[0, middle, 255]]
 
 
 @pytest.mark.parametrize(
@@ -290,6 +305,20 @@ def test_one_side_is_asked_where_both_were_fed_alike(tmp_path: Path) -> None:
     assert found.parts["parity"] == {"pictured": [0, 1, 2, 3]}
     assert [index for index, pair in found.pictures.items() if pair[1] is not None] == [1]
     assert [worker.asked for worker in workers] == [[0, 1, 2, 3], [1]]
+
+
+def test_a_picture_that_cannot_be_drawn_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_paddle_infer.details import pictures
+
+    def refuse(shown: Any) -> Any:
+        if len(shown) == 2:  # of sample 1
+            raise MemoryError("no room")
+        return to_png(shown)
+
+    monkeypatch.setattr(pictures, "to_png", refuse)
+    folder, found = left(tmp_path, Worker(0.0), Worker(1.0))
+    assert found is not None, folder
+    assert found.parts["parity"] == {"pictured": [0, 2, 3]}
 
 
 def test_a_dead_worker_costs_the_pictures_and_nothing_else(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from parity_case import LIMIT, Case, logits, moved
+from parity_case import LIMIT, Case, Prediction, logits, moved
 
 from pytest_paddle_infer.details.magnitudes import BINS, LOOKED_AT, Magnitudes
 from pytest_paddle_infer.details.samples import PICTURED, SampleRecords
@@ -75,10 +77,12 @@ def test_nan_and_another_shape_are_beyond_any_limit_and_null() -> None:
     exact = logits()
     _, _, parity = kept(Case([exact], batch_size=1), [moved(exact, float("nan"), (2, 0))])
     assert [sample["limits"] is None for sample in parity["samples"]] == [False, False, True, False]
-    assert parity["samples"][2]["error_relative"] is None
+    assert (parity["samples"][2]["error_relative"], parity["samples"][2]["limit_relative"]) == (None, pytest.approx(LIMIT))
+    assert (parity["outputs"][0]["error_relative"], parity["outputs"][0]["limit_relative"]) == (None, pytest.approx(LIMIT))
     assert parity["samples"][2]["inference"]["margin"] is None
     _, run, parity = kept(Case([exact]), [exact[:, :5].astype(np.float32)])
     assert run.outputs[0].excess == float("inf")
+    assert parity["outputs"][0]["error_relative"] is None, "not 0: nothing was compared"
     assert {sample["limits"] for sample in parity["samples"]} == {None}
 
 
@@ -105,6 +109,27 @@ def test_the_input_of_each_sample_of_a_batch_is_told(apart: float, state: str) -
     tensors[1][1] += np.float32(apart)
     _, _, parity = kept(case, case.training, tensors=tensors)
     assert [sample["input"] for sample in parity["samples"]] == ["equal", state, "equal", "equal"]
+
+
+@pytest.mark.parametrize("other", [np.ones((4, 2), np.float32), np.ones((4, 3), np.float64)], ids=["shape", "dtype"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_inputs_of_another_shape_or_dtype_are_not_equal(other: Array, beside: bool) -> None:
+    case = Case([logits()])
+    one = np.ones((4, 3), np.float32)
+    if beside:  # an equal input, which alone is told of
+        case.model.inputs = (SimpleNamespace(name="x"), SimpleNamespace(name="y"))
+    records, _, parity = kept(case, case.training, tensors=([one] * 2, [one, other]) if beside else (one, other))
+    assert {sample["input"] for sample in parity["samples"]} == {"differs"}
+    assert not any(records.fed_alike(index) for index in range(4)), "so both are shown"
+
+
+@pytest.mark.parametrize(("apart", "state"), [(0.0, "equal"), (1e-6, "rounding"), (0.1, "differs")])
+def test_an_input_without_a_batch_axis_counts_for_every_sample(apart: float, state: str) -> None:
+    case = Case([logits()])
+    case.model.inputs = (SimpleNamespace(name="x"), SimpleNamespace(name="scale"))
+    one, scale = np.ones((4, 3), np.float32), np.array(1.0, np.float32)
+    _, _, parity = kept(case, case.training, tensors=([one, scale], [one, np.array(1.0 + apart, np.float32)]))
+    assert [sample["input"] for sample in parity["samples"]] == [state] * 4
 
 
 def test_answers_agree_tie_or_differ_sample_by_sample() -> None:
@@ -142,6 +167,15 @@ def test_fewer_than_five_classes_give_fewer_and_what_is_no_score_none() -> None:
     assert {sample["training"] for sample in parity["samples"]} == {None}
 
 
+def test_an_own_postprocess_has_classes_only_where_its_answers_name_some() -> None:
+    case = Case([logits()], postprocess=len)
+    _, _, parity = kept(case, case.training, answers=lambda side: [[0.5, 0.25]] * 2)
+    assert {each for sample in parity["samples"] for each in (sample["training"], sample["inference"])} == {None}
+    case = Case([logits()], postprocess=len)
+    _, _, parity = kept(case, case.training, answers=lambda side: [Prediction(1, 0.5)] * 2)
+    assert [sample["inference"]["top"][0]["class_id"] for sample in parity["samples"]] == [0, 1, 2, 3]
+
+
 # -- which are pictured, and memory ------------------------------------------------------------------------------------
 
 
@@ -158,7 +192,15 @@ def test_the_worst_eight_and_then_the_first_samples_are_chosen() -> None:
 
 
 def test_a_sample_costs_less_than_two_hundred_bytes() -> None:
-    assert SampleRecords(2000).nbytes < 2000 * 200
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        records = SampleRecords(20_000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(records) == 0
+    assert after - before < 20_000 * 200
 
 
 def test_a_run_that_stopped_tells_of_the_samples_before(tmp_path: Path) -> None:

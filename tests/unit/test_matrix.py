@@ -93,6 +93,20 @@ def test_what_is_no_number_is_not_measured(text: str) -> None:
     assert rows([log("cpu", p50_ms=text)])["cpu"].throughput is None
 
 
+def test_an_error_that_is_not_finite_is_the_worst_and_says_so() -> None:
+    reports = [parity("cpu", 2e-6), parity("cpu", float("inf")), *both("onednn"), log("cpu")]
+    (cpu, onednn) = to_json(read_matrices(reports))["models"][0]["variants"]
+    assert [cpu[f"output_error_{name}"] for name in ("relative", "finite", "over_limit")] == [None, False, None]
+    assert cpu["output_limit_relative"] == 4e-6
+    assert onednn["output_error_finite"] is True
+    assert table(reports)[0]["worst / limit"] == "not finite / 4e-06"
+
+
+def test_an_error_that_is_not_known_is_not_infinite() -> None:
+    (row,) = to_json(read_matrices([parity("cpu", float("nan"), output_limits="inf")]))["models"][0]["variants"]
+    assert (row["output_error_relative"], row["output_error_finite"]) == (None, None)
+
+
 def test_a_time_of_zero_divides_nothing() -> None:
     row = rows([log("cpu", 0.0)])["cpu"]
     assert (row.throughput, row.over_training, row.pareto_best) == (None, None, False)
@@ -452,7 +466,8 @@ def test_the_json_says_what_the_table_says() -> None:
     assert cpu.keys() == onednn.keys() == gpu.keys()
     assert onednn == {
         "variant": "onednn", "passed": ["artifacts", "parity", "log"], "failed": [], "unavailable": None, "pareto_best": True,
-        "output_error_relative": 3.79e-7, "output_limit_relative": 4e-6, "output_error_over_limit": 3.79e-7 / 4e-6,
+        "output_error_relative": 3.79e-7, "output_error_finite": True, "output_limit_relative": 4e-6,
+        "output_error_over_limit": 3.79e-7 / 4e-6,
         "noise_floor_relative": 1e-6, "answers_agreed": 4, "answers_compared": 4, "answers_near_ties": 0, "p50_ms": 27.5,
         "p99_ms": 34.375, "spread_ms": 0.5, "batches": 50, "training_p50_ms": 20, "first_ms": 82.5, "load_s": 0.25,
         "memory_mb": 718, "gpu_memory_mb": None, "preprocess_ms": 1.5, "inference_ms": 27.5, "postprocess_ms": 0.25,

@@ -298,6 +298,24 @@ def test_an_output_that_is_nan_is_the_worst_in_the_figures_and_named_in_the_fact
     assert run.output_hint().startswith("output b: the inference engine answers nan")
 
 
+@pytest.mark.parametrize("at", [(2, 3), slice(None)])
+def test_nan_is_no_small_error_in_the_figures(at: Any) -> None:
+    exact = logits()
+    other = exact.astype(np.float32)
+    other[at] = np.nan
+    figures = dict(Case([exact]).feed([other]).figures())
+    assert (figures["output_error"], figures["output_limit"], figures["output_limits"]) == ("inf", f"{LIMIT:.2g}", "inf")
+
+
+def test_nan_is_never_what_rounding_explains() -> None:
+    exact = logits()
+    other = moved(exact, 0.5 * LIMIT)
+    other[0, 0] = np.nan
+    run = Case([exact], rtol=0.0, atol=1e-8).feed([other])
+    assert run.outputs[0].differing
+    assert not run.within_rounding
+
+
 def test_facts_tell_each_output_against_its_limit_and_floor() -> None:
     case = Case([logits()], source="one ulp")
     assert dict(case.feed(case.training).facts())["output"].endswith("limit 5e-06, floor 1e-06 (one ulp)")

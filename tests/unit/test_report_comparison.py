@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import pytest
@@ -91,6 +93,10 @@ def outcome(name: str) -> Result:
         ("error", "xpassed", "newly passing", False),
         ("failed", "error", "", False),
         ("passed", "skipped", "no longer runs", True),
+        ("passed", "xfailed", "now expected to fail", False),
+        ("xpassed", "xfailed", "now expected to fail", False),
+        ("failed", "xfailed", "", False),
+        ("xfailed", "skipped", "", False),
         ("failed", "skipped", "", False),
         ("skipped", "passed", "", False),
         ("passed", "", "only in A", False),
@@ -141,6 +147,37 @@ FLOORED = {"output_error": "1e-06", "output_limit": "4e-06", "output_limits": "0
 def test_errors_within_what_the_matrix_calls_equal_are_equal(now: dict[str, str], expected: str) -> None:
     assert accuracy(FLOORED, {**FLOORED, **now}) == (expected, "")
     assert accuracy({**FLOORED, **now}, FLOORED) == (expected.replace("less", "more"), "")
+
+
+INFINITE = {"output_error": "inf", "output_limits": "inf"}
+TOLERATED = {"output_error": "3e-07", "output_limit": "1e-05", "output_limits": "0.03"}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (TOLERATED, {**INFINITE, "output_limit": "1e-05"}),
+        (TOLERATED, {**INFINITE, "output_limit": "0"}),
+        ({**FLOORED, "output_limits": "2"}, {**FLOORED, **INFINITE}),
+    ],
+)
+def test_an_error_that_is_not_finite_is_larger_than_any(before: dict[str, str], now: dict[str, str]) -> None:
+    assert accuracy(before, now) == ("less exact", "")
+    assert accuracy(now, before) == ("more exact", "")
+    assert accuracy(now, now) == ("", "")
+    found = compare(saved(passed(**before)), saved(passed(**now)))
+    text = command.lines(found, Path("a"), Path("b"))
+    assert any("not finite" in line for line in text)
+    assert "B is worse: 1 variant: less exact." in text[-1]
+    (variant,) = command.as_data(found, Path("a"), Path("b"))["variants"]
+    assert [variant["b"][f"output_error_{name}"] for name in ("relative", "finite", "over_limit")] == [None, False, None]
+    assert variant["a"]["output_error_finite"] is True
+
+
+def test_a_report_without_the_word_on_infinite_errors_is_read() -> None:
+    made = json.loads(json.dumps(content(passed())))
+    del made["models"][0]["variants"][0]["output_error_finite"]
+    assert of_content(made, PATH).variants[0].error == 2.5e-07
 
 
 def test_an_error_that_grows_with_the_floor_of_the_model_is_none() -> None:
@@ -442,6 +479,56 @@ def test_what_is_no_json_of_ours_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_report_that_the_system_does_not_give_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises(ReportError, match=r"report\.json cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+Damage = Union[list[Any], dict[str, Any], float, str, bool, None]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything that stands in a report."""
+    if path:
+        yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+@pytest.mark.parametrize(
+    "damage", [[], ["x"], {}, {"x": [1]}, 3, 10**400, 1e999, True, None, "", "nan", float("nan")], ids=lambda value: f"{value!r:.9}"
+)
+def test_a_report_that_is_damaged_anywhere_is_one_sentence_or_makes_no_difference(tmp_path: Path, damage: Damage) -> None:
+    whole = json.loads(json.dumps(content(passed(weights="net.pdparams"), log(), failed(model="other"))))
+    whole["tests"][0]["details"] = {"parity": None, "latency": batches(10.0, count=3), "layers": None}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(whole))
+    good = read(path)
+    refused = 0
+    for place in list(places(whole)):
+        broken = copy.deepcopy(whole)
+        inside = broken
+        for key in place[:-1]:
+            inside = inside[key]
+        inside[place[-1]] = damage
+        path.write_text(json.dumps(broken))
+        try:
+            found = read(path)
+        except ReportError:
+            refused += 1
+            continue
+        for pair in ((good, found), (found, good)):
+            both = compare(*pair)
+            assert command.lines(both, path, path)
+            json.dumps(command.as_data(both, path, path), allow_nan=False)
+    assert refused > 10
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [("NaN", "it is not JSON"), ("-Infinity", "it is not JSON"), ("1e999", "output_error_relative is not finite")],
+)
+def test_a_number_that_json_has_not_is_damage(tmp_path: Path, number: str, why: str) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(content(passed())).replace("2.5e-07", number))
+    with pytest.raises(ReportError, match=rf"report\.json is damaged \({why}\): run the tests again"):
         read(tmp_path)
 
 

@@ -65,6 +65,19 @@ def test_a_number_is_finite_or_null() -> None:
     assert valid(content(passed(), seconds=float("inf")))["session"]["duration_s"] is None
 
 
+def test_an_error_that_is_not_finite_is_null_and_told_in_words() -> None:
+    made = content(passed(output_error="inf", output_limits="inf"), passed("test_parity[onednn]", variant="onednn"))
+    valid(made)
+    test, other = made["tests"]
+    assert (test["figures"]["output_error"], test["figures"]["output_limits"], test["figures"]["output_limit"]) == (
+        None,
+        None,
+        1e-05,
+    )
+    assert test["texts"]["output_error"] == "not finite"
+    assert "output_error" not in other["texts"]
+
+
 def test_a_hash_that_looks_like_a_number_stays_text() -> None:
     (test,) = content(passed(program="1234e567"))["tests"]
     assert test["texts"] == {"answers": "4/4", "program": "1234e567"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pytest_paddle_infer.failures import Failure
 from pytest_paddle_infer.report.figures import PREFIX, Figures
 from pytest_paddle_infer.report.terminal import COLUMNS, summary_lines
@@ -49,6 +51,12 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 def test_a_failed_checkpoint_says_so_and_shows_what_was_measured() -> None:
     lines = summary_lines([report("a", "cpu", failed="parity", **PARITY), report("a", "cpu", **LOG)])
     assert (row(lines)["parity"], row(lines)["log"], row(lines)["answers"]) == ("FAILED", "ok", "4/4")
+
+
+@pytest.mark.parametrize(("error", "shown"), [("inf", "not finite / 1e-05"), ("nan", "-"), ("1e-07", "1e-07 / 1e-05")])
+def test_an_error_that_is_no_number_is_told_in_words(error: str, shown: str) -> None:
+    lines = summary_lines([report("net", "cpu", output_error=error, output_limit="1e-05", failed="parity")])
+    assert row(lines)["worst / limit"] == shown
 
 
 def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:

@@ -1,0 +1,132 @@
+"""The log checkpoint over times made by hand: which of two measurements is reported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.benchmark import Memory, make_log, write_log
+from pytest_paddle_infer.details.files import read
+from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.gates import Gates
+from pytest_paddle_infer.log_check import LogCheck, LogResult
+from pytest_paddle_infer.logs.autolog import parse_autolog
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.option_table import Comparison
+from pytest_paddle_infer.progress import Progress
+
+FACTS = SimpleNamespace(
+    pid=os.getpid(), gpu="", load_seconds=0.1, effective=SimpleNamespace(
+        device="cpu", ir_optim=True, memory_optim=True, tensorrt=False, mkldnn=False, threads=1,
+    ),
+    versions={"cuda": "False", "cudnn": "False", "paddle_version": "3.3.1", "paddle_commit": "0123456789"},
+)  # fmt: skip
+
+
+def times(milliseconds: float, count: int, scatter: float = 0.02) -> Timings:
+    run = tuple(float(each) for each in milliseconds / 1000 * np.random.RandomState(count).lognormal(0, scatter, count))
+    other = (0.001,) * count
+    return Timings(other, run, other, count, sum(run) + 0.002 * count)
+
+
+def check(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    measured: Sequence[float],
+    *,
+    save: str | None = None,
+    against: str | None = None,
+    autolog: str = "builtin",
+) -> LogResult:
+    """Runs the checkpoint of an engine that takes so many milliseconds a batch in each measurement; the training engine takes 20."""
+    waiting = list(measured)
+    output = directory / "output"
+    output.mkdir(exist_ok=True)
+
+    def in_turn(bench: Any, worker: Any, facts: Any, size: int, warmup: int, batches: int, memory: Any, rounds: int) -> Any:
+        memory.watch(facts)
+        return times(waiting.pop(0), batches), times(20.0, rounds)
+
+    def call(worker: Any, step: str, method: str, *args: Any, watch: Any = None, **_: Any) -> Any:
+        if method == "autolog":
+            size, _, batches, _, path = args
+            made, memory = times(waiting.pop(0), batches), Memory()
+            memory.sample(FACTS.pid)
+            write_log(Path(path), make_log(bench.model, "fp32", FACTS, made, size, memory))  # type: ignore[arg-type]
+            return made
+        return times(20.0, args[2]) if method == "benchmark" else (0.1, 50.0)
+
+    monkeypatch.setattr("pytest_paddle_infer.timing.run_in_turn", in_turn)
+    options = RunOptions(
+        directory, directory, directory, details=True, autolog=autolog,
+        gates=Gates(directory / "perf", save, None if against is None else Comparison(against, 0.15)),
+    )  # fmt: skip
+    monkeypatch.setattr(RunOptions, "precision", lambda *_: "fp32")
+    spec = ModelSpec("net", factory="net:net")
+    inputs = [SimpleNamespace(name="x", dtype="float32", shape=(None, 3))]
+    bench: Any = SimpleNamespace(
+        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
+        inference=lambda *_: (None, FACTS), training=lambda: None, call=call, options=options, once=lambda name, make: "program",
+    )  # fmt: skip
+    return LogCheck(options, Progress()).run(bench, spec, "cpu", ExportedModel(directory, given=True), output)
+
+
+class Refuse:
+    """Writes one log; the engine dies before the second."""
+
+    asked = 0
+
+    def __call__(self, path: Path, log: Any) -> None:
+        self.asked += 1
+        if self.asked == 2:
+            raise WorkerFailure("inference engine (cpu): time the inference engine", "signal", "the process died")
+        write_log(path, log)
+
+
+def told(result: LogResult) -> list[float]:
+    """The median or mean of a batch in milliseconds, wherever it is told."""
+    latency = read(Path(result.details)).parts["latency"]
+    assert result.timing is not None
+    left = parse_autolog(result.path.read_text())
+    return [result.timing.p50_ms, result.log.inference_time_ms, left.inference_time_ms, float(np.median(latency["inference_ms"]))]
+
+
+@pytest.mark.parametrize("writer", ["builtin", "auto_log"])
+def test_a_measurement_that_the_gate_withdrew_is_reported_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    assert told(check(tmp_path, monkeypatch, [10.0], save="main", autolog=writer)) == pytest.approx([10.0] * 4, rel=0.05)
+    held = check(tmp_path, monkeypatch, [30.0, 10.0], against="main", autolog=writer)
+    assert any("not when measured again" in note for note in held.notes)
+    assert told(held) == pytest.approx([10.0] * 4, rel=0.05)
+
+
+def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(tmp_path, monkeypatch, [10.0], save="main")
+    with pytest.raises(ConformanceFailure) as caught:
+        check(tmp_path, monkeypatch, [30.0, 20.0], against="main")
+    red = caught.value.failure
+    assert "a performance regression: run takes 2." in red.title
+    assert np.median(read(Path(red.details)).parts["latency"]["inference_ms"]) == pytest.approx(20.0, rel=0.05)
+
+
+def test_of_a_second_measurement_that_dies_the_times_of_the_first_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(tmp_path, monkeypatch, [10.0], save="main")
+    with pytest.raises(ConformanceFailure) as caught:
+        check(tmp_path, monkeypatch, [30.0, float("nan")], against="main")
+    assert "the benchmark log is not true" in caught.value.failure.title
+    assert read(Path(caught.value.failure.details)).parts["latency"]["inference_ms"][0] is None, "those of the log that is not true"
+    monkeypatch.setattr("pytest_paddle_infer.benchmark.write_log", refuse := Refuse())
+    with pytest.raises(ConformanceFailure) as caught:
+        check(tmp_path, monkeypatch, [30.0, 10.0], against="main")
+    assert refuse.asked == 2
+    assert np.median(read(Path(caught.value.failure.details)).parts["latency"]["inference_ms"]) == pytest.approx(30.0, rel=0.05)
