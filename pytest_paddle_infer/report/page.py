@@ -12,7 +12,7 @@ from typing import Any
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import code, definitions, path, section, table, text
 from pytest_paddle_infer.report.page_failures import failures
-from pytest_paddle_infer.report.page_figures import Draw
+from pytest_paddle_infer.report.page_figures import MISSING, Draw
 from pytest_paddle_infer.report.page_models import models
 from pytest_paddle_infer.report.page_samples import AllPictures, samples
 
@@ -21,13 +21,13 @@ _STYLE = Path(__file__).with_name("page.css")
 _ALLOWED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, draw: Draw = None) -> str:
+def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, draw: Draw = None, undrawn: str = MISSING) -> str:
     """Returns the page, which ends in a newline. The generator's name stands in its first bytes.
 
-    pictures: by test id and sample index. draw: `charts.draw`; None for a page without charts.
+    pictures: by test id and sample index. draw: `charts.draw`; None for a page without charts, and undrawn says why it has none.
     """
     title = f"Paddle inference: {content['verdict']}"
-    sections = [(name, heading, list(lines)) for name, heading, lines in _sections(content, pictures or {}, draw)]
+    sections = [(name, heading, list(lines)) for name, heading, lines in _sections(content, pictures or {}, draw, undrawn)]
     shown = [(name, heading, lines) for name, heading, lines in sections if lines]
     lines = [
         "<!doctype html>",
@@ -58,9 +58,11 @@ def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, dra
     return "\n".join(lines) + "\n"
 
 
-def _sections(content: Mapping[str, Any], pictures: AllPictures, draw: Draw) -> Iterator[tuple[str, str, Iterable[str]]]:
+def _sections(
+    content: Mapping[str, Any], pictures: AllPictures, draw: Draw, undrawn: str
+) -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "failures", f"Failures ({len(cells.failures(content))})", failures(content, draw)
-    yield "models", "Models", models(content, draw)
+    yield "models", "Models", models(content, draw, undrawn)
     yield "samples", "Samples", samples(content, pictures)
     yield "not-available", "Not available here", _pairs(cells.unavailable(content["models"]))
     yield "notes", "Notes", _notes(content["tests"])

@@ -478,6 +478,54 @@ def test_a_disk_that_fails_at_the_end_costs_a_line_and_leaves_no_part(run: Sessi
     assert sorted(os.listdir(run.path / "rep")) == FILES
 
 
+def break_(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("limits")
+
+    room, _, name = function.partition(".")
+    monkeypatch.setattr(importlib.import_module(f"pytest_paddle_infer.report.{room}"), name, broken)
+
+
+@pytest.mark.parametrize(("name", "function"), [("report.html", "page.to_html"), ("summary.md", "markdown.to_markdown")])
+def test_a_fault_in_a_page_costs_a_line_and_the_rest_of_the_report_is_there(
+    run: Session, github: Path, name: str, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(MODEL, REPORT)
+    break_(monkeypatch, function)
+    result = run("--paddle-model=vgg16", REPORT)
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines([f"{name} was not written: KeyError: 'limits' (test_option_report.py, line *)", "report: */rep/*"])
+    assert sorted(os.listdir(run.path / "rep")) == [each for each in FILES if each != name], "nor is that of the run before there"
+    assert {test["model"] for test in content(run)["tests"]} == {"vgg16"}
+
+
+def test_a_fault_in_what_a_test_left_costs_its_details_and_is_a_note(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, "details.read_details")
+    run(MODEL, REPORT).assert_outcomes(passed=3)
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+    test = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert (test["details"], test["notes"]) == (None, ["what this test left could not be read: KeyError: 'limits'"])
+
+
+@pytest.mark.parametrize("function", ["results.joined", "content.content_of", "json_text.to_json_text"])
+def test_a_fault_in_the_report_costs_a_line_and_no_test(run: Session, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, function)
+    result = run(MODEL, REPORT)
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["the report was not written: KeyError: 'limits' (test_option_report.py, line *)"])
+    assert not (run.path / "rep").exists()
+
+
+def test_a_fault_in_what_github_is_told_costs_a_line(run: Session, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, "github.error_lines")
+    result = run(MODEL, REPORT)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["what GitHub shows of it was not written: KeyError: 'limits' (*"])
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+
+
 def test_a_directory_of_the_command_line_starts_where_pytest_is_called(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     run.write("sub/keep", "")
     monkeypatch.chdir(run.path / "sub")

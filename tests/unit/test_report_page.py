@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from page_reader import Page
@@ -15,6 +18,7 @@ from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.content import GENERATOR
 from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdown
 from pytest_paddle_infer.report.page import to_html
+from pytest_paddle_infer.report.page_figures import drawing
 from pytest_paddle_infer.report.plots import COLOURS, FIRST, FLOOR, LIMIT, TRAINING
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `code` *bold* @someone \x1b[31m"
@@ -131,6 +135,22 @@ def test_without_the_library_the_page_has_the_numbers_and_says_how_to_get_charts
     assert "svg" not in dict(page.tags)
     assert "Time of a batch, net" in page.all("aria-label")
     assert "pip install" not in Page(to_html(*green(), draw)).text
+
+
+@pytest.mark.parametrize("fault", ["import pkg_resources_of_old", "raise RuntimeError('odd')"])
+def test_a_library_that_cannot_be_imported_costs_the_charts_and_is_named(
+    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pygal.py").write_text(fault)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygal" or name == "pytest_paddle_infer.report.charts"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    importlib.invalidate_caches()
+    drawn, undrawn = drawing()
+    assert drawn is None
+    text = Page(to_html(*green(), drawn, undrawn)).text
+    error = "RuntimeError: odd" if "odd" in fault else "ModuleNotFoundError: No module named 'pkg_resources_of_old'"
+    assert text.count(f"There are no charts, because pygal cannot be imported ({error}): pip install -U") == 1
 
 
 def test_a_run_without_details_has_neither_charts_nor_samples() -> None:
