@@ -393,6 +393,20 @@ def test_two_workers_leave_the_report_of_one_process(
     assert sorted(os.listdir(run.path / "spread")) == FILES
 
 
+def test_a_worker_that_dies_in_a_checkpoint_fails_it_in_the_matrix(run: Session) -> None:
+    pytest.importorskip("xdist")
+    run.write(
+        "conftest.py",
+        "import os\ndef pytest_runtest_call(item):\n    if item.name == 'test_parity[onednn]':\n        os._exit(3)\n",
+    )
+    run.apart(MODEL, *BOTH, REPORT, "-n1").assert_outcomes(passed=4, failed=1)
+    rows = {row["variant"]: row for row in content(run)["models"][0]["variants"]}
+    assert [entry["checkpoint"] for entry in rows["onednn"]["failed"]] == ["parity"]
+    assert rows["cpu"]["failed"] == []
+    page = (run.path / "rep" / "report.html").read_text(encoding="utf-8")
+    assert "<dt>variants that hold</dt><dd>1 of 2<small>alexnet</small></dd>" in page
+
+
 def steady(run: Session, name: str) -> Any:
     """The whole report, and its summary, without what differs from run to run."""
     found = content(run, name)

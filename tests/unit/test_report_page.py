@@ -199,6 +199,19 @@ def test_the_first_lines_say_what_most_come_for() -> None:
         assert said in head
 
 
+def test_a_variant_whose_parity_never_ended_does_not_hold() -> None:
+    found, _ = green()
+    row = next(row for row in found["models"][0]["variants"] if row["variant"] == "onednn")
+    row["passed"].remove("parity")
+    head = Page(to_html(found)).text.partition("What the columns show")[0]
+    assert "variants that hold 2 of 3" in head
+    assert "fastest that holds 1.13 x training net, cpu: 18 ms" in head, "onednn is faster, and its answers are not known"
+    for each in found["models"][0]["variants"]:
+        each["passed"] = ["log"]
+    head = Page(to_html(found)).text.partition("What the columns show")[0]
+    assert "variants that hold 3 of 3" in head, "parity was not asked for"
+
+
 def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:
     found = content(passed(answers="0/0"))
     assert "– (none compared)" in Page(to_html(found)).text
