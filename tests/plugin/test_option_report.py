@@ -362,7 +362,7 @@ def test_the_files_are_copied_into_the_report_and_follow_the_run(run: Session, m
     run("--paddle-model=vgg16", REPORT)
     second = content(run)
     assert sorted(os.listdir(run.path / "rep")) == [f"files-{second['run']}", *FILES]
-    assert os.listdir(run.path / "rep" / f"files-{second['run']}") == ["vgg16"]
+    assert sorted(os.listdir(run.path / "rep" / f"files-{second['run']}")) == [".pytest-paddle-infer", "vgg16"]
 
 
 def test_files_that_are_gone_are_named_where_they_were_and_noted(run: Session) -> None:
