@@ -294,6 +294,8 @@ def test_more_failures_than_fit_are_counted() -> None:
         ("<b> & \\", r"&lt;b&gt; &amp; \\"),
         ("a\n\n# b", r"a \# b"),
         ("@team", "@<!-- -->team"),
+        ("squeezenet1_1, a__b, é_ü_1", "squeezenet1_1, a__b, é_ü_1"),
+        ("_a b_ _ a_-_b 'x_' __init__ a__", r"\_a b\_ \_ a\_-\_b 'x\_' \_\_init\_\_ a\_\_"),
     ],
 )
 def test_text_of_others_is_no_markup(text: str, escaped: str) -> None:
