@@ -63,7 +63,7 @@ def read(folder: Path) -> Details:
             pictures[int(path.name.partition("-")[0])] = path.read_bytes(), other.read_bytes() if other.is_file() else None
     except FileNotFoundError:
         raise DetailsError(f"{folder} is not there") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DetailsError(f"{folder / DETAILS} cannot be read ({error})") from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise DetailsError(f"{folder / DETAILS} cannot be read (it is of another format)")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_paddle_infer.details.files import PARTS, Details, DetailsError, read
+from pytest_paddle_infer.details.files import DETAILS, PARTS, Details, DetailsError, read
 from pytest_paddle_infer.report.figures import PREFIX
 from pytest_paddle_infer.report.pictures import Pictures
+from pytest_paddle_infer.report.shape import fits
 
 LARGEST = 20 * 2**20
 """Bytes of a file that is copied into the report."""
@@ -47,7 +48,7 @@ def read_details(properties: Sequence[tuple[str, str]]) -> Left:
             try:
                 if not Path(value).is_absolute():
                     raise DetailsError(value.partition(": ")[2])
-                found.append(read(Path(value)))
+                found.append(_read(Path(value)))
             except DetailsError as error:
                 notes.append(f"details of this test were not kept for the report: {error}")
     if not found:
@@ -55,6 +56,15 @@ def read_details(properties: Sequence[tuple[str, str]]) -> Left:
     parts = {name: next((each.parts[name] for each in found if name in each.parts), None) for name in PARTS}
     pairs = next((each.pictures for each in found if "parity" in each.parts), {})
     return Left(parts, {index: Pictures(*pair) for index, pair in pairs.items()}, tuple(notes))
+
+
+def _read(folder: Path) -> Details:
+    """Returns what is there and of the shape that report.json has. Raises `DetailsError`."""
+    left = read(folder)
+    for name, part in left.parts.items():
+        if not fits(name, part):
+            raise DetailsError(f"{folder / DETAILS} cannot be read ({name} is of another shape)")
+    return left
 
 
 class Copies:

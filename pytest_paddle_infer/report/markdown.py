@@ -13,6 +13,9 @@ MOST_FAILURES = 50
 
 MOST_FACTS = 12
 
+_UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")
+"""Those that may be markup: not between two letters or digits, where CommonMark and GitHub take them as they are."""
+
 MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️", "nothing ran": "⚠️"}
 
 
@@ -71,7 +74,8 @@ def _failure(test: Mapping[str, Any]) -> Iterator[str]:
 def escape(text: str) -> str:
     """Text of models, engines and users as Markdown that says just that: no markup, no table cell's end, no mention of a person."""
     line = " ".join(text.split())
-    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _UNDERSCORES.sub(lambda found: found[0].replace("_", "\\_"), re.sub(r"([\\`*\[\]|~#])", r"\\\1", line))
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return line.replace("@", "@<!-- -->")
 
 

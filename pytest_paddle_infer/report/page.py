@@ -12,7 +12,7 @@ from typing import Any
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import code, definitions, path, section, table, text
 from pytest_paddle_infer.report.page_failures import failures
-from pytest_paddle_infer.report.page_figures import Draw
+from pytest_paddle_infer.report.page_figures import MISSING, Draw
 from pytest_paddle_infer.report.page_models import models
 from pytest_paddle_infer.report.page_samples import AllPictures, samples
 
@@ -21,13 +21,13 @@ _STYLE = Path(__file__).with_name("page.css")
 _ALLOWED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, draw: Draw = None) -> str:
+def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, draw: Draw = None, undrawn: str = MISSING) -> str:
     """Returns the page, which ends in a newline. The generator's name stands in its first bytes.
 
-    pictures: by test id and sample index. draw: `charts.draw`; None for a page without charts.
+    pictures: by test id and sample index. draw: `charts.draw`; None for a page without charts, and undrawn says why it has none.
     """
     title = f"Paddle inference: {content['verdict']}"
-    sections = [(name, heading, list(lines)) for name, heading, lines in _sections(content, pictures or {}, draw)]
+    sections = [(name, heading, list(lines)) for name, heading, lines in _sections(content, pictures or {}, draw, undrawn)]
     shown = [(name, heading, lines) for name, heading, lines in sections if lines]
     lines = [
         "<!doctype html>",
@@ -58,9 +58,11 @@ def to_html(content: Mapping[str, Any], pictures: AllPictures | None = None, dra
     return "\n".join(lines) + "\n"
 
 
-def _sections(content: Mapping[str, Any], pictures: AllPictures, draw: Draw) -> Iterator[tuple[str, str, Iterable[str]]]:
+def _sections(
+    content: Mapping[str, Any], pictures: AllPictures, draw: Draw, undrawn: str
+) -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "failures", f"Failures ({len(cells.failures(content))})", failures(content, draw)
-    yield "models", "Models", models(content, draw)
+    yield "models", "Models", models(content, draw, undrawn)
     yield "samples", "Samples", samples(content, pictures)
     yield "not-available", "Not available here", _pairs(cells.unavailable(content["models"]))
     yield "notes", "Notes", _notes(content["tests"])
@@ -97,7 +99,7 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The few figures that most come for: (label, figure, what it is of)."""
     rows = [(model, row) for model in content["models"] for row in model["variants"] if not row["unavailable"]]
     if rows:
-        good = sum(not row["failed"] for _, row in rows)
+        good = sum(_holds(model, row) for model, row in rows)
         models = len({model["model"] for model, _ in rows})
         yield "variants that hold", f"{good} of {len(rows)}", f"of {models} models" if models > 1 else rows[0][0]["model"]
     judged = [(limits, _who(model, row)) for model, row in rows if (limits := cells.over_limit(row)) is not None]
@@ -112,11 +114,21 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         who = "in every variant" if agreed == compared and len(answered) > 1 else who
         yield "answers that agree", f"{agreed} of {compared}", who
     timed = [
-        (row["speedup_over_training"], model, row) for model, row in rows if row["speedup_over_training"] and not row["failed"]
+        (row["speedup_over_training"], model, row) for model, row in rows if row["speedup_over_training"] and _holds(model, row)
     ]
     if timed:
         factor, model, row = max(timed, key=lambda found: float(found[0]))
         yield "fastest that holds", f"{cells.figure(factor)} x training", f"{_who(model, row)}: {cells.figure(row['p50_ms'])} ms"
+
+
+def _holds(model: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Where parity ran for any variant of the model, one without it is no proven answer: as in `matrix`, which variant is best."""
+    judged = any("parity" in (*each["passed"], *_failed(each)) for each in model["variants"])
+    return not row["failed"] and (not judged or "parity" in row["passed"])
+
+
+def _failed(row: Mapping[str, Any]) -> list[str]:
+    return [entry["checkpoint"] for entry in row["failed"]]
 
 
 def _who(model: Mapping[str, Any], row: Mapping[str, Any]) -> str:

@@ -10,18 +10,21 @@ from pytest_paddle_infer.report.markup import table, text
 from pytest_paddle_infer.report.plots import Figure, legend
 
 Draw = Optional[Callable[[Figure], str]]
-"""Makes `<svg>` of a figure; None where the library that draws is not installed."""
+"""Makes `<svg>` of a figure; None where there is no library that draws."""
 
 MISSING = "There are no charts, because pygal is not installed: pip install 'pytest-paddle-infer[report]'. Their numbers are in the tables."
 
 
-def drawing() -> Draw:
-    """Returns `charts.draw` where pygal is installed; it is imported here, because only a report needs it."""
+def drawing() -> tuple[Draw, str]:
+    """Returns `charts.draw`; or None, and why there are no charts. pygal is imported here, because only a report needs it."""
     if find_spec("pygal") is None:
-        return None
-    from pytest_paddle_infer.report.charts import draw
-
-    return draw
+        return None, MISSING
+    try:
+        from pytest_paddle_infer.report.charts import draw
+    except Exception as error:  # whatever a library of others does when it is imported
+        why = f"pygal cannot be imported ({type(error).__name__}: {error})"
+        return None, f"There are no charts, because {why}: pip install -U pygal. Their numbers are in the tables."
+    return draw, ""
 
 
 def figure(shown: Figure, whose: str, draw: Draw) -> Iterator[str]:

@@ -11,8 +11,8 @@ from pytest_paddle_infer.report.page_figures import MISSING, Draw, figure
 from pytest_paddle_infer.report.plots import Figure, colours_of
 
 
-def models(content: Mapping[str, Any], draw: Draw) -> Iterator[str]:
-    """Returns the section's lines; none where there is no model."""
+def models(content: Mapping[str, Any], draw: Draw, undrawn: str = MISSING) -> Iterator[str]:
+    """Returns the section's lines; none where there is no model. undrawn: why there are no charts, if `draw` is None."""
     used: dict[str, None] = {}
     seen: set[str] = set()
     told = False
@@ -24,7 +24,7 @@ def models(content: Mapping[str, Any], draw: Draw) -> Iterator[str]:
         seen.add(model["model"])
         if figures and draw is None and not told:
             told = True
-            yield f'<p class="hint">{text(MISSING)}</p>'
+            yield f'<p class="hint">{text(undrawn)}</p>'
         yield f"<h3>{text(title)}</h3>"
         yield from _weights(model["model"], content["tests"])
         yield from table(f"Variants of {title}", head, (map(state, row) for row in rows), figures=1 + len(cells.CHECKPOINTS))

@@ -11,23 +11,27 @@ from pytest_paddle_infer.report.plots import TRAINING, Axis, Bars, Boxes, Colour
 
 
 def latency(model: Mapping[str, Any], tests: Tests, colours: Colours) -> Iterator[Figure]:
-    """How long the timed batches took in each variant, and in the training engine, which is run in turn with all of them."""
+    """How long the timed batches took in each variant, and in the training engine.
+
+    The training engine is timed in turn with one variant, and its times serve those that follow (`timing.yardstick`): they count once.
+    """
     timed: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for index, test in tests:
         times = test["details"].get("latency")
-        if times and times["inference_ms"] and test["variant"] in colours and times["batch_size"] == model["batch_size"]:
+        if times and _known(times["inference_ms"]) and test["variant"] in colours and times["batch_size"] == model["batch_size"]:
             known = timed.get(test["variant"])
             if known is None or known[1]["details"]["latency"]["batches"] < times["batches"]:
                 timed[test["variant"]] = (index, test)
     if not timed:
         return
     found = {variant: test["details"]["latency"] for variant, (_, test) in timed.items()}
-    series = [Values(variant, colours[variant], tuple(one["inference_ms"])) for variant, one in found.items()]
+    series = [Values(variant, colours[variant], _known(one["inference_ms"])) for variant, one in found.items()]
     counts = [one["batches"] for one in found.values()]
-    training = tuple(value for one in found.values() for value in one["training_ms"])
+    yardsticks = dict.fromkeys(_known(one["training_ms"]) for one in found.values())  # several variants were held against one
+    training = tuple(value for times in yardsticks for value in times)
     if training:
         series.append(Values("training engine", TRAINING, training))
-        counts.append(sum(one["batches"] for one in found.values()))
+        counts.append(len(training))
     rows = [(one.name, str(count), *map(figure, five(one.values))) for one, count in zip(series, counts)]
     size = model["batch_size"]
     said = [f"{name}: median {middle}, half of them between {one} and {two}" for name, _, _, one, middle, two, _ in rows]
@@ -44,6 +48,11 @@ def latency(model: Mapping[str, Any], tests: Tests, colours: Colours) -> Iterato
         tuple(rows),
         source(list(timed.values()), "latency"),
     )
+
+
+def _known(times: Sequence[float | None]) -> tuple[float, ...]:
+    """Times without those that could not be measured."""
+    return tuple(each for each in times if each is not None)
 
 
 def _window(found: Sequence[Sequence[float]]) -> tuple[float, float]:

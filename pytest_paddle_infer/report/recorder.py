@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,20 +85,38 @@ class Recorder:
         What the checkpoints left is read before others end: pytest may remove its temporary directories (tmp_path_retention_policy). The
         rest comes after them, because they may change the exit status.
         """
-        results, others = self._results()
-        if not results and "report" not in self._settings.given:
-            yield  # the ini file of a project asks for a report of its models, not for an empty one after every other run
-            return
-        gathered, copies = self._gathered(results)
+        found = None
+        with self._costs_a_line("the report"):
+            results, others = self._results()
+            if (
+                results or "report" in self._settings.given
+            ):  # not an empty one after every run of a project whose ini file asks for one
+                found = (*self._gathered(results), others)
         yield
-        content = self._content([each.result for each in gathered], others, int(getattr(session, "exitstatus", exitstatus)))
+        if found is not None:
+            with self._costs_a_line("the report"):
+                self._write(*found, int(getattr(session, "exitstatus", exitstatus)))
+
+    def _write(self, gathered: Sequence[Gathered], copies: Copies, others: Counter[str], status: int) -> None:
+        content = self._content([each.result for each in gathered], others, status)
         texts = self._texts(content, gathered)
         try:
             folder.write(self._directory, texts, self._run, copies.contents)
-            self._lines.append(f"report: {self._directory / 'report.html'}")
+            self._lines.append(f"report: {self._directory / ('report.html' if 'report.html' in texts else folder.INDEX)}")
         except (OSError, OptionError) as error:
             self._lines.append(f"the report was not written: {error}")
-        self._tell_github(content, texts["summary.md"])
+        with self._costs_a_line("what GitHub shows of it"):
+            self._tell_github(content, texts.get("summary.md"))
+
+    @contextmanager
+    def _costs_a_line(self, what: str) -> Iterator[None]:
+        """A fault of ours, or of a library that draws, must not cost the rest of the report, or pytest's own summary."""
+        try:
+            yield
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            self._lines.append(f"{what} was not written: {type(error).__name__}: {error} ({where})")
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -127,9 +147,14 @@ class Recorder:
         copies, found = Copies(self._run), []
         pictured: set[str] = set()
         for result in results:
-            left = read_details(result.properties)
-            outputs, of_outputs = copies.outputs(outputs_of(result.properties))
-            log, of_log = copies.log(log_of(result.properties))
+            try:
+                left = read_details(result.properties)
+                outputs, of_outputs = copies.outputs(outputs_of(result.properties))
+                log, of_log = copies.log(log_of(result.properties))
+            except Exception as error:  # a fault of ours, which must not cost the other tests their places in the report
+                note = f"what this test left could not be read: {type(error).__name__}: {error}"
+                found.append(Gathered(replace(result, notes=(note,)), {}))
+                continue
             notes = (*left.notes, *of_outputs, *of_log)
             result = replace(result, details=left.details, notes=notes, outputs=outputs or "", log=log or "")
             found.append(Gathered(result, {} if result.id in pictured else left.pictures))
@@ -164,18 +189,19 @@ class Recorder:
         from pytest_paddle_infer.report.page import to_html
         from pytest_paddle_infer.report.page_figures import drawing
 
-        pictures = {each.result.id: each.pictures for each in gathered if each.pictures}
-        return {
-            "report.json": to_json_text(content),
-            "report.html": to_html(content, pictures, drawing()),
-            "summary.md": to_markdown(content),
-        }
+        texts = {folder.INDEX: to_json_text(content)}
+        with self._costs_a_line("report.html"):
+            pictures = {each.result.id: each.pictures for each in gathered if each.pictures}
+            texts["report.html"] = to_html(content, pictures, *drawing())
+        with self._costs_a_line("summary.md"):
+            texts["summary.md"] = to_markdown(content)
+        return texts
 
-    def _tell_github(self, content: dict[str, Any], summary: str) -> None:
+    def _tell_github(self, content: dict[str, Any], summary: str | None) -> None:
         from pytest_paddle_infer.report import github
 
         place = os.environ.get("GITHUB_STEP_SUMMARY")
-        if place:
+        if place and summary is not None:
             try:
                 github.append_summary(Path(place), summary)
             except OSError as error:

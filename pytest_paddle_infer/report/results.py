@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,12 @@ OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 LONGEST = 20_000
 """Characters of a failure's text; one with a traceback through the user's code may be longer."""
+
+
+DEATH = "???"
+"""pytest-xdist's phase of a test whose process died; such a report carries nothing but the id and a sentence."""
+
+_ID = re.compile(r"paddle-model/(?P<model>.+?)::test_(?P<checkpoint>artifacts|parity|log)(?:\[(?P<variant>.+)\])?")
 
 
 @dataclass(frozen=True)
@@ -101,17 +108,30 @@ def _first_line(text: str, label: str) -> str:
     return line[len(label) :] if line.startswith(label) else line
 
 
+def _of_a_death(nodeid: str, cause: str) -> tuple[tuple[str, str], ...]:
+    """What an item without a test file would have put onto its report, had its process lived: its id tells. Empty for other tests."""
+    found = _ID.fullmatch(nodeid)
+    if found is None:
+        return ()
+    told = {"model": found["model"], "variant": found["variant"], "failed": found["checkpoint"], "cause": cause}
+    return tuple((PREFIX + name, value) for name, value in told.items() if value)
+
+
 def joined(nodeid: str, phases: Sequence[Phase]) -> Result:
     """Returns the test that these phases, at least one and in their order, are of."""
     outcome, telling = _outcome(phases)
+    death = _of_a_death(nodeid, telling.summary) if telling.when == DEATH else ()
     unavailable = any(name == PREFIX + "unavailable" for name, _ in telling.properties)
     called = telling.when == "call" and outcome in ("passed", "failed")
     return Result(
         nodeid,
         outcome,
         sum(phase.seconds for phase in phases),
-        phases[-1].properties,
-        called or (outcome == "error" and any(phase.when == "call" for phase in phases)) or (outcome == "skipped" and unavailable),
+        death or phases[-1].properties,
+        called
+        or bool(death)
+        or (outcome == "error" and any(phase.when == "call" for phase in phases))
+        or (outcome == "skipped" and unavailable),
         telling.summary,
         telling.text,
         telling.file,

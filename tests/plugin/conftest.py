@@ -13,6 +13,8 @@ import PIL.Image  # noqa: F401  numpy and Pillow cannot be imported twice, and p
 import pytest
 import stub_engine
 
+import pytest_paddle_infer.report.charts  # noqa: F401  once, here: pygal's importlib_metadata disables Python's finder of plugins
+
 Run = Callable[..., pytest.RunResult]
 
 HERE = Path(__file__).parent

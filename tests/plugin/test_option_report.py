@@ -362,7 +362,7 @@ def test_the_files_are_copied_into_the_report_and_follow_the_run(run: Session, m
     run("--paddle-model=vgg16", REPORT)
     second = content(run)
     assert sorted(os.listdir(run.path / "rep")) == [f"files-{second['run']}", *FILES]
-    assert os.listdir(run.path / "rep" / f"files-{second['run']}") == ["vgg16"]
+    assert sorted(os.listdir(run.path / "rep" / f"files-{second['run']}")) == [".pytest-paddle-infer", "vgg16"]
 
 
 def test_files_that_are_gone_are_named_where_they_were_and_noted(run: Session) -> None:
@@ -391,6 +391,20 @@ def test_two_workers_leave_the_report_of_one_process(
     assert (one["session"].pop("processes"), two["session"].pop("processes")) == (1, 2)
     assert two == one
     assert sorted(os.listdir(run.path / "spread")) == FILES
+
+
+def test_a_worker_that_dies_in_a_checkpoint_fails_it_in_the_matrix(run: Session) -> None:
+    pytest.importorskip("xdist")
+    run.write(
+        "conftest.py",
+        "import os\ndef pytest_runtest_call(item):\n    if item.name == 'test_parity[onednn]':\n        os._exit(3)\n",
+    )
+    run.apart(MODEL, *BOTH, REPORT, "-n1").assert_outcomes(passed=4, failed=1)
+    rows = {row["variant"]: row for row in content(run)["models"][0]["variants"]}
+    assert [entry["checkpoint"] for entry in rows["onednn"]["failed"]] == ["parity"]
+    assert rows["cpu"]["failed"] == []
+    page = (run.path / "rep" / "report.html").read_text(encoding="utf-8")
+    assert "<dt>variants that hold</dt><dd>1 of 2<small>alexnet</small></dd>" in page
 
 
 def steady(run: Session, name: str) -> Any:
@@ -475,6 +489,54 @@ def test_a_disk_that_fails_at_the_end_costs_a_line_and_leaves_no_part(run: Sessi
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["the report was not written: *No space left on device*"])
     assert content(run) == before, "the report of the run before is whole"
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+
+
+def break_(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("limits")
+
+    room, _, name = function.partition(".")
+    monkeypatch.setattr(importlib.import_module(f"pytest_paddle_infer.report.{room}"), name, broken)
+
+
+@pytest.mark.parametrize(("name", "function"), [("report.html", "page.to_html"), ("summary.md", "markdown.to_markdown")])
+def test_a_fault_in_a_page_costs_a_line_and_the_rest_of_the_report_is_there(
+    run: Session, github: Path, name: str, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(MODEL, REPORT)
+    break_(monkeypatch, function)
+    result = run("--paddle-model=vgg16", REPORT)
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines([f"{name} was not written: KeyError: 'limits' (test_option_report.py, line *)", "report: */rep/*"])
+    assert sorted(os.listdir(run.path / "rep")) == [each for each in FILES if each != name], "nor is that of the run before there"
+    assert {test["model"] for test in content(run)["tests"]} == {"vgg16"}
+
+
+def test_a_fault_in_what_a_test_left_costs_its_details_and_is_a_note(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, "details.read_details")
+    run(MODEL, REPORT).assert_outcomes(passed=3)
+    assert sorted(os.listdir(run.path / "rep")) == FILES
+    test = by_id(content(run))["alexnet::test_parity[cpu]"]
+    assert (test["details"], test["notes"]) == (None, ["what this test left could not be read: KeyError: 'limits'"])
+
+
+@pytest.mark.parametrize("function", ["results.joined", "content.content_of", "json_text.to_json_text"])
+def test_a_fault_in_the_report_costs_a_line_and_no_test(run: Session, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, function)
+    result = run(MODEL, REPORT)
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["the report was not written: KeyError: 'limits' (test_option_report.py, line *)"])
+    assert not (run.path / "rep").exists()
+
+
+def test_a_fault_in_what_github_is_told_costs_a_line(run: Session, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_(monkeypatch, "github.error_lines")
+    result = run(MODEL, REPORT)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["what GitHub shows of it was not written: KeyError: 'limits' (*"])
     assert sorted(os.listdir(run.path / "rep")) == FILES
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from report_content import properties
+from report_details import latency, parity, sample
 
 from pytest_paddle_infer.details import keeping
 from pytest_paddle_infer.details.files import DETAILS, DetailsError, read, write
@@ -40,11 +41,17 @@ def test_two_checkpoints_of_one_name_have_two_folders(tmp_path: Path) -> None:
     assert write(tmp_path, "net-cpu", {}) != write(tmp_path, "net-cpu", {})
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "list", "format", "bytes"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "list", "format", "bytes", "deep"])
 def test_what_is_missing_or_damaged_is_one_sentence(tmp_path: Path, damage: str) -> None:
     folder = write(tmp_path, "net-cpu", {"parity": {}})
     path = folder / DETAILS
-    content = {"cut": path.read_bytes()[:-3], "list": b"[]", "format": b'{"format": 2}', "bytes": b"\xff\xfe"}
+    content = {
+        "cut": path.read_bytes()[:-3],
+        "list": b"[]",
+        "format": b'{"format": 2}',
+        "bytes": b"\xff\xfe",
+        "deep": b"[" * 200_000,
+    }
     path.unlink() if damage == "gone" else path.write_bytes(content[damage])
     with pytest.raises(DetailsError, match=r"is not there|cannot be read"):
         read(folder)
@@ -61,11 +68,14 @@ def named(*folders: object, **facts: str) -> Any:
     return properties("net", "cpu", *(("details", str(folder)) for folder in folders), **facts)
 
 
+JUDGED, TIMED = parity([sample(0, 1e-7)]), latency(3.0, 4)
+
+
 def test_parity_and_log_of_one_test_are_joined(tmp_path: Path) -> None:
-    parity = write(tmp_path, "net-cpu", {"parity": {"samples": []}, "layers": []}, {0: (b"png", None)})
-    log = write(tmp_path, "net-cpu", {"latency": {"batches": 4}})
-    left = read_details(named(parity, log))
-    assert left.details == {"parity": {"samples": []}, "latency": {"batches": 4}, "layers": []}
+    judged = write(tmp_path, "net-cpu", {"parity": JUDGED, "layers": []}, {0: (b"png", None)})
+    log = write(tmp_path, "net-cpu", {"latency": TIMED})
+    left = read_details(named(judged, log))
+    assert left.details == {"parity": JUDGED, "latency": TIMED, "layers": []}
     assert left.pictures == {0: Pictures(b"png", None)}
     assert left.notes == ()
 
@@ -80,9 +90,21 @@ def test_a_test_of_two_variants_by_hand_has_none(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_costs_a_note_and_the_other_is_shown(tmp_path: Path) -> None:
-    left = read_details(named(tmp_path / "gone", write(tmp_path, "net-cpu", {"latency": {"batches": 4}})))
+    left = read_details(named(tmp_path / "gone", write(tmp_path, "net-cpu", {"latency": TIMED})))
     assert left.notes == (f"details of this test were not kept for the report: {tmp_path / 'gone'} is not there",)
-    assert left.details == {"parity": None, "latency": {"batches": 4}, "layers": None}
+    assert left.details == {"parity": None, "latency": TIMED, "layers": None}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"parity": {"samples": [{}], "outputs": []}}, {"latency": {**TIMED, "batches": "4"}}, {"layers": [1]}]
+)
+def test_details_of_another_shape_cost_a_note_and_the_other_folder_is_shown(tmp_path: Path, odd: dict[str, Any]) -> None:
+    folder = write(tmp_path, "net-cpu", odd, {0: (b"png", None)})
+    left = read_details(named(folder, write(tmp_path, "net-cpu", {"latency": TIMED})))
+    said = f"{folder / DETAILS} cannot be read ({next(iter(odd))} is of another shape)"
+    assert left.notes == (f"details of this test were not kept for the report: {said}",)
+    assert left.details == {"parity": None, "latency": TIMED, "layers": None}
+    assert left.pictures == {}
 
 
 def test_why_nothing_was_kept_is_a_note() -> None:

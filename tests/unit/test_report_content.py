@@ -252,3 +252,32 @@ def test_a_death_of_a_worker_is_known_by_its_id() -> None:
     found = read_phase(report("worker 'gw0' crashed", when="???"))
     assert (found.ours, found.summary) == (True, "worker 'gw0' crashed")
     assert not read_phase(report("x", nodeid="test_user.py::test_x")).ours
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "variant"),
+    [
+        ("net", "test_parity[onednn]", "onednn"),
+        ("/a/file.py:make", "test_log[cpu:threads=4]", "cpu:threads=4"),
+        ("net", "test_artifacts", None),
+    ],
+)
+def test_what_died_with_its_worker_is_known_by_its_id_too(model: str, name: str, variant: str | None) -> None:
+    said, nodeid = "worker 'gw0' crashed", f"paddle-model/{model}::{name}"
+    setup = phase("setup", "passed", properties=properties(model, variant or ""))
+    died = joined(nodeid, [setup, read_phase(report(said, nodeid=nodeid, when="???"))])
+    found = valid(content(died, replace(passed(model=model), id=f"paddle-model/{model}::test_parity[cpu]"), exit_status=1))
+    test = next(each for each in found["tests"] if each["id"] == nodeid)
+    checkpoint = name[len("test_") :].partition("[")[0]
+    assert (test["model"], test["variant"], test["outcome"], test["failed"]) == (model, variant, "error", [checkpoint])
+    assert test["failure"]["cause"] == said
+    told = {
+        row["variant"]: [(each["checkpoint"], each["cause"]) for each in row["failed"]] for row in found["models"][0]["variants"]
+    }
+    assert told[variant or "cpu"] == [(checkpoint, said)]
+
+
+def test_a_death_of_a_test_with_a_file_is_a_row_of_no_model() -> None:
+    told = {"keywords": {"paddle_infer_parity": 1}, "nodeid": "test_user.py::test_x[net-cpu]", "when": "???"}
+    died = joined("test_user.py::test_x[net-cpu]", [read_phase(report("worker 'gw0' crashed", **told))])
+    assert (died.outcome, died.properties, died.compared) == ("error", (), False)

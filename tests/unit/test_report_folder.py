@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.report import folder
+from pytest_paddle_infer.report.json_text import to_json_text
 
 PAGE, INDEX, SUMMARY = "report.html", "report.json", "summary.md"
 
@@ -58,11 +62,9 @@ def test_runs_that_end_together_never_mix(tmp_path: Path) -> None:
     assert {len(each) for each in seen} == {1}
 
 
-@pytest.mark.parametrize("last", [PAGE, SUMMARY, INDEX])
-def test_a_run_that_dies_while_it_replaces_leaves_no_index_and_the_next_cleans_up(
-    tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder.write(tmp_path, texts("1"))
+@contextmanager
+def dying_at(last: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The run dies before it puts this file there."""
     replace = Path.replace
 
     def die(path: Path, target: Path) -> Path:
@@ -72,8 +74,20 @@ def test_a_run_that_dies_while_it_replaces_leaves_no_index_and_the_next_cleans_u
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", die)
-        with pytest.raises(KeyboardInterrupt):
-            folder.write(tmp_path, texts("2"))
+        try:
+            yield
+        except KeyboardInterrupt:
+            return
+    pytest.fail(f"it never came to {last}")
+
+
+@pytest.mark.parametrize("last", [PAGE, SUMMARY, INDEX])
+def test_a_run_that_dies_while_it_replaces_leaves_no_index_and_the_next_cleans_up(
+    tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write(tmp_path, texts("1"))
+    with dying_at(last, monkeypatch):
+        folder.write(tmp_path, texts("2"))
     assert not (tmp_path / INDEX).exists()
     folder.write(tmp_path, texts("3"))
     assert runs(tmp_path) == {"3"}
@@ -115,7 +129,9 @@ ONE, TWO = "1" * 16, "2" * 16
 
 
 def copied(directory: Path) -> dict[str, str]:
-    return {path.relative_to(directory).as_posix(): path.read_text() for path in directory.rglob("*") if path.is_file()}
+    found = {path.relative_to(directory).as_posix(): path.read_text() for path in directory.rglob("*") if path.is_file()}
+    assert found.pop(folder.MARKER) == "pytest-paddle-infer"
+    return found
 
 
 def test_copies_lie_in_a_directory_of_the_run_and_replace_those_of_the_run_before(tmp_path: Path) -> None:
@@ -135,8 +151,42 @@ def test_what_is_named_nearly_so_stays(tmp_path: Path) -> None:
     (tmp_path / f"files-{TWO}").write_text("a file")
     (tmp_path / f"files-{'3' * 16}").symlink_to(tmp_path / "files")
     folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
-    assert set(os.listdir(tmp_path)) - set(folder.NAMES) == {*names, f"files-{ONE}", f"files-{TWO}"}
-    assert (tmp_path / "files").is_dir(), "the link went, and what it led to stays"
+    assert set(os.listdir(tmp_path)) - set(folder.NAMES) == {*names, f"files-{ONE}", f"files-{TWO}", f"files-{'3' * 16}"}
+
+
+def test_a_directory_of_somebody_else_with_such_a_name_stays_with_what_is_in_it(tmp_path: Path) -> None:
+    mine, marked = tmp_path / f"files-{TWO}", tmp_path / f"files-{'3' * 16}"
+    for directory in (mine, marked):
+        directory.mkdir()
+        (directory / "mine.txt").write_text("mine")
+    (marked / folder.MARKER).write_text("another program")
+    folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
+    folder.write(tmp_path, texts("2"))
+    assert sorted(os.listdir(tmp_path)) == [mine.name, marked.name, *sorted(folder.NAMES)]
+    assert (mine / "mine.txt").read_text() == (marked / "mine.txt").read_text() == "mine"
+
+
+def test_copies_whose_marker_was_lost_are_known_by_the_report_that_is_replaced(tmp_path: Path) -> None:
+    """Programs that carry reports from machine to machine leave out hidden files."""
+    index = {INDEX: to_json_text({"generator": "pytest-paddle-infer 0", "schema_version": "1.0", "run": ONE, "tests": []})}
+    folder.write(tmp_path, {**texts("1"), **index}, ONE, {"a": b"1"})
+    (tmp_path / f"files-{ONE}" / folder.MARKER).unlink()
+    folder.write(tmp_path, texts("2"))
+    assert sorted(os.listdir(tmp_path)) == sorted(folder.NAMES)
+
+
+def test_each_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a disk that is full, a quota or a network disk may tell only at fsync."""
+    synced: list[str] = []
+
+    def sync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve().name)
+        assert not (tmp_path / INDEX).exists()
+
+    monkeypatch.setattr(os, "fsync", sync)
+    folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
+    names = [re.sub(r"^\.(.+)\.\d+\.[0-9a-f]{8}\.part$", r"\1", name) for name in synced]
+    assert sorted(names) == sorted([*folder.NAMES, folder.MARKER, "a"])
 
 
 def test_a_disk_that_fails_at_a_copy_leaves_the_run_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,17 +216,8 @@ def test_a_run_that_dies_while_it_replaces_leaves_copies_that_the_next_removes(
     tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.write(tmp_path, texts("1"), ONE, {"a": b"1"})
-    replace = Path.replace
-
-    def die(path: Path, target: Path) -> Path:
-        if target.name == last:
-            raise KeyboardInterrupt
-        return replace(path, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", die)
-        with pytest.raises(KeyboardInterrupt):
-            folder.write(tmp_path, texts("2"), TWO, {"a": b"2"})
+    with dying_at(last, monkeypatch):
+        folder.write(tmp_path, texts("2"), TWO, {"a": b"2"})
     assert not (tmp_path / INDEX).exists()
     folder.write(tmp_path, texts("3"), "3" * 16, {"a": b"3"})
     assert sorted(os.listdir(tmp_path)) == [f"files-{'3' * 16}", *sorted(folder.NAMES)]

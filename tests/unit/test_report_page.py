@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from page_reader import Page
@@ -15,6 +18,7 @@ from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.content import GENERATOR
 from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdown
 from pytest_paddle_infer.report.page import to_html
+from pytest_paddle_infer.report.page_figures import drawing
 from pytest_paddle_infer.report.plots import COLOURS, FIRST, FLOOR, LIMIT, TRAINING
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `code` *bold* @someone \x1b[31m"
@@ -133,6 +137,22 @@ def test_without_the_library_the_page_has_the_numbers_and_says_how_to_get_charts
     assert "pip install" not in Page(to_html(*green(), draw)).text
 
 
+@pytest.mark.parametrize("fault", ["import pkg_resources_of_old", "raise RuntimeError('odd')"])
+def test_a_library_that_cannot_be_imported_costs_the_charts_and_is_named(
+    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pygal.py").write_text(fault)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygal" or name == "pytest_paddle_infer.report.charts"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    importlib.invalidate_caches()
+    drawn, undrawn = drawing()
+    assert drawn is None
+    text = Page(to_html(*green(), drawn, undrawn)).text
+    error = "RuntimeError: odd" if "odd" in fault else "ModuleNotFoundError: No module named 'pkg_resources_of_old'"
+    assert text.count(f"There are no charts, because pygal cannot be imported ({error}): pip install -U") == 1
+
+
 def test_a_run_without_details_has_neither_charts_nor_samples() -> None:
     page = Page(to_html(content(passed()), {}, draw))
     assert "svg" not in dict(page.tags)
@@ -187,6 +207,19 @@ def test_an_error_that_is_not_finite_is_the_largest_and_no_zero() -> None:
     assert page.count("not finite / 1e-05") == 1
     assert "not finite / 1e-05" in to_markdown(made)
     assert "7 x the limit" in to_html(content(passed(output_limits="7")))
+
+
+def test_a_variant_whose_parity_never_ended_does_not_hold() -> None:
+    found, _ = green()
+    row = next(row for row in found["models"][0]["variants"] if row["variant"] == "onednn")
+    row["passed"].remove("parity")
+    head = Page(to_html(found)).text.partition("What the columns show")[0]
+    assert "variants that hold 2 of 3" in head
+    assert "fastest that holds 1.13 x training net, cpu: 18 ms" in head, "onednn is faster, and its answers are not known"
+    for each in found["models"][0]["variants"]:
+        each["passed"] = ["log"]
+    head = Page(to_html(found)).text.partition("What the columns show")[0]
+    assert "variants that hold 3 of 3" in head, "parity was not asked for"
 
 
 def test_answers_that_none_could_be_compared_of_are_a_dash() -> None:
@@ -271,6 +304,8 @@ def test_more_failures_than_fit_are_counted() -> None:
         ("<b> & \\", r"&lt;b&gt; &amp; \\"),
         ("a\n\n# b", r"a \# b"),
         ("@team", "@<!-- -->team"),
+        ("squeezenet1_1, a__b, é_ü_1", "squeezenet1_1, a__b, é_ü_1"),
+        ("_a b_ _ a_-_b 'x_' __init__ a__", r"\_a b\_ \_ a\_-\_b 'x\_' \_\_init\_\_ a\_\_"),
     ],
 )
 def test_text_of_others_is_no_markup(text: str, escaped: str) -> None:

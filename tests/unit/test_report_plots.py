@@ -79,6 +79,36 @@ def test_a_batch_that_took_very_long_is_drawn_at_the_edge_and_changes_no_box() -
     assert "further out" in after.caption
 
 
+def test_times_that_are_null_are_left_out() -> None:
+    found, _ = green(2, ("cpu",))
+    times = next(test for test in found["tests"] if test["id"].endswith("test_log[cpu]"))["details"]["latency"]
+    times.update(inference_ms=[None, 1.0, 3.0], training_ms=[None, 5.0])
+    assert [row[4] for row in figures(found)["Time of a batch"].rows] == ["2", "5"]
+    times.update(inference_ms=[None], training_ms=[])
+    assert "Time of a batch" not in figures(found)
+
+
+def test_times_of_the_training_engine_that_served_several_variants_count_once() -> None:
+    found, _ = green(2)
+    logs = [test["details"]["latency"] for test in found["tests"] if "test_log" in test["id"]]
+    for times, one in zip(logs, ([20.0, 21.0, 22.0, 23.0], [20.0, 21.0, 22.0, 23.0], [30.0, 31.0, 32.0, 33.0])):
+        times["training_ms"] = one
+    figure = figures(found)["Time of a batch"]
+    assert isinstance(figure.chart, Boxes)
+    assert sorted(figure.chart.series[-1].values) == [20.0, 21.0, 22.0, 23.0, 30.0, 31.0, 32.0, 33.0]
+    assert figure.rows[-1][:2] == ("training engine", "8")
+
+
+@pytest.mark.parametrize("outlier", [130.0, 400.0])
+def test_the_axis_ends_at_three_interquartile_ranges_from_the_box(outlier: float) -> None:
+    values = [100.0, 100.0, 100.0, 125.0, 125.0, 125.0, outlier]  # quartiles 100 and 125; 3 * 25 beyond is 200
+    low, high = plots_of_times._window([values])
+    top = min(outlier, 200.0)
+    margin = 0.08 * (top - 100.0) if 0.08 * (top - 100.0) > 0.03 * top else 0.03 * top
+    assert high == pytest.approx(top + margin)
+    assert low == pytest.approx(100.0 - margin)
+
+
 def test_one_batch_makes_a_chart_too() -> None:
     found, _ = green(1, ("cpu",))
     (test,) = [test for test in found["tests"] if test["id"].endswith("test_log[cpu]")]
