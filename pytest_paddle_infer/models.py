@@ -16,10 +16,12 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Callable, Union
 
-from pytest_paddle_infer.failures import ModelError
+from pytest_paddle_infer.failures import ModelError, OptionError
+from pytest_paddle_infer.model_values import READERS, read_dtype, read_kwargs, read_value, read_weights
 from pytest_paddle_infer.option_table import SOFTMAX
 
 Factory = Union[str, Callable[..., Any]]
@@ -46,27 +48,29 @@ class TensorSpec:
 
         Raises `ModelError` when it is none of these.
         """
-        if isinstance(value, cls):
-            return value
-        if hasattr(value, "shape") and hasattr(value, "dtype"):
-            return cls(_shape(value.shape), _dtype(value.dtype), getattr(value, "name", None))
-        if isinstance(value, (list, tuple)) and value:
-            if all(dim is None or isinstance(dim, int) for dim in value):
-                return cls(_shape(value))
-            if len(value) in (2, 3) and isinstance(value[0], (list, tuple)):
-                return cls(_shape(value[0]), *(_dtype(value[1]), *value[2:]))
-        raise ModelError(
-            f"input_spec: {value!r} is not an input; write a shape such as [None, 3, 224, 224], a pair (shape, dtype), "
-            "a TensorSpec or a paddle.static.InputSpec."
-        )
+        shape, dtype, name = value, "float32", None
+        if hasattr(value, "shape") and hasattr(value, "dtype"):  # a TensorSpec too
+            shape, dtype, name = value.shape, value.dtype, getattr(value, "name", None)
+        elif isinstance(value, (list, tuple)) and len(value) in (2, 3) and isinstance(value[0], (list, tuple)):
+            shape, dtype, name = (*value, None)[:3]
+        if not _is_shape(shape) or not (name is None or isinstance(name, str)):
+            raise ModelError(
+                f"input_spec: {value!r} is not an input; write a shape such as [None, 3, 224, 224], a pair (shape, dtype), "
+                "a TensorSpec or a paddle.static.InputSpec."
+            )
+        try:
+            return cls(tuple(None if dim in (None, -1) else int(dim) for dim in shape), read_dtype(dtype), name)
+        except OptionError as error:
+            raise ModelError(f"{error}.") from None
 
 
-def _shape(value: Iterable[Any]) -> tuple[int | None, ...]:
-    return tuple(None if dim is None or int(dim) < 0 else int(dim) for dim in value)
+def _is_shape(value: Any) -> bool:
+    """True for a list of sizes, None or -1 for one that stays open; a bool is none."""
+    return isinstance(value, (list, tuple)) and bool(value) and all(_is_size(dim) for dim in value)
 
 
-def _dtype(value: Any) -> str:
-    return str(value).rpartition(".")[2].lower()
+def _is_size(dim: Any) -> bool:
+    return dim is None or (isinstance(dim, Integral) and not isinstance(dim, bool) and (int(dim) == -1 or int(dim) > 0))
 
 
 @dataclass(frozen=True)
@@ -111,30 +115,35 @@ class ModelSpec:
         """Raises `ModelError` for a description that cannot be meant."""
         if not isinstance(self.name, str) or not self.name.strip() or "::" in self.name or "[" in self.name:
             raise ModelError(f"ModelSpec: {self.name!r} is not a name; use a non-empty text without '::' and '['.")
+        try:
+            self._read()
+        except (ModelError, OptionError) as error:
+            raise ModelError(f"ModelSpec {self.name!r}: {str(error).rstrip('.')}.") from None
+
+    def _read(self) -> None:
+        """Puts every value into the form that the engines take, whoever wrote it. Raises one sentence for the first that cannot be."""
         if not callable(self.factory) and not (isinstance(self.factory, str) and ":" in self.factory):
-            raise ModelError(
-                f"ModelSpec {self.name!r}: factory {self.factory!r} is neither a callable nor 'package.module:factory'."
-            )
+            raise ModelError(f"factory {self.factory!r} is neither a callable nor 'package.module:factory'.")
         for name in ("preprocess", "training_preprocess", "postprocess"):
             value = getattr(self, name)
             if value is not None and not callable(value):
-                raise ModelError(f"ModelSpec {self.name!r}: {name} {value!r} is not callable.")
+                raise ModelError(f"{name} {value!r} is not callable.")
         if self.input_spec is not None:
             entries = self.input_spec
             if isinstance(entries, (str, bytes)) or not isinstance(entries, Sequence) or not entries:
-                raise ModelError(f"ModelSpec {self.name!r}: input_spec must be a list with one entry an input.")
+                raise ModelError("input_spec must be a list with one entry an input.")
             if all(dim is None or isinstance(dim, int) for dim in entries):
-                raise ModelError(
-                    f"ModelSpec {self.name!r}: input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}]."
-                )
+                raise ModelError(f"input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}].")
             object.__setattr__(self, "input_spec", tuple(TensorSpec.of(entry) for entry in entries))
-        if isinstance(self.image_size, list):
-            object.__setattr__(self, "image_size", tuple(self.image_size))
+        for name in READERS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_value(name, getattr(self, name)))
+        read_kwargs(self.kwargs)
+        if self.weights is not None:
+            read_weights(self.weights)
         object.__setattr__(self, "softmax", softmax_choice(self.softmax))
         if self.images is not None and not (hasattr(self.images, "__fspath__") or hasattr(self.images, "__len__")):
-            raise ModelError(f"ModelSpec {self.name!r}: images {self.images!r} is neither a path nor a list of samples.")
-        if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
-            raise ModelError(f"ModelSpec {self.name!r}: batch_size {self.batch_size!r} is not a whole number from 1.")
+            raise ModelError(f"images {self.images!r} is neither a path nor a list of samples.")
 
     @property
     def identity(self) -> Hashable:
