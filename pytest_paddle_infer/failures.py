@@ -31,7 +31,12 @@ class Failure:
 
 
 class PaddleInferError(Exception):
-    """Base of every error that the plugin raises on purpose; `str()` is one clear sentence."""
+    """Base of every error that the plugin raises on purpose; `str()` is one clear sentence.
+
+    remedy: what to do, where the sentence does not say it already.
+    """
+
+    remedy: str = ""
 
 
 class ModelError(PaddleInferError, ValueError):

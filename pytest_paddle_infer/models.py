@@ -83,7 +83,8 @@ class ModelSpec:
     weights: a `.pdparams` file; None for seeded random weights; `"factory"` when the factory loads them itself.
     input_spec: one entry an input (see `TensorSpec.of`); default `[None, 3, image_size, image_size]` float32. With several
         inputs `preprocess` returns a tuple.
-    image_size: side in pixels of the default preprocessing (Resize to 256/224 of it, CenterCrop, Normalize, ToCHW).
+    image_size: side in pixels of the default preprocessing (Resize to 256/224 of it, CenterCrop, Normalize, ToCHW), and of the default
+        `input_spec`, with an own `preprocess` too; default 224.
     softmax: append softmax: "yes", "no" or "auto" (a classifier that does not end in one already).
     preprocess: sample -> array of shape [1, ...] or [...], or a tuple of them; used by both engines.
     training_preprocess: the same for the training engine, where the deployed preprocessing is another program.

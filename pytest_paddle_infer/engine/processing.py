@@ -21,7 +21,12 @@ Tensors = Union[Array, Arrays]
 
 
 class ProcessingError(PaddleInferError, ValueError):
-    """A preprocess or postprocess returned something that the model cannot take."""
+    """A preprocess or postprocess raised, or returned something that the model cannot take.
+
+    returned: the shape that preprocess returned, with a batch axis, where it is another than the model's.
+    """
+
+    returned: tuple[int, ...] = ()
 
 
 def preprocess_of(spec: ModelSpec, *, training: bool = False) -> Callable[[Any], Any]:
@@ -116,10 +121,12 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
     if array.ndim != len(spec.shape) or any(
         want is not None and have != want for have, want in zip(array.shape[1:], spec.shape[1:])
     ):
-        raise ProcessingError(
+        error = ProcessingError(
             f"preprocess returned shape {_shape(value.shape)} for input {spec.name!r}, which is {_shape(spec.shape)}"
             f"{_hint(array, spec)}."
         )
+        error.returned = array.shape
+        raise error
     return array
 
 
