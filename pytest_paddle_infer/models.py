@@ -232,28 +232,47 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
     """
     if pattern in registered:
         return [registered[pattern]]
+    if not pattern.strip():
+        raise ModelError("the name is empty; write that of a model, such as alexnet.")
     known = [*registered, *(name for name in vision_factories() if name not in registered)]
     if re.search(r"[*?[]", pattern):
         found = fnmatch.filter(known, pattern)
         if not found:
-            raise ModelError(f"no known model matches {pattern!r}. Known models: {', '.join(known)}.")
+            raise ModelError(f"no known model matches {pattern!r}. Known models: {_few(known)}; {LISTED}.")
         return [_known(name, registered) for name in found]
     if ":" in pattern:
         check_reference(pattern, base)
         return [ModelSpec(pattern, factory=pattern)]
     if pattern in known:
         return [_known(pattern, registered)]
+    if pattern.endswith(".py"):
+        raise ModelError(f"{pattern!r} is a file; add the factory that it defines: {pattern}:FACTORY.")
     near = near_names(pattern, known)
     hint = f" Did you mean {near}?" if near else ""
     raise ModelError(
         f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook, "
-        f"package.module:factory, path/to/file.py:factory, or one of: {', '.join(known)}."
+        f"package.module:factory, path/to/file.py:factory, or one of: {_few(known)}; {LISTED}."
     )
+
+
+LISTED = "`python -m pytest_paddle_infer models` lists all of Paddle's"
+FEW = 6
+"""Names that a message lists; the zoo has 38."""
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join([*names[:FEW], *(["..."] if len(names) > FEW else [])])
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
     """The known names that a wrong one may stand for, as `'alexnet' or 'vgg16'`; empty when nothing is near."""
     return " or ".join(map(repr, difflib.get_close_matches(name, list(known), 3)))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """As ` (did you mean 'doctor'?)`; empty when nothing is near."""
+    near = near_names(name, known)
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _known(name: str, registered: Mapping[str, ModelSpec]) -> ModelSpec:

@@ -89,7 +89,29 @@ def test_an_unknown_name_has_near_matches_and_says_what_a_model_is(base: Path, t
         resolve(typed, {}, base)
     text = str(caught.value)
     assert text.startswith(f"unknown model {typed!r}. {near} A model is a name from the pytest_paddle_infer_models hook")
-    assert text.endswith("or one of: alexnet, mobilenet_v1, mobilenet_v2, resnet18, vgg16.")
+    assert text.endswith("or one of: alexnet, mobilenet_v1, mobilenet_v2, resnet18, vgg16; `python -m pytest_paddle_infer models` "
+                         "lists all of Paddle's.")  # fmt: skip
+
+
+def test_an_unknown_name_lists_a_few_models_and_the_command_that_lists_all(base: Path) -> None:
+    registered = {f"net{number}": spec(f"net{number}") for number in range(40)}
+    for pattern in ("zzzz", "z*"):
+        with pytest.raises(ModelError) as caught:
+            resolve(pattern, registered, base)
+        assert "net0, net1, net2, net3, net4, net5, ...; `python -m pytest_paddle_infer models` lists" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_told_as_such(base: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=r"^the name is empty; write that of a model, such as alexnet\.$"):
+        resolve(name, {}, base)
+
+
+def test_a_file_without_a_factory_says_what_to_add(base: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"^'shapes/net\.py' is a file; add the factory that it defines: shapes/net\.py:FACTORY\.$"
+    ):
+        resolve("shapes/net.py", {}, base)
 
 
 def test_a_name_like_nothing_has_no_near_match(base: Path) -> None:
