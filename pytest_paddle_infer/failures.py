@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class PaddleInferError(Exception):
     """
 
     remedy: str = ""
+
+
+def said_by_us(error: Any) -> bool:
+    """For `__tracebackhide__`, where users call: pytest leaves such a frame out of an error that is raised on purpose, and of no other."""
+    return isinstance(error.value, PaddleInferError)
 
 
 class ModelError(PaddleInferError, ValueError):

@@ -21,11 +21,13 @@ from pytest_paddle_infer.engine.processing import Processing, ProcessingError, f
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.replay import ReplayService
 from pytest_paddle_infer.engine.services import EngineService, InferenceService
+from pytest_paddle_infer.engine.training import TrainingEngine
 from pytest_paddle_infer.engine.worker import Worker
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ModelError, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.variants import find
 
 X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
 GOOD = np.zeros((3, 8, 8), np.float32)
@@ -122,6 +124,35 @@ def test_another_number_of_arrays_than_the_predictor_takes_is_said() -> None:
     engine.backend = SimpleNamespace(input_names=("x", "y"), run=list)  # type: ignore[assignment]
     with pytest.raises(ProcessingError, match=r"run takes 2 arrays \(x, y\), got 1\."):
         engine.run(GOOD)
+
+
+@pytest.mark.parametrize("call", ["predict", "preprocess", "run"])
+def test_a_fault_of_the_input_shows_the_line_that_gave_it_and_none_of_ours(call: str) -> None:
+    engine = InferenceEngine.__new__(InferenceEngine)
+    Processing.__init__(engine, (X,), lambda value: value)
+    engine.backend = SimpleNamespace(input_names=("x", "y"), run=list)  # type: ignore[assignment]
+    with pytest.raises(ProcessingError) as caught:
+        getattr(engine, call)(GOOD[:, :7] if call != "run" else GOOD)
+    assert len(caught.traceback) > 2
+    assert [entry.name for entry in caught.traceback.filter(caught)] == [
+        "test_a_fault_of_the_input_shows_the_line_that_gave_it_and_none_of_ours"
+    ]
+
+
+def test_a_fault_of_ours_shows_every_line() -> None:
+    engine = Processing((X,), lambda value: value)
+    engine.inputs = None  # type: ignore[assignment]
+    with pytest.raises(TypeError) as caught:
+        engine.preprocess(GOOD)
+    assert "preprocess" in [entry.name for entry in caught.traceback.filter(caught)]
+
+
+def test_an_engine_shows_its_model_and_variant() -> None:
+    training, inference = TrainingEngine.__new__(TrainingEngine), InferenceEngine.__new__(InferenceEngine)
+    inference.variant = find("onednn:threads=4", {})
+    assert (repr(training), repr(inference)) == ("<TrainingEngine>", "<InferenceEngine, onednn:threads=4>")
+    training.model = inference.model = "net"
+    assert (repr(training), repr(inference)) == ("<TrainingEngine net>", "<InferenceEngine net, onednn:threads=4>")
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
