@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,17 @@ class Failure:
 
 
 class PaddleInferError(Exception):
-    """Base of every error that the plugin raises on purpose; `str()` is one clear sentence."""
+    """Base of every error that the plugin raises on purpose; `str()` is one clear sentence.
+
+    remedy: what to do, where the sentence does not say it already.
+    """
+
+    remedy: str = ""
+
+
+def said_by_us(error: Any) -> bool:
+    """For `__tracebackhide__`, where users call: pytest leaves such a frame out of an error that is raised on purpose, and of no other."""
+    return isinstance(error.value, PaddleInferError)
 
 
 class ModelError(PaddleInferError, ValueError):

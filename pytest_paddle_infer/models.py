@@ -16,10 +16,12 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Callable, Union
 
-from pytest_paddle_infer.failures import ModelError
+from pytest_paddle_infer.failures import ModelError, OptionError
+from pytest_paddle_infer.model_values import READERS, read_dtype, read_kwargs, read_value, read_weights
 from pytest_paddle_infer.option_table import SOFTMAX
 
 Factory = Union[str, Callable[..., Any]]
@@ -46,27 +48,29 @@ class TensorSpec:
 
         Raises `ModelError` when it is none of these.
         """
-        if isinstance(value, cls):
-            return value
-        if hasattr(value, "shape") and hasattr(value, "dtype"):
-            return cls(_shape(value.shape), _dtype(value.dtype), getattr(value, "name", None))
-        if isinstance(value, (list, tuple)) and value:
-            if all(dim is None or isinstance(dim, int) for dim in value):
-                return cls(_shape(value))
-            if len(value) in (2, 3) and isinstance(value[0], (list, tuple)):
-                return cls(_shape(value[0]), *(_dtype(value[1]), *value[2:]))
-        raise ModelError(
-            f"input_spec: {value!r} is not an input; write a shape such as [None, 3, 224, 224], a pair (shape, dtype), "
-            "a TensorSpec or a paddle.static.InputSpec."
-        )
+        shape, dtype, name = value, "float32", None
+        if hasattr(value, "shape") and hasattr(value, "dtype"):  # a TensorSpec too
+            shape, dtype, name = value.shape, value.dtype, getattr(value, "name", None)
+        elif isinstance(value, (list, tuple)) and len(value) in (2, 3) and isinstance(value[0], (list, tuple)):
+            shape, dtype, name = (*value, None)[:3]
+        if not _is_shape(shape) or not (name is None or isinstance(name, str)):
+            raise ModelError(
+                f"input_spec: {value!r} is not an input; write a shape such as [None, 3, 224, 224], a pair (shape, dtype), "
+                "a TensorSpec or a paddle.static.InputSpec."
+            )
+        try:
+            return cls(tuple(None if dim in (None, -1) else int(dim) for dim in shape), read_dtype(dtype), name)
+        except OptionError as error:
+            raise ModelError(f"{error}.") from None
 
 
-def _shape(value: Iterable[Any]) -> tuple[int | None, ...]:
-    return tuple(None if dim is None or int(dim) < 0 else int(dim) for dim in value)
+def _is_shape(value: Any) -> bool:
+    """True for a list of sizes, None or -1 for one that stays open; a bool is none."""
+    return isinstance(value, (list, tuple)) and bool(value) and all(_is_size(dim) for dim in value)
 
 
-def _dtype(value: Any) -> str:
-    return str(value).rpartition(".")[2].lower()
+def _is_size(dim: Any) -> bool:
+    return dim is None or (isinstance(dim, Integral) and not isinstance(dim, bool) and (int(dim) == -1 or int(dim) > 0))
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class ModelSpec:
     weights: a `.pdparams` file; None for seeded random weights; `"factory"` when the factory loads them itself.
     input_spec: one entry an input (see `TensorSpec.of`); default `[None, 3, image_size, image_size]` float32. With several
         inputs `preprocess` returns a tuple.
-    image_size: side in pixels of the default preprocessing (Resize to 256/224 of it, CenterCrop, Normalize, ToCHW).
+    image_size: side in pixels of the default preprocessing (Resize to 256/224 of it, CenterCrop, Normalize, ToCHW), and of the default
+        `input_spec`, with an own `preprocess` too; default 224.
     softmax: append softmax: "yes", "no" or "auto" (a classifier that does not end in one already).
     preprocess: sample -> array of shape [1, ...] or [...], or a tuple of them; used by both engines.
     training_preprocess: the same for the training engine, where the deployed preprocessing is another program.
@@ -111,30 +116,35 @@ class ModelSpec:
         """Raises `ModelError` for a description that cannot be meant."""
         if not isinstance(self.name, str) or not self.name.strip() or "::" in self.name or "[" in self.name:
             raise ModelError(f"ModelSpec: {self.name!r} is not a name; use a non-empty text without '::' and '['.")
+        try:
+            self._read()
+        except (ModelError, OptionError) as error:
+            raise ModelError(f"ModelSpec {self.name!r}: {str(error).rstrip('.')}.") from None
+
+    def _read(self) -> None:
+        """Puts every value into the form that the engines take, whoever wrote it. Raises one sentence for the first that cannot be."""
         if not callable(self.factory) and not (isinstance(self.factory, str) and ":" in self.factory):
-            raise ModelError(
-                f"ModelSpec {self.name!r}: factory {self.factory!r} is neither a callable nor 'package.module:factory'."
-            )
+            raise ModelError(f"factory {self.factory!r} is neither a callable nor 'package.module:factory'.")
         for name in ("preprocess", "training_preprocess", "postprocess"):
             value = getattr(self, name)
             if value is not None and not callable(value):
-                raise ModelError(f"ModelSpec {self.name!r}: {name} {value!r} is not callable.")
+                raise ModelError(f"{name} {value!r} is not callable.")
         if self.input_spec is not None:
             entries = self.input_spec
             if isinstance(entries, (str, bytes)) or not isinstance(entries, Sequence) or not entries:
-                raise ModelError(f"ModelSpec {self.name!r}: input_spec must be a list with one entry an input.")
+                raise ModelError("input_spec must be a list with one entry an input.")
             if all(dim is None or isinstance(dim, int) for dim in entries):
-                raise ModelError(
-                    f"ModelSpec {self.name!r}: input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}]."
-                )
+                raise ModelError(f"input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}].")
             object.__setattr__(self, "input_spec", tuple(TensorSpec.of(entry) for entry in entries))
-        if isinstance(self.image_size, list):
-            object.__setattr__(self, "image_size", tuple(self.image_size))
+        for name in READERS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_value(name, getattr(self, name)))
+        read_kwargs(self.kwargs)
+        if self.weights is not None:
+            read_weights(self.weights)
         object.__setattr__(self, "softmax", softmax_choice(self.softmax))
         if self.images is not None and not (hasattr(self.images, "__fspath__") or hasattr(self.images, "__len__")):
-            raise ModelError(f"ModelSpec {self.name!r}: images {self.images!r} is neither a path nor a list of samples.")
-        if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
-            raise ModelError(f"ModelSpec {self.name!r}: batch_size {self.batch_size!r} is not a whole number from 1.")
+            raise ModelError(f"images {self.images!r} is neither a path nor a list of samples.")
 
     @property
     def identity(self) -> Hashable:
@@ -222,28 +232,47 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
     """
     if pattern in registered:
         return [registered[pattern]]
+    if not pattern.strip():
+        raise ModelError("the name is empty; write that of a model, such as alexnet.")
     known = [*registered, *(name for name in vision_factories() if name not in registered)]
     if re.search(r"[*?[]", pattern):
         found = fnmatch.filter(known, pattern)
         if not found:
-            raise ModelError(f"no known model matches {pattern!r}. Known models: {', '.join(known)}.")
+            raise ModelError(f"no known model matches {pattern!r}. Known models: {_few(known)}; {LISTED}.")
         return [_known(name, registered) for name in found]
     if ":" in pattern:
         check_reference(pattern, base)
         return [ModelSpec(pattern, factory=pattern)]
     if pattern in known:
         return [_known(pattern, registered)]
+    if pattern.endswith(".py"):
+        raise ModelError(f"{pattern!r} is a file; add the factory that it defines: {pattern}:FACTORY.")
     near = near_names(pattern, known)
     hint = f" Did you mean {near}?" if near else ""
     raise ModelError(
         f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook, "
-        f"package.module:factory, path/to/file.py:factory, or one of: {', '.join(known)}."
+        f"package.module:factory, path/to/file.py:factory, or one of: {_few(known)}; {LISTED}."
     )
+
+
+LISTED = "`python -m pytest_paddle_infer models` lists all of Paddle's"
+FEW = 6
+"""Names that a message lists; the zoo has 38."""
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join([*names[:FEW], *(["..."] if len(names) > FEW else [])])
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
     """The known names that a wrong one may stand for, as `'alexnet' or 'vgg16'`; empty when nothing is near."""
     return " or ".join(map(repr, difflib.get_close_matches(name, list(known), 3)))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """As ` (did you mean 'doctor'?)`; empty when nothing is near."""
+    near = near_names(name, known)
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _known(name: str, registered: Mapping[str, ModelSpec]) -> ModelSpec:

@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
 from pytest_paddle_infer.failures import ModelError, OptionError
+from pytest_paddle_infer.model_values import READERS, read_value
 from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, softmax_choice
 from pytest_paddle_infer.option_table import (
     CHECKPOINTS,
@@ -24,9 +25,7 @@ from pytest_paddle_infer.option_table import (
     OPTIONS,
     Comparison,
     Option,
-    tolerance,
     variant_label,
-    whole,
 )
 
 NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report")
@@ -185,9 +184,9 @@ def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
             raise OptionError(f"model={model!r} is not a name")
         variants = _labels(values.pop("variants")) if "variants" in values else settings.variant
         checkpoints = _names("checkpoints", values.pop("checkpoints", CHECKPOINTS), CHECKPOINTS)
-        for name, read in (("rtol", tolerance), ("atol", tolerance), ("batch_size", whole(1))):
+        for name in READERS:
             if values.get(name) is not None:
-                values[name] = _value(name, values[name], read)
+                values[name] = read_value(name, values[name])
         values["softmax"] = softmax_choice(values.get("softmax"))
         if values.get("input_spec") is not None:
             if not isinstance(values["input_spec"], (list, tuple)):
@@ -205,15 +204,6 @@ def _labels(value: Any) -> tuple[str, ...]:
     if not labels or not all(isinstance(label, str) for label in labels):
         raise OptionError(f"variants={value!r} is not a list of names, as for --paddle-variant")
     return tuple(dict.fromkeys(variant_label(label) for label in labels))
-
-
-def _value(key: str, value: Any, read: Callable[[str], Any]) -> Any:
-    if isinstance(value, Mapping) and read is tolerance:  # by output name
-        return {str(name): _value(f"{key}[{name!r}]", item, read) for name, item in value.items()}
-    try:
-        return read(str(value))  # as text: int(2.5) and int(True) would pass
-    except OptionError as error:
-        raise OptionError(f"{key}: {error}") from None
 
 
 def _names(key: str, value: Any, valid: Sequence[str]) -> tuple[str, ...]:

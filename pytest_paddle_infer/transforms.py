@@ -82,6 +82,7 @@ def decode(source: ImageSource) -> Image.Image:
     elif isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
     else:
+        __tracebackhide__ = True
         raise TypeError(f"a picture is a path or a PIL.Image.Image, not {type(source).__name__}: convert it first.")
     with _pillow_in_order(name):
         if isinstance(source, Image.Image):

@@ -87,7 +87,10 @@ def find(label: str, own: Mapping[str, Variant]) -> Variant:
         )
     variant = own.get(name) or (Variant(name, base=name) if name in VARIANTS else None)
     if variant is None:
-        raise OptionError(f"{name!r} is not a variant; choose from {', '.join((*VARIANTS, *own, AUTO, ALL))}")
+        from pytest_paddle_infer.models import nearest
+
+        known = (*VARIANTS, *own, AUTO, ALL)
+        raise OptionError(f"{name!r} is not a variant{nearest(name, known)}; choose from {', '.join(known)}")
     parameters = {**variant.parameters, **parameters}
     allowed = PARAMETERS[variant.base]
     for key, value in parameters.items():

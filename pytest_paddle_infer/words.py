@@ -42,7 +42,7 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
         red = failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
         raise ConformanceFailure(meant(placed(red, error), name, error)) from error
     except PaddleInferError as error:
-        remedy = ""
+        remedy = error.remedy
         if isinstance(error, ExportError):
             named = "name the directory, or the path prefix, that paddle.jit.save wrote."
             remedy = named if export is None else "export the model again." if export.given else ""

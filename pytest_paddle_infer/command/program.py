@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_paddle_infer import __version__
@@ -84,15 +84,9 @@ def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> Non
     """argparse says which commands there are; this says which was meant."""
     first = next((word for word in given if not word.startswith("-")), None)
     if first is not None and first not in COMMANDS:
+        from pytest_paddle_infer.models import nearest
+
         parser.error(f"there is no command {first!r}{nearest(first, COMMANDS)}; the commands are {', '.join(COMMANDS)}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """As ` (did you mean 'doctor'?)`; empty when nothing is near."""
-    from pytest_paddle_infer.models import near_names
-
-    near = near_names(name, known)
-    return f" (did you mean {near}?)" if near else ""
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[int, list[str]]:
@@ -148,6 +142,8 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     if options.subject is None:
         return 0, explain.names()
     if options.subject not in explain.subjects():
+        from pytest_paddle_infer.models import nearest
+
         known = ", ".join(explain.subjects())
         parser.error(
             f"there is nothing to explain of {options.subject!r}{nearest(options.subject, explain.subjects())}; known: {known}"

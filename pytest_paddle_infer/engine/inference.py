@@ -15,6 +15,7 @@ from pytest_paddle_infer.engine.processing import Array, Arrays, Processing, Pro
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.runtime import quiet
 from pytest_paddle_infer.exports import ExportError, kills, read_graph
+from pytest_paddle_infer.failures import said_by_us
 from pytest_paddle_infer.models import TensorSpec
 from pytest_paddle_infer.option_table import PARAMETERS
 from pytest_paddle_infer.variants import Variant, find
@@ -85,6 +86,9 @@ class InferenceEngine(Processing):
         else:
             self.backend = self._load(model_file, params_file, apart, feeds)
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {self.variant.label}>"
+
     def _load(
         self,
         model_file: str | os.PathLike[str],
@@ -144,6 +148,7 @@ class InferenceEngine(Processing):
 
         x: an array, or a list of arrays in the order of the model's inputs. Raises `ProcessingError` for a wrong number.
         """
+        __tracebackhide__ = said_by_us
         outputs = self.backend.run(self._in_order(x))
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -157,6 +162,7 @@ class InferenceEngine(Processing):
 
     def _in_order(self, x: Any) -> Arrays:
         """The arrays in the order of the predictor's inputs."""
+        __tracebackhide__ = said_by_us
         arrays, names = as_list(x), self.input_names
         if len(arrays) != len(names):
             raise ProcessingError(f"run takes {len(names)} arrays ({', '.join(names)}), got {len(arrays)}.")

@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from pytest_paddle_infer.engine.processing import Array, Arrays, Processing, as_list, is_scores, preprocess_of, stack
+from pytest_paddle_infer.engine.processing import (
+    Array,
+    Arrays,
+    Processing,
+    ProcessingError,
+    as_list,
+    is_scores,
+    preprocess_of,
+    stack,
+)
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
 from pytest_paddle_infer.engine.worker import is_users, native_reason
@@ -77,7 +86,7 @@ def _load_model(spec: ModelSpec, samples: Sequence[Sample], base: Path, threads:
     layer = _build(factory, spec, seed, paddle)
     inputs = _name_inputs(layer, spec)
     processing = Processing(inputs, preprocess_of(spec, training=True))
-    batch = _Batch(processing, samples)
+    batch = _Batch(spec, processing, samples)
     if spec.weights == FACTORY_WEIGHTS or (spec.weights is None and _brings_weights(factory, spec, layer, seed, paddle)):
         weights = "weights of the factory"
     elif spec.weights is not None:
@@ -99,7 +108,8 @@ def _load_model(spec: ModelSpec, samples: Sequence[Sample], base: Path, threads:
 class _Batch:
     """The first samples, preprocessed when somebody needs them."""
 
-    def __init__(self, processing: Processing, samples: Sequence[Sample]) -> None:
+    def __init__(self, spec: ModelSpec, processing: Processing, samples: Sequence[Sample]) -> None:
+        self._spec = spec
         self._processing = processing
         self._samples = samples
         self._made: dict[int, Arrays] = {}
@@ -112,15 +122,30 @@ class _Batch:
             for sample in self._samples[:count]:
                 try:
                     tensors.append(self._processing.preprocess(sample))
+                except ProcessingError as error:
+                    error.remedy = _size_remedy(self._spec, error.returned)
+                    raise
                 except PaddleInferError:
                     raise
                 except Exception as error:
-                    raise ModelError(f"preprocess of sample {sample.name} raised {_described(error)}") from error
+                    raise ProcessingError(f"preprocess of sample {sample.name} raised {_described(error)}") from error
             try:
                 self._made[count] = stack(tensors)
             except ValueError:  # samples of different shapes
                 self._made[count] = as_list(tensors[0])
         return self._made[count]
+
+
+def _size_remedy(spec: ModelSpec, returned: Sequence[int]) -> str:
+    """What to set where an own preprocess makes pictures of another size than the input has, which nobody may have given."""
+    wanted = spec.inputs[0].shape
+    if len(spec.inputs) > 1 or not len(returned) == len(wanted) == 4 or returned[1] != wanted[1]:
+        return ""
+    height, width = returned[2:]
+    shape = [None, *returned[1:]]
+    if spec.input_spec is not None:
+        return f"set input_spec=[{shape}], or return the shape that it says from preprocess."
+    return f"set image_size={height if height == width else (height, width)} (or input_spec=[{shape}]): the size that preprocess makes."
 
 
 @contextmanager
@@ -231,7 +256,9 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
     """
     paddle = load_paddle()
     if not path.is_file():
-        raise ModelError(f"{model}: there is no weights file {path}.")
+        error = ModelError(f"{model}: there is no weights file {path}.")
+        error.remedy = "correct weights=, where a relative path starts at pytest's rootdir, or leave it out for random weights."
+        raise error
     try:
         with quiet():
             state = paddle.load(str(path))

@@ -10,7 +10,7 @@ from typing import Any, Callable, Union
 import numpy as np
 import numpy.typing as npt
 
-from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.failures import PaddleInferError, said_by_us
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.transforms import default_preprocess, top1
@@ -21,7 +21,12 @@ Tensors = Union[Array, Arrays]
 
 
 class ProcessingError(PaddleInferError, ValueError):
-    """A preprocess or postprocess returned something that the model cannot take."""
+    """A preprocess or postprocess raised, or returned something that the model cannot take.
+
+    returned: the shape that preprocess returned, with a batch axis, where it is another than the model's.
+    """
+
+    returned: tuple[int, ...] = ()
 
 
 def preprocess_of(spec: ModelSpec, *, training: bool = False) -> Callable[[Any], Any]:
@@ -37,7 +42,9 @@ def _as_is(value: Any) -> Any:
 
 
 class Processing:
-    """The preprocess and postprocess faces that both engines share."""
+    """The preprocess and postprocess faces that both engines share. model: its name, as failures show it."""
+
+    model = ""
 
     def __init__(
         self,
@@ -49,12 +56,16 @@ class Processing:
         self._preprocess = preprocess
         self._postprocess = postprocess
 
+    def __repr__(self) -> str:
+        return f"<{' '.join(filter(None, (type(self).__name__, self.model)))}>"
+
     def preprocess(self, image: Any) -> Tensors:
         """Returns the tensors of one sample, batch axis first: an array for one input, a list for several.
 
         image: a `Sample`, a path, a `PIL.Image`, or whatever the model's own preprocess takes.
         Raises `ProcessingError` when the result does not fit the inputs.
         """
+        __tracebackhide__ = said_by_us
         value = image.open() if isinstance(image, Sample) else image
         if isinstance(value, (str, os.PathLike)) and not isinstance(value, Sample):
             value = Sample(Path(value).name, Path(value)).open()
@@ -77,6 +88,7 @@ class Processing:
 
     def predict(self, image: Any) -> Any:
         """preprocess, run, postprocess."""
+        __tracebackhide__ = said_by_us
         return self.postprocess(self.run(self.preprocess(image)))
 
 
@@ -87,6 +99,7 @@ def is_scores(output: Array) -> bool:
 
 def fit(value: Any, inputs: Sequence[TensorSpec]) -> Arrays:
     """Returns one array an input, with a batch axis of 1 added where `value` has none. Raises `ProcessingError`."""
+    __tracebackhide__ = said_by_us
     if isinstance(value, Mapping):
         missing = [spec.name for spec in inputs if spec.name not in value]
         if missing:
@@ -98,10 +111,14 @@ def fit(value: Any, inputs: Sequence[TensorSpec]) -> Arrays:
         values = [value]
     if len(values) != len(inputs):
         raise ProcessingError(f"preprocess returned {len(values)} arrays; the model has {len(inputs)} inputs: {_named(inputs)}.")
-    return [_fit_one(item, spec) for item, spec in zip(values, inputs)]
+    arrays = []
+    for item, spec in zip(values, inputs):  # a comprehension would be a frame of its own, which shows
+        arrays.append(_fit_one(item, spec))
+    return arrays
 
 
 def _fit_one(value: Any, spec: TensorSpec) -> Array:
+    __tracebackhide__ = said_by_us
     if not isinstance(value, np.ndarray):
         raise ProcessingError(
             f"preprocess returned {type(value).__name__} for input {spec.name!r}; it must return a numpy array "
@@ -116,10 +133,12 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
     if array.ndim != len(spec.shape) or any(
         want is not None and have != want for have, want in zip(array.shape[1:], spec.shape[1:])
     ):
-        raise ProcessingError(
+        error = ProcessingError(
             f"preprocess returned shape {_shape(value.shape)} for input {spec.name!r}, which is {_shape(spec.shape)}"
             f"{_hint(array, spec)}."
         )
+        error.returned = array.shape
+        raise error
     return array
 
 

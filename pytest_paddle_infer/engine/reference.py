@@ -17,7 +17,7 @@ from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.judge.noise import FEW, effective_count
 from pytest_paddle_infer.samples import Sample
 
-REFERENCE_FORMAT = 3
+REFERENCE_FORMAT = 4
 """Raise when what `compute` writes changes: references are kept in the store."""
 
 REFERENCE_SAMPLES = 16
@@ -89,8 +89,8 @@ class ReferenceService(EngineService):
         return self.engine.output_names
 
     def _check_weights(self) -> None:
-        layers = self._model.layer.named_sublayers(include_self=True)
-        training = [name or "the model" for name, layer in layers if layer.training]
+        own = self._model.layer.net if getattr(self._model.layer, "softmax_on_top", False) else self._model.layer
+        training = [name or "the model" for name, layer in own.named_sublayers(include_self=True) if layer.training]
         if training:
             raise PreflightError(f"the training engine is not in eval mode: {training[0]} has training=True after layer.eval().")
         for name, tensor in named_tensors(self._model.layer):

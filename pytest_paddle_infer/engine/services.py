@@ -363,7 +363,9 @@ class BuildService:
 def make_training_engine(model: LoadedModel, threads: int) -> TrainingEngine:
     """The training engine of a loaded model."""
     preprocess = preprocess_of(model.spec, training=True)
-    return TrainingEngine(model.layer, model.inputs, preprocess, model.spec.postprocess, threads)
+    engine = TrainingEngine(model.layer, model.inputs, preprocess, model.spec.postprocess, threads)
+    engine.model = model.spec.name
+    return engine
 
 
 def make_inference_engine(
@@ -378,7 +380,9 @@ def make_inference_engine(
     preprocess = preprocess_of(model.spec)
     files: tuple[Any, Any] = exported.model_file, exported.params_file
     feeds = _feeds(model, samples) if variant.base.startswith("tensorrt") else []
-    return InferenceEngine(*files, model.inputs, preprocess, model.spec.postprocess, variant, setup, apart, feeds)
+    engine = InferenceEngine(*files, model.inputs, preprocess, model.spec.postprocess, variant, setup, apart, feeds)
+    engine.model = model.spec.name
+    return engine
 
 
 SHAPED_SAMPLES = 16

@@ -34,6 +34,12 @@ class OneInput(paddle.nn.Layer):  # type: ignore[misc]
         """Runs the model and applies softmax."""
         return on_top(self.net(x))
 
+    def eval(self) -> Any:
+        """As a script does it: by the model's own `eval()`. Paddle's would set its sublayers, and hide what its own leaves on."""
+        self.net.eval()
+        self.training = False
+        return self
+
 
 class TwoInputs(OneInput):
     """The same for two inputs."""

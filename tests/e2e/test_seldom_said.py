@@ -29,6 +29,7 @@ SAID = {
     "a prefix": r"8 unknown keys .* Every key has the prefix 'model\.': save the inner model's state_dict, or strip it\.",
     "nested": " The state_dict is nested under 'state': save that part on its own.",
     "train mode": r"PreflightError: the training engine is not in eval mode: drop has training=True after layer\.eval\(\)\.",
+    "train mode below softmax": r"not in eval mode: drop has training=True after layer\.eval\(\)\.",
     "train mode itself": "PreflightError: the training engine is not in eval mode: the model has training=True",
     "restless": r"PreflightError: the training engine answers the same input differently when asked twice \(output 0, by up to [\d.]+\): ",
     "one ulp": "^one ulp$",

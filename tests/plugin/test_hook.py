@@ -46,6 +46,19 @@ def test_a_field_that_a_model_does_not_have_is_a_usage_error_with_those_it_has(r
     assert "__init__() got an unexpected keyword argument 'layers'; the fields of ModelSpec are atol, batch_size, " in message
 
 
+def test_a_value_that_cannot_be_meant_is_a_usage_error(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a', rtol=float('nan'))]")
+    message = run.usage_error("--paddle-model=mine")
+    assert "pytest_paddle_infer_models: ModelSpec 'mine': rtol: 'nan' is not a finite number from 0." in message
+
+
+def test_images_that_are_not_there_are_told_once(run: Session) -> None:
+    hook(run, "[ModelSpec('mine', factory='nets:a', images='nopics')]")
+    output = run("--paddle-model=mine").stdout.str()
+    assert "nopics does not exist: name a file, a directory or a glob of samples" in output
+    assert "During handling" not in output
+
+
 def test_registering_adds_no_items(run: Session) -> None:
     hook(run, "[ModelSpec('mine', factory='nets:a')]")
     run.write("test_user.py", "def test_user(): pass")

@@ -183,7 +183,7 @@ KEYS = ", ".join(MARKER_KEYS)
         ("'alexnet'", "takes keywords only, such as model='alexnet'."),
         ("model=5", "model=5 is not a name"),
         ("model='alexnt'", "unknown model 'alexnt'. Did you mean 'alexnet'?"),
-        ("variants=['gpu9']", "variants: 'gpu9' is not a variant; choose from cpu, cpu-noopt, onednn,"),
+        ("variants=['gpu9']", "variants: 'gpu9' is not a variant (did you mean 'gpu'?); choose from cpu, cpu-noopt, onednn,"),
         ("variants=[]", "variants=[] is not a list of names, as for --paddle-variant"),
         ("variants=5", "variants=5 is not a list of names, as for --paddle-variant"),
         ("variants=[['cpu']]", "variants=[['cpu']] is not a list of names, as for --paddle-variant"),

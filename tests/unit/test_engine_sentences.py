@@ -13,17 +13,21 @@ import pytest
 
 from pytest_paddle_infer.deployed import builds, tensorrt
 from pytest_paddle_infer.deployed.config import Request
-from pytest_paddle_infer.engine import runtime
+from pytest_paddle_infer.engine import model, runtime
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
+from pytest_paddle_infer.engine.model import _Batch
 from pytest_paddle_infer.engine.pass_trials import _end
-from pytest_paddle_infer.engine.processing import ProcessingError, fit, stack
+from pytest_paddle_infer.engine.processing import Processing, ProcessingError, fit, stack
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.replay import ReplayService
 from pytest_paddle_infer.engine.services import EngineService, InferenceService
+from pytest_paddle_infer.engine.training import TrainingEngine
 from pytest_paddle_infer.engine.worker import Worker
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import PaddleInferError, WorkerFailure
-from pytest_paddle_infer.models import TensorSpec
+from pytest_paddle_infer.failures import ModelError, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.variants import find
 
 X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
 GOOD = np.zeros((3, 8, 8), np.float32)
@@ -48,6 +52,47 @@ def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, i
     with pytest.raises(ProcessingError) as caught:
         fit(value, inputs)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "returned", "remedy"),
+    [
+        ({}, (3, 64, 64), "set image_size=64 (or input_spec=[[None, 3, 64, 64]]): the size that preprocess makes."),
+        ({"image_size": 8}, (1, 3, 48, 64), "set image_size=(48, 64) (or input_spec=[[None, 3, 48, 64]]): the size that preprocess makes."),
+        ({"input_spec": [(None, 3, 8, 8)]}, (3, 64, 64),
+         "set input_spec=[[None, 3, 64, 64]], or return the shape that it says from preprocess."),
+        ({}, (1, 64, 64), ""),
+        ({}, (64, 64), ""),
+        ({"input_spec": [(None, 8)]}, (3, 64, 64), ""),
+        ({"input_spec": [(None, 3, 8, 8), (None, 3, 8, 8)]}, (3, 64, 64), ""),
+    ],
+)  # fmt: skip
+def test_another_size_than_the_input_has_is_what_to_set(given: Any, returned: tuple[int, ...], remedy: str) -> None:
+    def preprocess(value: Any) -> Any:
+        return (np.zeros(returned, np.float32),) * len(spec.inputs)
+
+    spec = ModelSpec("net", factory=object, preprocess=preprocess, **given)
+    with pytest.raises(ProcessingError, match="preprocess returned shape") as caught:
+        _Batch(spec, Processing(spec.inputs, preprocess), [Sample("a", value=1)]).tensors(1)
+    assert caught.value.remedy == remedy
+
+
+def test_a_preprocess_that_raises_on_both_sides_is_a_fault_of_preprocessing() -> None:
+    def broken(value: Any) -> Any:
+        raise KeyError("picture")
+
+    spec = ModelSpec("net", factory=object, preprocess=broken)
+    with pytest.raises(
+        ProcessingError, match=r"^preprocess of sample a raised KeyError at .*test_engine_sentences\.py:\d+: 'picture'"
+    ):
+        _Batch(spec, Processing(spec.inputs, broken), [Sample("a", value=1)]).tensors(1)
+
+
+def test_a_weights_file_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(model, "load_paddle", lambda: None)
+    with pytest.raises(ModelError, match=r"^net: there is no weights file .*nope\.pdparams\.$") as caught:
+        model.load_weights(None, tmp_path / "nope.pdparams", "net")
+    assert caught.value.remedy.startswith("correct weights=, where a relative path starts at pytest's rootdir")
 
 
 def test_samples_of_several_shapes_cannot_share_a_batch() -> None:
@@ -79,6 +124,35 @@ def test_another_number_of_arrays_than_the_predictor_takes_is_said() -> None:
     engine.backend = SimpleNamespace(input_names=("x", "y"), run=list)  # type: ignore[assignment]
     with pytest.raises(ProcessingError, match=r"run takes 2 arrays \(x, y\), got 1\."):
         engine.run(GOOD)
+
+
+@pytest.mark.parametrize("call", ["predict", "preprocess", "run"])
+def test_a_fault_of_the_input_shows_the_line_that_gave_it_and_none_of_ours(call: str) -> None:
+    engine = InferenceEngine.__new__(InferenceEngine)
+    Processing.__init__(engine, (X,), lambda value: value)
+    engine.backend = SimpleNamespace(input_names=("x", "y"), run=list)  # type: ignore[assignment]
+    with pytest.raises(ProcessingError) as caught:
+        getattr(engine, call)(GOOD[:, :7] if call != "run" else GOOD)
+    assert len(caught.traceback) > 2
+    assert [entry.name for entry in caught.traceback.filter(caught)] == [
+        "test_a_fault_of_the_input_shows_the_line_that_gave_it_and_none_of_ours"
+    ]
+
+
+def test_a_fault_of_ours_shows_every_line() -> None:
+    engine = Processing((X,), lambda value: value)
+    engine.inputs = None  # type: ignore[assignment]
+    with pytest.raises(TypeError) as caught:
+        engine.preprocess(GOOD)
+    assert "preprocess" in [entry.name for entry in caught.traceback.filter(caught)]
+
+
+def test_an_engine_shows_its_model_and_variant() -> None:
+    training, inference = TrainingEngine.__new__(TrainingEngine), InferenceEngine.__new__(InferenceEngine)
+    inference.variant = find("onednn:threads=4", {})
+    assert (repr(training), repr(inference)) == ("<TrainingEngine>", "<InferenceEngine, onednn:threads=4>")
+    training.model = inference.model = "net"
+    assert (repr(training), repr(inference)) == ("<TrainingEngine net>", "<InferenceEngine net, onednn:threads=4>")
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------

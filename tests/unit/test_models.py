@@ -89,7 +89,29 @@ def test_an_unknown_name_has_near_matches_and_says_what_a_model_is(base: Path, t
         resolve(typed, {}, base)
     text = str(caught.value)
     assert text.startswith(f"unknown model {typed!r}. {near} A model is a name from the pytest_paddle_infer_models hook")
-    assert text.endswith("or one of: alexnet, mobilenet_v1, mobilenet_v2, resnet18, vgg16.")
+    assert text.endswith("or one of: alexnet, mobilenet_v1, mobilenet_v2, resnet18, vgg16; `python -m pytest_paddle_infer models` "
+                         "lists all of Paddle's.")  # fmt: skip
+
+
+def test_an_unknown_name_lists_a_few_models_and_the_command_that_lists_all(base: Path) -> None:
+    registered = {f"net{number}": spec(f"net{number}") for number in range(40)}
+    for pattern in ("zzzz", "z*"):
+        with pytest.raises(ModelError) as caught:
+            resolve(pattern, registered, base)
+        assert "net0, net1, net2, net3, net4, net5, ...; `python -m pytest_paddle_infer models` lists" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_told_as_such(base: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=r"^the name is empty; write that of a model, such as alexnet\.$"):
+        resolve(name, {}, base)
+
+
+def test_a_file_without_a_factory_says_what_to_add(base: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"^'shapes/net\.py' is a file; add the factory that it defines: shapes/net\.py:FACTORY\.$"
+    ):
+        resolve("shapes/net.py", {}, base)
 
 
 def test_a_name_like_nothing_has_no_near_match(base: Path) -> None:
@@ -219,7 +241,10 @@ def test_a_factory_that_cannot_be_loaded_is_refused_with_the_reason(base: Path, 
         (([None, 8], "int64"), TensorSpec((None, 8), "int64")),
         (([None, 8], "int64", "ids"), TensorSpec((None, 8), "int64", "ids")),
         (((2,), "paddle.float32"), TensorSpec((2,), "float32")),
-        (SimpleNamespace(shape=(-1, 4), dtype="VarType.FP32", name="x"), TensorSpec((None, 4), "fp32", "x")),
+        (SimpleNamespace(shape=(-1, 4), dtype="VarType.FP32", name="x"), TensorSpec((None, 4), "float32", "x")),
+        (SimpleNamespace(shape=(-1, 4), dtype=SimpleNamespace(name="BF16")), TensorSpec((None, 4), "bfloat16")),
+        (((4,), type("int64", (), {})), TensorSpec((4,), "int64")),
+        (TensorSpec((-1, 4)), TensorSpec((None, 4))),
         (SimpleNamespace(shape=(None, 4), dtype="paddle.int64"), TensorSpec((None, 4), "int64", None)),
     ],
 )
@@ -227,7 +252,12 @@ def test_an_input_may_be_written_in_several_ways(value: Any, read: TensorSpec) -
     assert TensorSpec.of(value) == read
 
 
-@pytest.mark.parametrize("value", [None, 5, "x", [], (), [None, "x"], [[1], "int64", "a", "b"], {"shape": [1]}, [1.5, 2]])
+@pytest.mark.parametrize("value",
+    [
+        None, 5, "x", [], (), [None, "x"], [[1], "int64", "a", "b"], {"shape": [1]}, [1.5, 2], [True, 3], [None, 0], [-2, 3],
+        ([1.5], "int64"), ([1], "int64", 5), TensorSpec(("x",)),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
 def test_something_else_is_refused_with_examples(value: Any) -> None:
     with pytest.raises(ModelError, match=r"is not an input; write a shape such as \[None, 3, 224, 224\]"):
         TensorSpec.of(value)
@@ -253,8 +283,28 @@ def test_something_else_is_refused_with_examples(value: Any) -> None:
         ({"input_spec": [None, 3, 8, 8]}, "is one shape; put it in a list: [[None, 3, 8, 8]]"),
         ({"input_spec": [["x"]]}, "is not an input"),
         ({"softmax": "maybe"}, "softmax: 'maybe' is not one of auto, yes, no"),
-        ({"batch_size": 0}, "batch_size 0 is not a whole number from 1"),
-        ({"batch_size": 1.5}, "batch_size 1.5 is not a whole number from 1"),
+        ({"input_spec": [([None, 3], "floatx")]}, "input_spec: dtype 'floatx' is not one of bool, int8, uint8, int16"),
+        ({"input_spec": [TensorSpec((None, 3), "floatx")]}, "input_spec: dtype 'floatx' is not one of bool"),
+        ({"input_spec": [([None, 3], 5)]}, "input_spec: dtype 5 is not one of bool"),
+        ({"batch_size": 0}, "batch_size: '0' is not a whole number from 1"),
+        ({"batch_size": 1.5}, "batch_size: '1.5' is not a whole number from 1"),
+        ({"batch_size": True}, "batch_size: 'True' is not a whole number from 1"),
+        *(
+            ({"image_size": size}, f"image_size: {size!r} is not a size in pixels; write 224 or (480, 640), height and width")
+            for size in ("big", (64,), (64, 64, 3), (64, 0), (64, True), 64.5, 0, -3, True)
+        ),
+        ({"seed": "a"}, "seed: 'a' is not a whole number from 0"),
+        ({"seed": -1}, "seed: '-1' is not a whole number from 0"),
+        ({"kwargs": 3}, "kwargs: 3 is not a dict of the factory's arguments; write kwargs={'num_classes': 10}"),
+        ({"kwargs": {3: 4}}, "kwargs: {3: 4} is not a dict of the factory's arguments"),
+        ({"kwargs": None}, "kwargs: None is not a dict"),
+        ({"rtol": "a"}, "rtol: 'a' is not a finite number from 0"),
+        ({"rtol": -1}, "rtol: '-1' is not a finite number from 0"),
+        ({"rtol": float("nan")}, "rtol: 'nan' is not a finite number from 0"),
+        ({"atol": True}, "atol: 'True' is not a finite number from 0"),
+        ({"atol": {"": 1e-3, "logits": float("inf")}}, "atol['logits']: 'inf' is not a finite number from 0"),
+        ({"weights": 3}, "weights: 3 is not a file; write the path of a .pdparams file, 'factory', or None for random weights"),
+        ({"weights": ""}, "weights: '' is not a file"),
         ({"images": 5}, "images 5 is neither a path nor a list of samples"),
         ({"images": iter([])}, "is neither a path nor a list of samples"),
     ],
@@ -263,6 +313,25 @@ def test_a_description_that_cannot_be_meant_is_refused(fields: dict[str, Any], s
     with pytest.raises(ModelError) as caught:
         ModelSpec(**{"name": "mine", "factory": "nets:make", **fields})
     assert sentence in str(caught.value)
+    assert str(caught.value).count("ModelSpec") == 1
+    assert str(caught.value).rstrip(".") + "." == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"image_size": "64"}, 64),
+        ({"image_size": "64x96"}, (64, 96)),
+        ({"image_size": [64, 96]}, (64, 96)),
+        ({"seed": "7"}, 7),
+        ({"batch_size": "2"}, 2),
+        ({"rtol": "1e-3"}, 1e-3),
+        ({"atol": {0: 1}}, {"0": 1.0}),
+    ],
+)
+def test_a_value_is_read_as_the_option_of_its_name_reads_it(fields: dict[str, Any], read: Any) -> None:
+    made = ModelSpec(**{"name": "mine", "factory": "nets:make", **fields})
+    assert getattr(made, *fields) == read
 
 
 @pytest.mark.parametrize("images", ["pictures", Path("pictures"), ["a.png"], ()])

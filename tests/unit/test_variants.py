@@ -219,12 +219,20 @@ def test_a_parameter_that_a_variant_does_not_take_is_refused_with_those_that_it_
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("label", ["onednm", "mkldnn", "CPU", "mine", "onednm:threads=2"])
-def test_an_unknown_variant_is_refused_with_all_that_there_are(label: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "near"),
+    [
+        ("onedn", " (did you mean 'onednn' or 'onednn-int8' or 'onednn-bf16'?)"),
+        ("your:threads=2", " (did you mean 'yours'?)"),
+        ("mkldnn", ""),
+        ("CPU", ""),
+    ],
+)
+def test_an_unknown_variant_is_refused_with_the_nearest_and_all_that_there_are(label: str, near: str) -> None:
     name = label.partition(":")[0]
     with pytest.raises(OptionError) as caught:
         find(label, {"yours": Variant("yours", setter)})
-    assert str(caught.value) == f"{name!r} is not a variant; choose from {', '.join(VARIANTS)}, yours, auto, all"
+    assert str(caught.value) == f"{name!r} is not a variant{near}; choose from {', '.join(VARIANTS)}, yours, auto, all"
 
 
 def test_an_own_variant_takes_the_parameters_of_its_base_and_keeps_what_it_is() -> None:

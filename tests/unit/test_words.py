@@ -78,6 +78,13 @@ def test_what_is_worded_carries_its_stage() -> None:
     assert [value for label, value in red.facts if label == "stage"] == ["load"]
 
 
+def test_an_error_that_knows_what_to_do_gives_the_remedy() -> None:
+    error = ModelError("net: there is no weights file w.pdparams.")
+    assert raised(error).remedy == ""
+    error.remedy = "correct weights=."
+    assert raised(error).remedy == "correct weights=."
+
+
 # -- meant -------------------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,15 @@ class Restless(Net):
         return super().forward(x) + paddle.rand([1])
 
 
+class Wakeful(Net):
+    """Its own eval() leaves dropout on."""
+
+    def eval(self):
+        super().eval()
+        self.drop.training = True
+        return self
+
+
 class Broken(nn.Layer):
     def forward(self, x):
         raise ValueError()
@@ -141,6 +150,8 @@ loaded("nested", {"state": {key: value.numpy() for key, value in good.items()}})
 stuck = made(Net)
 stuck.layer.drop.train()
 say("train mode", lambda: ReferenceService(stuck, PICTURES, 1).compute(str(HERE), 1, True))
+awake = made(Wakeful, softmax="yes")
+say("train mode below softmax", lambda: ReferenceService(awake, PICTURES, 1).compute(str(HERE), 1, True))
 bare = LoadedModel(stuck.spec, Bare(), stuck.inputs, False, "")
 bare.layer.train()
 say("train mode itself", lambda: ReferenceService(bare, PICTURES, 1).compute(str(HERE), 1, True))
