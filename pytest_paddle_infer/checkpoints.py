@@ -15,7 +15,8 @@ from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, UnavailableError
 from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.option_table import CHECKPOINTS
+from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER
+from pytest_paddle_infer.options import origin
 from pytest_paddle_infer.report.figures import Figures
 from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
@@ -114,6 +115,24 @@ def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) ->
         chosen = node.stash[SELECTED].variant
     if settings.allow_missing or (chosen is not None and getattr(chosen, "optional", False)):
         pytest.skip(plain(error.reason))
+
+
+def refuse_other_python(request: pytest.FixtureRequest, spec: ModelSpec, variant: str) -> None:
+    """Fails, or skips with `--paddle-allow-missing`, a test whose engine is in this process where another Python is asked for.
+
+    The test would pass on this Paddle, below a summary that names the other one.
+    """
+    settings = request.config.stash[SESSION].settings
+    if settings.python is None:
+        return
+    reason = f"the fixture inference_engine is in this process, and cannot be of {settings.python}"
+    if settings.allow_missing:
+        pytest.skip(plain(reason))
+    option = origin(settings, "python")
+    remedy = (
+        f"prove the other Paddle with the checkpoints (--paddle-model, or the marker {MARKER}), or run this test without {option}."
+    )
+    raise ConformanceFailure(Failure(f"{spec.name}, {variant}: {reason} ({option}).", remedy=remedy))
 
 
 @contextmanager
