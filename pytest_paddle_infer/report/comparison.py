@@ -178,6 +178,7 @@ def _around(report: SavedReport) -> dict[str, str]:
     names = {"Paddle": "paddle", "--paddle-python": "engine_python", "Python": "python", "plugin": "plugin", "system": "system"}
     return {
         **{what: str(told[name] or "") for what, name in names.items()},
+        "Paddle of --paddle-python": str(told.get("engine_paddle") or ""),
         "processor": told["processor"],
         "architecture": told["architecture"],
         "cores": f"{told['cores']:g}",

@@ -366,6 +366,13 @@ def test_what_may_explain_a_change_is_named() -> None:
     assert differences(a, a) == {}
 
 
+def test_another_paddle_below_the_same_other_python_is_named() -> None:
+    a, b = (saved(passed(), engine_python="/other/python", engine_paddle=version) for version in ("3.3.1", "3.2.2"))
+    assert differences(a, b) == {"Paddle of --paddle-python": ("3.3.1", "3.2.2")}
+    del a.environment["engine_paddle"]  # of a plugin that did not say it yet
+    assert differences(a, b) == {"Paddle of --paddle-python": ("", "3.2.2")}
+
+
 # -- what is said ------------------------------------------------------------------------------------------------------
 
 
