@@ -17,6 +17,7 @@ from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER
 from pytest_paddle_infer.options import origin
+from pytest_paddle_infer.plain import plain_fail
 from pytest_paddle_infer.report.figures import Figures
 from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
@@ -143,7 +144,7 @@ def plain_failure(node: pytest.Item) -> Iterator[None]:
     except PaddleInferError as error:
         failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
         failure = replace(failure, reproduce=reproduce_command(node.nodeid, node.config.stash[SESSION].settings))
-        raise pytest.fail.Exception(format_failure(failure), pytrace=False) from None
+        raise plain_fail(format_failure(failure), node.nodeid) from None
 
 
 def workdir_of(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

@@ -43,12 +43,14 @@ def sample_images(
     """
     from pytest_paddle_infer.checkpoints import workdir_of
     from pytest_paddle_infer.failures import PaddleInferError
+    from pytest_paddle_infer.plain import plain_fail
+    from pytest_paddle_infer.report.text import plain
     from pytest_paddle_infer.sampling import samples_of
 
     try:
         return samples_of(paddle_model, workdir_of(request.config, tmp_path_factory), request.config.rootpath)
     except (PaddleInferError, ValueError) as error:
-        raise pytest.fail.Exception(f"{paddle_model.name}: {error}", pytrace=False) from None  # said once
+        raise plain_fail(plain(f"{paddle_model.name}: {error}"), request.node.nodeid) from None  # said once
 
 
 @pytest.fixture(scope="session")
