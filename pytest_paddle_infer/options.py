@@ -29,9 +29,9 @@ from pytest_paddle_infer.option_table import (
 )
 from pytest_paddle_infer.store_place import no_place
 
-NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report")
+NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report", "artifacts", "output_dir", "export_dir", "cache_size")
 """Options without a part in what another run sees, or that its command names itself. A failed run is no baseline either, and one test
-run again must not replace the report of them all."""
+run again must not replace the report of them all; where files go, and how many are kept, changes no verdict."""
 
 
 @dataclass(frozen=True)
