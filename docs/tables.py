@@ -15,8 +15,9 @@ CHINESE: Mapping[str, str] = {
         f"预测引擎的配置：{'、'.join(VARIANTS)}，钩子 pytest_paddle_infer_variants 提供的配置，all，"
         "或 auto（本机与此 Paddle 有 GPU 时为 gpu，否则为 cpu）；参数写法如 onednn:threads=4。可重复。",
     "Skip a variant that was named and cannot run here, instead of failing it.": "点名的配置在本机不能运行时，跳过而不是失败。",
-    "Run the inference engine under this other Python, with the Paddle that is installed there.":
-        "用另一个 Python（及其中安装的 Paddle）运行预测引擎。",
+    "Run the inference engine of the checkpoints under this other Python, with the Paddle that is installed there; the fixture "
+    "inference_engine, which is in this process, is refused.":
+        "用另一个 Python（及其中安装的 Paddle）运行各核验点的预测引擎；fixture inference_engine 在本进程中，会被拒绝。",
     "Weights of the model (.pdparams); without them the model gets seeded random weights.":
         "模型权重（.pdparams）；不给则使用固定种子的随机权重。",
     "Samples: a file, a directory or a glob; without it the plugin draws four pictures.":

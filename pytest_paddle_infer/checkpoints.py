@@ -15,7 +15,9 @@ from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, UnavailableError
 from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.option_table import CHECKPOINTS
+from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER
+from pytest_paddle_infer.options import origin
+from pytest_paddle_infer.plain import plain_fail
 from pytest_paddle_infer.report.figures import Figures
 from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
@@ -116,6 +118,24 @@ def skip_if_optional(request: pytest.FixtureRequest, error: UnavailableError) ->
         pytest.skip(plain(error.reason))
 
 
+def refuse_other_python(request: pytest.FixtureRequest, spec: ModelSpec, variant: str) -> None:
+    """Fails, or skips with `--paddle-allow-missing`, a test whose engine is in this process where another Python is asked for.
+
+    The test would pass on this Paddle, below a summary that names the other one.
+    """
+    settings = request.config.stash[SESSION].settings
+    if settings.python is None:
+        return
+    reason = f"the fixture inference_engine is in this process, and cannot be of {settings.python}"
+    if settings.allow_missing:
+        pytest.skip(plain(reason))
+    option = origin(settings, "python")
+    remedy = (
+        f"prove the other Paddle with the checkpoints (--paddle-model, or the marker {MARKER}), or run this test without {option}."
+    )
+    raise ConformanceFailure(Failure(f"{spec.name}, {variant}: {reason} ({option}).", remedy=remedy))
+
+
 @contextmanager
 def plain_failure(node: pytest.Item) -> Iterator[None]:
     """Turns an error that is raised on purpose into a failed test without a traceback: its own says nothing more."""
@@ -124,7 +144,7 @@ def plain_failure(node: pytest.Item) -> Iterator[None]:
     except PaddleInferError as error:
         failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
         failure = replace(failure, reproduce=reproduce_command(node.nodeid, node.config.stash[SESSION].settings))
-        raise pytest.fail.Exception(format_failure(failure), pytrace=False) from None
+        raise plain_fail(format_failure(failure), node.nodeid) from None
 
 
 def workdir_of(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
 PLUGIN = "pytest-paddle-infer"
@@ -15,3 +16,26 @@ def version_of(distribution: str) -> str:
         return version(distribution) or "?"
     except PackageNotFoundError:
         return ""
+
+
+ASK = f"""
+from importlib.metadata import PackageNotFoundError, version
+for name in {WHEELS!r}:
+    try:
+        print(version(name))
+        break
+    except PackageNotFoundError:
+        pass
+"""
+
+PATIENCE = 20.0
+"""Seconds for another Python to start."""
+
+
+def paddle_of(python: str) -> str:
+    """The version of Paddle that another Python has; "" where it has none from a wheel, or does not say so."""
+    try:
+        done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+    return (done.stdout.split() or [""])[0]

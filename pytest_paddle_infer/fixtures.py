@@ -43,12 +43,14 @@ def sample_images(
     """
     from pytest_paddle_infer.checkpoints import workdir_of
     from pytest_paddle_infer.failures import PaddleInferError
+    from pytest_paddle_infer.plain import plain_fail
+    from pytest_paddle_infer.report.text import plain
     from pytest_paddle_infer.sampling import samples_of
 
     try:
         return samples_of(paddle_model, workdir_of(request.config, tmp_path_factory), request.config.rootpath)
     except (PaddleInferError, ValueError) as error:
-        raise pytest.fail.Exception(f"{paddle_model.name}: {error}", pytrace=False) from None  # said once
+        raise plain_fail(plain(f"{paddle_model.name}: {error}"), request.node.nodeid) from None  # said once
 
 
 @pytest.fixture(scope="session")
@@ -102,13 +104,15 @@ def inference_engine(
 ) -> Iterator[InferenceEngine]:
     """The Paddle Inference predictor of the export, in this process, with the same four methods.
 
+    It is of this Python's Paddle: with `--paddle-python` the test fails, or is skipped with `--paddle-allow-missing`.
     Environment variables and Paddle's flags that a variant's own function sets are put back after the test.
     """
-    from pytest_paddle_infer.checkpoints import plain_failure, skip_if_optional
+    from pytest_paddle_infer.checkpoints import plain_failure, refuse_other_python, skip_if_optional
     from pytest_paddle_infer.failures import UnavailableError
     from pytest_paddle_infer.sampling import as_samples
 
     with plain_failure(request.node), _paddle_conformance.settings_kept():
+        refuse_other_python(request, paddle_model, paddle_variant)
         try:
             yield _paddle_conformance.inference_engine(paddle_model, paddle_variant, exported_model, as_samples(sample_images))
         except UnavailableError as error:

@@ -231,7 +231,8 @@ OPTIONS: tuple[Option, ...] = (
            "NAME", variant_label, default=("auto",), shown="auto", many=True),
     Option("allow-missing", "Skip a variant that was named and cannot run here, instead of failing it.", read=boolean, default=False,
            shown="off"),
-    Option("python", "Run the inference engine under this other Python, with the Paddle that is installed there.", "FILE"),
+    Option("python", "Run the inference engine of the checkpoints under this other Python, with the Paddle that is installed there; "
+           "the fixture inference_engine, which is in this process, is refused.", "FILE"),
     Option("weights", "Weights of the model (.pdparams); without them the model gets seeded random weights.", "FILE"),
     Option("images", "Samples: a file, a directory or a glob; without it the plugin draws four pictures.", "PATH"),
     Option("image-size", "Side of the input in pixels, or HEIGHTxWIDTH; the default preprocessing resizes the short side "

@@ -27,10 +27,11 @@ from pytest_paddle_infer.option_table import (
     Option,
     variant_label,
 )
+from pytest_paddle_infer.store_place import no_place
 
-NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report")
+NOT_REPEATED = ("model", "variant", "perf_save", "replay", "report", "artifacts", "output_dir", "export_dir", "cache_size")
 """Options without a part in what another run sees, or that its command names itself. A failed run is no baseline either, and one test
-run again must not replace the report of them all."""
+run again must not replace the report of them all; where files go, and how many are kept, changes no verdict."""
 
 
 @dataclass(frozen=True)
@@ -229,19 +230,6 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
         raise OptionError(str(error)) from None
 
 
-def no_place(directory: Path) -> str:
-    """Why nothing can be written into a directory that is there or is to be made; empty when it can. Makes nothing."""
-    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
-    if not there.is_dir():
-        return f"{there} is not a directory; give a directory that can be written."
-    # /proc says that it may be written
-    return (
-        ""
-        if os.access(there, os.W_OK | os.X_OK) and not str(there.resolve()).startswith("/proc")
-        else f"{there} cannot be written; give another directory."
-    )
-
-
 def origin(settings: Settings, name: str) -> str:
     """How a message names an option: as it was given. name: the attribute."""
     return f"ini value paddle_{name}" if name in settings.from_ini else f"--paddle-{name.replace('_', '-')}"
@@ -258,7 +246,11 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
         raise OptionError(
             f"{origin(settings, 'python')}: {settings.python} is not a program; give the python of another environment."
         )
-    for name in ("artifacts", "output_dir", "export_dir"):  # the report's is looked at where it is written
+    places = ["artifacts", "output_dir", "export_dir"]  # the report's is looked at where it is written
+    if settings.cache_dir is not None and not settings.no_cache and not Path(settings.cache_dir).is_dir():
+        places.append("cache_dir")  # one that is there may be read-only: it serves its entries
+    places += ["perf_dir"] if settings.perf_save else []  # what is only read says itself that it has no baseline
+    for name in places:
         place = getattr(settings, name)
         if place is not None and (problem := no_place(Path(place))):
             raise OptionError(f"{origin(settings, name)}: {problem}")

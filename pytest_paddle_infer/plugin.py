@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES
 from pytest_paddle_infer.session import SESSION, SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _pytest.terminal import TerminalReporter
 
 
@@ -93,6 +96,16 @@ def _prepared(item: pytest.Item) -> bool:
     if isinstance(item, pytest.Function) and "paddle_model" in getattr(getattr(item, "callspec", None), "params", ()):
         item.fixturenames.extend(name for name in MARKER_FIXTURES if name not in item.fixturenames)
     return "paddle_model" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Gives a failure of ours one line in the short summary, which repeats the whole of it otherwise where CI is set."""
+    outcome = yield
+    if call.excinfo is not None and "pytest_paddle_infer.plain" in sys.modules:
+        from pytest_paddle_infer.plain import shorten
+
+        shorten(call.excinfo.value, outcome.get_result())
 
 
 def pytest_report_header(config: pytest.Config) -> list[str] | None:

@@ -155,6 +155,7 @@ class Replay(pytest.Item):
         """Fails with the recorded cause while the failure is still there."""
         from pytest_paddle_infer.checkpoints import place_of
         from pytest_paddle_infer.engine.inference import EngineSetup
+        from pytest_paddle_infer.plain import plain_fail
         from pytest_paddle_infer.replaying import ReplayOptions, UndecidedError, replay
         from pytest_paddle_infer.report.figures import Figures
         from pytest_paddle_infer.report.text import plain
@@ -172,7 +173,7 @@ class Replay(pytest.Item):
             remedy = getattr(error, "remedy", "")  # of a damaged folder
             failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error), remedy=remedy)
             Figures(self.user_properties).why(failure)
-            raise pytest.fail.Exception(self._text(failure), pytrace=False) from None
+            raise plain_fail(self._text(failure), self.nodeid) from None
         self.user_properties.append((PROPERTY, plain(told)))
 
     def _text(self, failure: Failure) -> str:

@@ -25,7 +25,7 @@ def lines(found: Comparison, a: Path, b: Path) -> list[str]:
     """The whole text; a, b: what was given on the command line."""
     shown = pairs([("A", _told(found.a, a)), ("B", _told(found.b, b))], 0)
     if found.a.run == found.b.run:
-        shown += ["", "Both are the report of one run."]
+        shown += ["", "Both are the report of the same run."]
     shown += ["", *_differences(found)]
     for change in CHANGES:
         tests = [test for test in found.tests if test.change == change]
@@ -118,9 +118,12 @@ def _verdict(found: Comparison) -> str:
     parts += [f"{count} variant{'s' * (count > 1)}: {word}" for word, count in changed.items()]
     if found.ended_early:
         parts.append(f"the run itself: {found.b.verdict}")
+    if found.nothing_left:
+        parts.append("no test that passed in A ran in B")
     open_ = sum(each.times is not None and each.times.outcome in ("not judged", "undecided") for each in found.variants)
     times = f" The times of {open_} variant{'s' * (open_ > 1)} are not decided." if open_ else ""
-    return f"B is worse: {'; '.join(parts)}.{times}" if parts else f"Nothing is worse in B.{times}"
+    gone = f" {found.not_run} test{'s' * (found.not_run > 1)} of A did not run in B." if found.not_run else ""
+    return f"B is worse: {'; '.join(parts)}.{times}{gone}" if parts else f"Nothing is worse in B.{times}{gone}"
 
 
 def as_data(found: Comparison, a: Path, b: Path) -> dict[str, Any]:
@@ -131,6 +134,8 @@ def as_data(found: Comparison, a: Path, b: Path) -> dict[str, Any]:
         "allowed": found.allowed,
         "same_machine": found.same_machine,
         "ended_early": found.ended_early,
+        "nothing_left": found.nothing_left,
+        "not_run": found.not_run,
         "a": _report(found.a, a),
         "b": _report(found.b, b),
         "differences": [{"what": each.what, "a": each.a or None, "b": each.b or None} for each in found.differences],

@@ -32,6 +32,18 @@ def subjects() -> tuple[str, ...]:
     return (*CHECKPOINTS, STAGES_OF_ALL, *(name for name in STAGES if name not in CHECKPOINTS), *VARIANTS)
 
 
+CHOICES = {
+    "auto": "auto is gpu where this build and machine have one, else cpu; it is the default of --paddle-variant.",
+    "all": "all is every variant, the own ones too; those that cannot run here are skipped with the reason.",
+}
+"""What --paddle-variant takes beside names."""
+
+
+def is_known(subject: str) -> bool:
+    """True for a subject, for a variant with parameters, and for what stands for variants."""
+    return subject in (*subjects(), *CHOICES) or subject.partition(":")[0] in VARIANTS
+
+
 def names() -> list[str]:
     """What can be explained, in its kinds, and how to ask."""
     from pytest_paddle_infer.command.stages import STAGES
@@ -45,13 +57,15 @@ def names() -> list[str]:
 
 
 def lines(subject: str) -> list[str]:
-    """The text of a subject out of `subjects()`."""
+    """The text of a subject that `is_known`; of a variant with parameters, that of the variant, which lists them."""
     from pytest_paddle_infer.command import stages
 
     if subject == STAGES_OF_ALL:
         return stages.overview()
-    if subject in VARIANTS:
-        return _variant(subject)
+    if subject in CHOICES:
+        return folded(CHOICES[subject])
+    if subject.partition(":")[0] in VARIANTS:
+        return _variant(subject.partition(":")[0])
     shown = _checkpoint(subject) if subject in CHECKPOINTS else []
     if subject in stages.STAGES:
         shown += [*([""] if shown else []), *stages.lines(subject)]

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_paddle_infer.store_place import RECORD
+from pytest_paddle_infer.store_place import RECORD, no_place
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Stored:
 def look(place: Path) -> Stored:
     """Looks into the store; what goes away meanwhile does not count."""
     place = place.absolute()
+    trouble = no_place(place).partition(";")[0]
     if not place.is_dir():
-        return Stored(place, False, trouble=_trouble(place))
+        return Stored(place, False, trouble=trouble)
     size = exports = others = 0
     models = set()
     for directory, _, files in os.walk(place):
@@ -40,7 +41,7 @@ def look(place: Path) -> Stored:
             exports += model is not None
             others += model is None
             models.update([model] if model else [])
-    return Stored(place, True, size, exports, others, tuple(sorted(models)), _trouble(place))
+    return Stored(place, True, size, exports, others, tuple(sorted(models)), trouble)
 
 
 def _model(record: Path) -> str | None:
@@ -57,14 +58,3 @@ def _size(path: Path) -> int:
         return path.lstat().st_size
     except OSError:
         return 0
-
-
-def _trouble(place: Path) -> str:
-    there = place
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        return f"{there} is not a directory"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"{there} cannot be written"
-    return ""

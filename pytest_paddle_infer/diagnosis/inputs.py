@@ -81,7 +81,7 @@ def describe_inputs(training: Array, inference: Array, pictures: Pictures = (), 
         if found is not None:
             facts.append((name, found.describe(turned(images[0]))))
         elif images:
-            facts.append((name, "no usual program makes this tensor of the picture"))
+            facts.append((name, "none of the programs that were tried makes this tensor of the picture"))
     return tuple(facts)
 
 

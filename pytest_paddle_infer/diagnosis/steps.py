@@ -12,10 +12,12 @@ STEPS = (
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
+_DIVIDE = "divide by 255 before mean and std in the inference preprocessing."
+
 _REMEDIES = {
     "channel order": "convert BGR to RGB (or back) in the inference preprocessing, as the training preprocessing has it.",
     "layout": "bring HWC to CHW with transpose(2, 0, 1), as the training preprocessing does.",
-    "scaling": "scale pixels in both preprocessing programs alike.",
+    "scaling": "divide by 255 before mean and std in both preprocessing programs, and as often in one as in the other.",
     "normalisation": "use the same mean and std, in the same channel order, in both preprocessing programs.",
     "interpolation": "resize with the same interpolation in both preprocessing programs.",
     "resize": "resize to the same size by the same rule in both preprocessing programs.",
@@ -48,5 +50,5 @@ def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) 
     name: one of `STEPS`, or several `joined`. what: what it does otherwise, without a full stop.
     """
     names = name.split(_AND)
-    remedy = remedies(*(_REMEDIES[each] for each in names))
+    remedy = remedies(*(_DIVIDE if each == "scaling" and "leaves out the division" in what else _REMEDIES[each] for each in names))
     return Finding("preprocess", f"the inference preprocessing {what}.", "step", names[0], facts, remedy, certain)

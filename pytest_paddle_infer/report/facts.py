@@ -6,7 +6,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer import __version__
-from pytest_paddle_infer.distributions import WHEELS, version_of
+from pytest_paddle_infer.distributions import WHEELS, paddle_of, version_of
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.option_table import OPTIONS
 
@@ -31,6 +31,7 @@ def environment(settings: Settings) -> dict[str, Any]:
         "architecture": machine.architecture,
         "cores": int(machine.cores) if machine.cores.is_integer() else machine.cores,
         "engine_python": settings.python,
+        "engine_paddle": (paddle_of(settings.python) or None) if settings.python is not None else None,
     }
 
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pytest_paddle_infer.failures import OptionError
-from pytest_paddle_infer.options import no_place
 from pytest_paddle_infer.report.content import GENERATOR
+from pytest_paddle_infer.store_place import no_place
 
 INDEX = "report.json"
 NAMES = (INDEX, "report.html", "summary.md")

@@ -29,6 +29,9 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield f"## {MARKS[content['verdict']]} Paddle inference: {content['verdict']}"
     yield ""
     paddle = f"Paddle {environment['paddle']}" if environment["paddle"] else "no Paddle"
+    if environment["engine_python"]:
+        other = environment["engine_paddle"]
+        paddle += f", inference engine {f'Paddle {other}' if other else 'of another Python'}"
     yield escape(f"{cells.counts(session['outcomes'])}; {paddle}, Python {environment['python']}, {environment['processor']}.")
     others = session["outcomes_of_other_tests"]
     if others["failed"] or others["error"]:

@@ -179,6 +179,7 @@ def _environment(content: Mapping[str, Any]) -> Iterator[str]:
     rows += [("architecture", environment["architecture"]), ("cores", f"{environment['cores']:g}")]
     if environment["engine_python"]:
         rows.append(("the inference engine's Python", environment["engine_python"]))
+        rows.append(("the inference engine's Paddle", environment["engine_paddle"] or "not known"))
     rows.append(("processes of pytest", str(session["processes"])))
     for option in session["options"]:
         rows.append((f"{option['option']} ({option['origin']})", ", ".join(option["values"])))

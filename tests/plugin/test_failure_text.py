@@ -48,8 +48,28 @@ def test_the_short_summary_names_id_and_cause(run: Session, plant: Callable[...,
     monkeypatch.setenv("COLUMNS", "160")
     plant("alexnet/artifacts")
     run("--paddle-model=alexnet").stdout.fnmatch_lines(
-        ["FAILED paddle-model/alexnet::test_artifacts - Failed: alexnet: the artifacts is planted to fail."]
+        ["FAILED paddle-model/alexnet::test_artifacts - the artifacts is planted to fail."]
     )
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_the_short_summary_has_one_line_a_failure_whether_ci_is_set_or_not(
+    run: Session, plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci) if ci else monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    plant("alexnet/parity")
+    run.write("test_user.py", "def test_user():\n    raise RuntimeError('one\\ntwo')\n")
+    result = run("--paddle-model=alexnet", "test_user.py", "--junitxml=junit.xml")
+    short = result.outlines[next(n for n, line in enumerate(result.outlines) if "short test summary info" in line) :]
+    cause = "the parity is planted to fail."
+    assert f"FAILED paddle-model/alexnet::test_parity[cpu] - {cause}" in short
+    assert not [line for line in short if "again:" in line]
+    assert "  again:   pytest 'paddle-model/alexnet::test_parity[cpu]'" in result.outlines
+    junit = (run.path / "junit.xml").read_text(encoding="utf-8")
+    assert f'message="{cause}">alexnet, cpu: {cause}\n\n  weights:' in junit
+    assert 'message="RuntimeError: one&#10;two">' in junit, "others' failures are theirs"
 
 
 @pytest.mark.parametrize("style", ["short", "long", "native", "line", "no"])

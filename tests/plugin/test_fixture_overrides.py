@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -158,3 +159,23 @@ def test_fixtures_are_listed_with_their_documentation(run: Session) -> None:
     for name in ("sample_images", "exported_model", "training_engine", "inference_engine", "paddle_model", "paddle_variant"):
         assert f"\n{name} -- " in text
     assert "_paddle_conformance" not in text
+
+
+def test_the_engine_in_this_process_is_refused_where_another_python_is_asked_for(run: Session) -> None:
+    """It would pass on this Paddle, below a summary that names the other."""
+    run.write("pytest.ini", "[pytest]\npaddle_model = alexnet\n")
+    run.write("test_user.py", "def test_user(inference_engine): pass\ndef test_other(training_engine, exported_model): pass\n")
+    other = f"--paddle-python={sys.executable}"
+    result = run(other)
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"alexnet, cpu: the fixture inference_engine is in this process, and cannot be of {sys.executable} (--paddle-python).",
+            "  to do: prove the other Paddle with the checkpoints (--paddle-model, or the marker paddle_infer_parity), or run",
+            "         this test without --paddle-python.",
+        ]
+    )
+    result = run(other, "--paddle-allow-missing", "-rs")
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines([f"*the fixture inference_engine is in this process, and cannot be of {sys.executable}"])
+    assert run.calls("inference_engine") == []

@@ -98,3 +98,24 @@ def test_a_directory_without_an_export_is_the_checkpoints_to_judge(run: Session)
     (run.path / "empty").mkdir()
     run("--paddle-model=alexnet", "--paddle-exported=empty").assert_outcomes(passed=3)
     assert run.calls("parity")[0]["options"]["exported"] == str(run.path / "empty")
+
+
+@pytest.mark.parametrize("option", ["cache-dir", "perf-dir", "artifacts", "output-dir", "export-dir"])
+@pytest.mark.parametrize("place", ["/proc/foo", "file/below"])
+def test_a_place_that_cannot_be_written_is_said_before_any_test(run: Session, option: str, place: str) -> None:
+    run.write("file", "")
+    why = {"/proc/foo": "/proc cannot be written; give another directory."}.get(
+        place, f"{run.path}/file is not a directory; give a "
+    )
+    message = run.usage_error("--paddle-model=alexnet", "--paddle-perf-save=main", f"--paddle-{option}={place}")
+    assert f"--paddle-{option}: {why}" in message
+    assert run.calls() == []
+
+
+def test_a_place_that_is_not_used_need_not_be_one(run: Session) -> None:
+    run("--paddle-model=alexnet", "--paddle-perf-dir=/proc/foo").assert_outcomes(passed=3)
+    run("--paddle-model=alexnet", "--paddle-cache-dir=/proc/foo", "--paddle-no-cache").assert_outcomes(passed=3)
+
+
+def test_an_export_store_that_can_only_be_read_serves_its_entries(run: Session) -> None:
+    run("--paddle-model=alexnet", "--paddle-cache-dir=/proc/self").assert_outcomes(passed=3)

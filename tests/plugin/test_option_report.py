@@ -206,6 +206,14 @@ def test_options_and_environment_are_told_and_other_plugins_options_are_not(run:
     assert not any("secret" in (run.path / "rep" / name).read_text(encoding="utf-8") for name in FILES)
 
 
+def test_the_paddle_of_another_python_is_told(run: Session) -> None:
+    run.write("python", "#!/bin/sh\necho 3.9.9\n").chmod(0o755)
+    run(MODEL, "--paddle-python=python", REPORT).assert_outcomes(passed=3)
+    found = content(run)["environment"]
+    assert (found["engine_python"], found["engine_paddle"]) == (str(run.path / "python"), "3.9.9")
+    assert "inference engine Paddle 3.9.9" in (run.path / "rep" / "summary.md").read_text(encoding="utf-8")
+
+
 def test_a_kept_folder_that_is_replayed_is_in_it(run: Session, plant: Callable[..., None]) -> None:
     for name in ("one", "two"):
         run.write(f"kept/{name}/verdict.json", "{}")

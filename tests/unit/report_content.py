@@ -16,6 +16,7 @@ DIRECTORY = Path("/reports/today")
 ENVIRONMENT = {
     "paddle": "3.3.1", "python": "3.11.7", "system": "Linux", "plugin": "0.1.0", "packages": {"numpy": "2.0"}, "processor": "AMD EPYC",
     "instructions": ["avx2"], "architecture": "x86_64", "cores": 1.5, "engine_python": None,
+    "engine_paddle": None,
 }  # fmt: skip
 
 PARITY = {"output_error": "2.5e-07", "output_limit": "1e-05", "output_limits": "0.025", "answers": "4/4", "ties": "0"}

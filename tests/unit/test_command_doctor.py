@@ -259,6 +259,13 @@ def test_a_directory_without_permission_is_named(tmp_path: Path, monkeypatch: py
     assert stored.look(tmp_path / "store").trouble == f"{tmp_path} cannot be written"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_place_that_only_says_that_it_can_be_written_stands_in_the_way() -> None:
+    found = stored.look(Path("/proc/foo"))
+    assert found.trouble == "/proc cannot be written"
+    assert "Nothing stands in the way" not in told(seen(store=found))
+
+
 # -- the text and the JSON ---------------------------------------------------------------------------------------------
 
 

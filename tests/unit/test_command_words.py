@@ -55,6 +55,14 @@ def test_an_explanation_names_its_subject_and_fits_its_width(subject: str) -> No
     assert "\n".join(told).isascii()
 
 
+def test_whatever_names_variants_on_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["explain", "onednn:threads=4"]) == 0
+    assert capsys.readouterr().out.startswith("variant onednn\n")
+    for name, text in explain.CHOICES.items():
+        assert program.main(["explain", name]) == 0
+        assert flat(capsys.readouterr().out.splitlines()) == text
+
+
 def test_artifacts_is_explained_as_checkpoint_and_as_stage() -> None:
     told = explain.lines("artifacts")
     assert told[0].startswith("checkpoint artifacts: ")

@@ -113,7 +113,16 @@ def test_a_step_that_the_tensors_alone_tell_is_named(inference: Array, name: str
     assert found.name == name
 
 
-CONVERT, SCALE = "convert BGR to RGB", "scale pixels in both"
+def test_a_division_that_is_made_twice_is_not_told_to_be_made() -> None:
+    found = explain_input(RIGHT, normalised(RAW / 255).astype(np.float32))
+    assert found is not None
+    assert found.remedy == "divide by 255 before mean and std in both preprocessing programs, and as often in one as in the other."
+    left_out = explain_input(RIGHT, normalised(RAW * 255).astype(np.float32))
+    assert left_out is not None
+    assert left_out.remedy == "divide by 255 before mean and std in the inference preprocessing."
+
+
+CONVERT, SCALE = "convert BGR to RGB", "divide by 255 before mean and std in the inference preprocessing"
 TRANSPOSE, NORMALISE = "bring HWC to CHW", "use the same mean and std"
 
 
@@ -330,7 +339,7 @@ def test_noise_and_other_pictures_accuse_nobody(seed: int) -> None:
     assert ("samples", "1 of 2 differ: 1") in describe_inputs(one, second, images)
     facts = dict(describe_inputs(one, noise, images))
     assert facts["training"].startswith("resize the short side to 28, crop 24x24 (bilinear), x / 255, ImageNet's statistics")
-    assert facts["inference"] == "no usual program makes this tensor of the picture"
+    assert facts["inference"] == "none of the programs that were tried makes this tensor of the picture"
 
 
 def test_the_other_way_round_is_named_too() -> None:

@@ -218,7 +218,7 @@ def test_an_empty_ini_value_is_none(empty: Any) -> None:
         ({"rtol": 1e-20, "atol": 0.0}, ["--paddle-rtol=1e-20", "--paddle-atol=0"]),
         ({"weights": "w.pdparams"}, ["--paddle-weights=/here/w.pdparams"]),
         ({"weights": "../up/./w.pdparams"}, ["--paddle-weights=/up/w.pdparams"]),
-        ({"cache_size": 500 << 20}, [f"--paddle-cache-size={500 << 20}"]),
+        ({"cache_size": 500 << 20, "artifacts": "kept", "output_dir": "out", "export_dir": "exp", "report": "rep"}, []),
         ({"perf_compare": Comparison("main", 0.075), "perf_save": "x"}, ["--paddle-perf-compare=main:7.5%"]),
         ({"perf_compare": Comparison("main")}, ["--paddle-perf-compare=main:15%"]),
     ],

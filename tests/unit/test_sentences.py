@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from html import unescape
@@ -25,6 +26,7 @@ from pytest_paddle_infer.conformance import Conformance, _other_shapes
 from pytest_paddle_infer.diagnose import CUT_OFF, Diagnosis, _excluded
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.stages import Step
+from pytest_paddle_infer.distributions import ASK, WHEELS, paddle_of, version_of
 from pytest_paddle_infer.evidence import folder, keeping
 from pytest_paddle_infer.evidence.arrays import EvidenceError, read_arrays, write_arrays
 from pytest_paddle_infer.evidence.folder import keep
@@ -474,7 +476,31 @@ def test_a_problem_of_the_session_and_another_python_are_on_the_page() -> None:
     html = unescape(page.to_html(told))
     assert "<h3>the session</h3>" in html
     assert "the inference engine's Python" in html
+    assert "the inference engine's Paddle" in html
     assert page._ALLOWED in html
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [("3.3.1", "inference engine Paddle 3.3.1"), (None, "inference engine of another Python")]
+)
+def test_the_summary_names_the_paddle_of_another_python(version: str | None, words: str) -> None:
+    told = content(passed())
+    told["environment"].update(paddle="2.6.2", engine_python="/other/python", engine_paddle=version)
+    assert f"1 passed; Paddle 2.6.2, {words}, Python 3.11.7, AMD EPYC." in markdown.to_markdown(told)
+    assert "inference engine" not in markdown.to_markdown(content(passed()))
+
+
+def test_another_python_is_asked_for_its_paddle(tmp_path: Path) -> None:
+    here = next(filter(None, map(version_of, WHEELS)), "")
+    assert str(WHEELS) in ASK
+    assert paddle_of(sys.executable) == here
+    assert paddle_of(str(tmp_path / "none")) == ""
+    (tmp_path / "broken").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "broken").chmod(0o755)
+    assert paddle_of(str(tmp_path / "broken")) == ""
+    (tmp_path / "python").write_text("#!/bin/sh\necho 3.9.9\n")
+    (tmp_path / "python").chmod(0o755)
+    assert paddle_of(str(tmp_path / "python")) == "3.9.9"
 
 
 def test_one_objective_has_a_plain_legend() -> None:
