@@ -99,7 +99,7 @@ def _told(report: Any) -> tuple[str, str]:
     if hasattr(report, "node"):  # pytest begins it with a line about the process of xdist
         text = text.partition("\n")[2]
     crash = getattr(raised, "reprcrash", None)
-    summary, first = _first_line(str(crash.message) if crash is not None else text, "Failed: "), _first_line(text, "")
+    summary, first = _first_line(str(crash.message) if crash is not None else text, "Failed: "), _first_line(text, "Failed: ")
     if first.endswith(f": {summary}"):  # a failure of ours, whose line leaves out what the id says
         summary = first
     return summary, text if len(text) <= LONGEST else f"{text[:LONGEST]}\n[cut: {len(text) - LONGEST} more characters]"
