@@ -176,10 +176,13 @@ def test_no_cache_keeps_nothing_and_export_dir_leaves_the_files(repo: Path, cach
     assert_green(session, 3)
 
 
-def test_a_cache_directory_that_cannot_be_made_is_one_sentence(repo: Path, run_session: Run) -> None:
+def test_a_cache_directory_that_cannot_be_made_is_one_sentence_before_any_test(repo: Path, run_session: Run) -> None:
     (repo / "file").touch()
     session = run_session(repo, ARTIFACTS, "--paddle-cache-dir=file/below")
-    assert_red(session, "::test_artifacts", "file/below", "Not a directory|not a directory|directory")
+    assert session.returncode == 4
+    assert not session.cases
+    assert "ERROR: --paddle-cache-dir: " in session.output
+    assert "is not a directory; give a directory that can be written." in session.output
 
 
 def test_a_disk_that_takes_half_of_the_parameters_is_a_failed_export_and_not_a_kept_one(
