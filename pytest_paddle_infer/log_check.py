@@ -144,7 +144,7 @@ class LogCheck:
             timing,
             notes,
             gpu_name(facts),
-            self._program_key(bench),
+            self._program_key(bench) if self._options.details else "",  # a report may be compared; its cost grows with the model
             taken.details,
         )
 

@@ -148,7 +148,7 @@ class ParityRun:
             judge.add(left, right, first, size, exact[index] if exact is not None else None)
         agreements = self._add_answers(training, inference, samples, first, answers_to)
         if self._records is not None:
-            classes = self._default_answers or all(_names_a_class(answer) for answer in (*training.answers, *inference.answers))
+            classes = self._default_answers or are_predictions((*training.answers, *inference.answers))
             self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements, classes)
         if first < KEPT_OUTPUTS:
             self.first_inputs.append(inference.inputs)
@@ -378,9 +378,9 @@ class ParityRun:
         return tuple(lines[:8])
 
 
-def _names_a_class(answer: Any) -> bool:
-    """True for the answer of an own postprocess that has what a `Prediction` has."""
-    return hasattr(answer, "class_id") and hasattr(answer, "prob")
+def are_predictions(answers: Sequence[Any]) -> bool:
+    """True for answers that have what a `Prediction` has, whoever made them; False where there is none."""
+    return bool(answers) and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers)
 
 
 def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_paddle_infer.parity import are_predictions
+
 if TYPE_CHECKING:
     from pytest_paddle_infer.judge.noise import Array
     from pytest_paddle_infer.parity import ParityRun
@@ -27,7 +29,7 @@ def write_evidence(run: ParityRun, directory: Path) -> None:
 
 
 def _answers(answers: Sequence[Any]) -> Mapping[str, Array]:
-    if answers and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers):
+    if are_predictions(answers):
         return {
             "class_id": np.array([answer.class_id for answer in answers]),
             "prob": np.array([answer.prob for answer in answers], dtype=np.float32),

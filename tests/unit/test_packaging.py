@@ -63,7 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     outs = []
     for name in ("one", "two"):
         tree = place / name / "tree"
-        copytree(ROOT, tree, ignore=left_out, copy_function=_copy_text if name == "two" else _copy_plain)
+        copytree(ROOT, tree, ignore=left_out, copy_function=_copy_private if name == "two" else _copy_plain)
         outs.append(_build(tree, place / name / "dist"))
     with tarfile.open(next(outs[0].glob("*.tar.gz"))) as sdist:
         sdist.extractall(place / "unpacked", **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
@@ -75,7 +75,7 @@ def _copy_plain(source: str, target: str) -> None:
     Path(target).write_bytes(Path(source).read_bytes())
 
 
-def _copy_text(source: str, target: str) -> None:
+def _copy_private(source: str, target: str) -> None:
     _copy_plain(source, target)
     Path(target).chmod(0o600)  # of a user with another umask
 
