@@ -46,6 +46,7 @@ def check(
     save: str | None = None,
     against: str | None = None,
     autolog: str = "builtin",
+    report: bool = True,
 ) -> LogResult:
     """Runs the checkpoint of an engine that takes so many milliseconds a batch in each measurement; the training engine takes 20."""
     waiting = list(measured)
@@ -67,14 +68,14 @@ def check(
 
     monkeypatch.setattr("pytest_paddle_infer.timing.run_in_turn", in_turn)
     options = RunOptions(
-        directory, directory, directory, details=True, autolog=autolog,
+        directory, directory, directory, details=report, autolog=autolog,
         gates=Gates(directory / "perf", save, None if against is None else Comparison(against, 0.15)),
     )  # fmt: skip
     monkeypatch.setattr(RunOptions, "precision", lambda *_: "fp32")
     spec = ModelSpec("net", factory="net:net")
     inputs = [SimpleNamespace(name="x", dtype="float32", shape=(None, 3))]
     bench: Any = SimpleNamespace(
-        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
+        samples=(1, 2), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
         inference=lambda *_: (None, FACTS), training=lambda: None, call=call, options=options, once=lambda name, make: "program",
     )  # fmt: skip
     return LogCheck(options, Progress()).run(bench, spec, "cpu", ExportedModel(directory, given=True), output)
@@ -98,6 +99,13 @@ def told(result: LogResult) -> list[float]:
     assert result.timing is not None
     left = parse_autolog(result.path.read_text())
     return [result.timing.p50_ms, result.log.inference_time_ms, left.inference_time_ms, float(np.median(latency["inference_ms"]))]
+
+
+def test_the_training_engines_program_is_asked_for_only_where_a_report_may_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check(tmp_path, monkeypatch, [10.0]).program == "program"
+    assert check(tmp_path, monkeypatch, [10.0], report=False).program == ""
 
 
 @pytest.mark.parametrize("writer", ["builtin", "auto_log"])

@@ -13,7 +13,7 @@ from parity_case import FLOOR, LIMIT, Arrays, Case, Observed, Prediction, logits
 
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.noise import Array, Floor
-from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun
+from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun, are_predictions
 from pytest_paddle_infer.reprod_files import write_evidence
 
 # -- verdict -----------------------------------------------------------------------------------------------------------
@@ -479,3 +479,10 @@ def test_two_programs_that_differ_by_rounding_leave_the_engines_to_be_compared_o
     assert case.run.passed, case.run.output_problem
     assert len(asked) == len(parts)
     assert all((given == 1e-6).all() for given in asked)
+
+
+def test_answers_are_predictions_where_each_has_a_class_and_a_probability() -> None:
+    known = Prediction(1, 0.5)
+    assert are_predictions([known, SimpleNamespace(class_id=1, prob=0.5)])
+    assert not are_predictions([known, SimpleNamespace(class_id=1)])
+    assert not are_predictions([])

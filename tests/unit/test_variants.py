@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pytest_paddle_infer import variants
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.option_table import PARAMETERS, VARIANTS, split_variant, variant_label
+from pytest_paddle_infer.session import _of_constructor
 from pytest_paddle_infer.variants import ALL, AUTO, PRECISIONS, Choice, Variant, automatic, expand, find, read_own
 
 PROPERTY = settings(max_examples=50, deadline=None, database=None)
@@ -467,3 +468,16 @@ def test_auto_knows_the_gpu_of_a_windows_subsystem(machine: Machine, monkeypatch
     machine.devices(False)
     monkeypatch.setattr(Path, "exists", lambda path: path == Path("/dev/dxg"))
     assert automatic() == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("Variant.__init__() missing 1 required positional argument: 'name'", True),
+        ("__init__() missing 1 required positional argument: 'name'", True),  # Python 3.9
+        ("Other.__init__() missing 1 required positional argument: 'name'", False),
+        ("setter() takes 0 positional arguments but 1 was given", False),
+    ],
+)
+def test_a_wrong_argument_of_a_variant_is_told_from_other_errors_of_the_hook(said: str, ours: bool) -> None:
+    assert _of_constructor(TypeError(said), Variant) is ours

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.diagnosis.weights import Pair, explain
+from pytest_paddle_infer.diagnosis.weights import Pair, _largest, explain
 
 Weights = dict[str, Any]
 SHAPES = {
@@ -194,3 +194,9 @@ def test_a_head_that_was_trained_on_is_no_torn_file() -> None:
         export["fc.weight"], export["fc.bias"] = net(5)["fc.weight"], net(5)["fc.bias"]
 
     assert cause_of(changed(head)) == "only the parameters of one layer differ from the model's: fc.weight, fc.bias."
+
+
+def test_the_largest_difference_is_of_the_values_that_are_numbers() -> None:
+    own = np.zeros(3, np.float32)
+    assert _largest([Pair("a", own, np.array([np.nan, 2.0, 1.0], np.float32)), Pair("b", own, own + 1)]) == "2 in a"
+    assert _largest([Pair("a", own[:0], own[:0])]) == "0 in a"
