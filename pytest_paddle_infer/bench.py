@@ -98,10 +98,10 @@ class Bench:
         """Times of the training engine by batch size, and when they were measured (`time.monotonic`)."""
 
     def close(self) -> None:
-        """Ends every worker."""
+        """Ends every worker; none is waited for."""
         for worker in (self._training, self._reference, *(worker for worker, _ in self._inference.values())):
             if worker is not None:
-                worker.close()
+                worker.end()
         self._training = self._reference = None
         self._inference.clear()
 
@@ -147,20 +147,14 @@ class Bench:
         key = (variant, str(export.stamp))
         if key not in self._inference or not self._inference[key][0].alive:
             self.check_readable(export)
-            ended = [other for other, _ in self._inference.values()]
-            for other in ended:  # one engine at a time: each holds the weights, and packed copies of them
+            for other, _ in self._inference.values():  # one engine at a time: each holds the weights, and packed copies of them
                 other.end()
             self._inference.clear()
             self.progress.step(self.spec.name, f"{variant}: load")
             model, samples, setup, meant = self.model, self.samples, self.options.setup, self.options.variant(variant)
             worker = self.worker(f"inference engine ({variant})", lambda: InferenceService(export, model, samples, meant, setup))
             try:
-                try:
-                    self.begin(worker, LOADING, "describe")
-                finally:
-                    for other in ended:  # its memory is given back while the next one loads
-                        other.close()
-                self._inference[key] = worker, self.end(worker)
+                self._inference[key] = worker, self.call(worker, LOADING, "describe")
             except BaseException:
                 worker.close()
                 raise

@@ -125,3 +125,11 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     from pytest_paddle_infer.report.terminal import print_summary
 
     print_summary(terminalreporter)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Waits for the processes that were ended: none outlives the session, nor stays as a zombie."""
+    worker = sys.modules.get("pytest_paddle_infer.engine.worker")
+    if worker is not None:
+        worker.reap()

@@ -300,7 +300,7 @@ class InferenceService(EngineService):
 
     def asked_twice(self, before: Arrays | None) -> Pairs:
         """Runs the first sample again. before: what this engine answered to it alone, if it did."""
-        one, _ = self.first_two()
+        one = self._batch(0, 1)
         before = before or self._run(one)
         self._alone = self._run(one)
         return {"asked twice": list(zip(before, self._alone))}
@@ -321,12 +321,12 @@ class InferenceService(EngineService):
 
     def on_a_clone(self) -> Pairs:
         """Runs the first sample on a cloned predictor, which also tells what operators are executed."""
-        alone, (one, _) = self._first_alone(), self.first_two()
+        alone, one = self._first_alone(), self._batch(0, 1)
         return {"on a cloned predictor": list(zip(alone, self.engine.run_on_clone(one if len(one) > 1 else one[0])))}
 
     def _first_alone(self) -> Arrays:
         if self._alone is None:
-            self._alone = self._run(self.first_two()[0])
+            self._alone = self._run(self._batch(0, 1))
         return self._alone
 
     def describe(self) -> LoadFacts:

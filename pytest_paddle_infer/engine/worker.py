@@ -35,6 +35,9 @@ _POLL = 0.05
 _open: weakref.WeakSet[Worker] = weakref.WeakSet()
 """Workers whose pipe a new child must close: a worker ends when the last copy of its pipe's other end does."""
 
+_ended: list[int] = []
+"""Processes that were killed and not waited for: the system takes its time to take the memory of an engine back."""
+
 
 @dataclass(frozen=True)
 class _Trouble:
@@ -63,6 +66,7 @@ class Worker:
         self._limit = 0.0
         self._output = tempfile.TemporaryFile()
         self._connection, theirs = Pipe()
+        reap(wait=False)
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -129,17 +133,23 @@ class Worker:
         detail = value.text if value.ours else f"{value.kind}: {value.text}"
         raise WorkerFailure(self._step, "exception", detail, value.location, sentence=value.ours, error=value.kind)
 
-    def end(self) -> None:
-        """Ends the process without waiting for the system to take its memory back; `close` must follow."""
-        if self._alive:
-            self._kill()
-
     def close(self) -> None:
-        """Ends the process at once and frees everything; may be called again."""
+        """Ends the process at once and waits until the system has taken its memory back; may be called again."""
         if self._alive:
             self._alive = False
             self._kill()
             self._status()
+        self._free()
+
+    def end(self) -> None:
+        """As `close`, but for the wait: `reap` does that, when the next worker starts or the session ends."""
+        if self._alive:
+            self._alive = False
+            self._kill()
+            _ended.append(self.pid)
+        self._free()
+
+    def _free(self) -> None:
         _open.discard(self)
         self._connection.close()
         self._output.close()
@@ -183,6 +193,15 @@ class Worker:
         return WorkerFailure(
             self._step, "timeout", f"no end after {self._limit:g} s (--paddle-timeout)", user_location(output), output
         )
+
+
+def reap(wait: bool = True) -> None:
+    """Takes leave of processes that were ended, so that none stays as a zombie. wait: also of those that are not gone yet."""
+    for pid in list(_ended):
+        with contextlib.suppress(ChildProcessError):  # somebody else's waitpid(-1) was first
+            if os.waitpid(pid, 0 if wait else os.WNOHANG)[0] == 0:
+                continue
+        _ended.remove(pid)
 
 
 def _exited(pid: int) -> bool:
