@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_paddle_infer import checks
-from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.failures import HookError, OptionError
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES, VARIANTS
 from pytest_paddle_infer.options import merge, read_marker
@@ -179,7 +179,9 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
         specs = [merge(spec, request, state.settings) for spec in state.models_for(request)]
         state.use_models(specs)
     except OptionError as error:
-        state.problems.append(f"{metafunc.definition.nodeid}: {error}")
+        problem = str(error) if isinstance(error, HookError) else f"{metafunc.definition.nodeid}: {error}"
+        if problem not in state.problems:  # a hook's fault is the same for every test
+            state.problems.append(problem)
         if "paddle_model" not in metafunc.fixturenames:
             metafunc.fixturenames.append("paddle_model")
         for name in _FIXTURES:

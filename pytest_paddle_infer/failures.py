@@ -53,6 +53,10 @@ class OptionError(PaddleInferError, ValueError):
     """An option, an ini value or a marker argument that is not valid; the sentence names the valid ones."""
 
 
+class HookError(OptionError):
+    """A hook of the repo raised, or returned something else than it should; the sentence names the hook."""
+
+
 class ConformanceFailure(PaddleInferError, AssertionError):
     """One checkpoint does not hold; `failure` says why."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -53,54 +52,24 @@ class SessionState:
 
     @property
     def registered(self) -> dict[str, ModelSpec]:
-        """Models of the hook, by name. Raises `OptionError` when the hook returns something else, or a name twice."""
-        from pytest_paddle_infer.failures import ModelError, OptionError
-        from pytest_paddle_infer.models import FACTORY_WEIGHTS, FIELDS, ModelSpec
-
+        """Models of the hook, by name. Raises `HookError`."""
         implementations = len(self.config.hook.pytest_paddle_infer_models.get_hookimpls())
         if self._registered is None or implementations != self._asked:  # the conftest.py of a directory may be loaded later
+            from pytest_paddle_infer.hooks import models_of
+
             self._asked = implementations
-            found: dict[str, ModelSpec] = {}
-            try:
-                returned = self.config.hook.pytest_paddle_infer_models(config=self.config)
-            except ModelError as error:
-                raise OptionError(f"pytest_paddle_infer_models: {error}") from None
-            except TypeError as error:
-                if not _of_constructor(error, ModelSpec):
-                    raise
-                known = ", ".join(sorted(FIELDS))
-                raise OptionError(f"pytest_paddle_infer_models: {error}; the fields of ModelSpec are {known}.") from None
-            for specs in reversed(returned):
-                if isinstance(specs, ModelSpec):
-                    raise OptionError(f"pytest_paddle_infer_models returned {specs!r}; return a list of ModelSpec.")
-                for spec in specs or ():
-                    if not isinstance(spec, ModelSpec):
-                        raise OptionError(f"pytest_paddle_infer_models returned {spec!r}; return a list of ModelSpec.")
-                    if spec.name in found:
-                        raise OptionError(f"pytest_paddle_infer_models returned two models named {spec.name!r}.")
-                    if spec.weights not in (None, FACTORY_WEIGHTS):  # like images: wherever pytest is called
-                        spec = replace(spec, weights=self.config.rootpath / str(spec.weights))
-                    found[spec.name] = spec
-            self._registered = found
+            self._registered = models_of(self.config)
         return self._registered
 
     @property
     def variants(self) -> dict[str, Variant]:
-        """Variants of the hook, by name. Raises `OptionError` when the hook returned something else."""
-        from pytest_paddle_infer.failures import OptionError
-        from pytest_paddle_infer.variants import Variant, read_own
-
-        name = "pytest_paddle_infer_variants"
-        hook = getattr(self.config.hook, name)
-        implementations = len(hook.get_hookimpls())
+        """Variants of the hook, by name. Raises `HookError`."""
+        implementations = len(self.config.hook.pytest_paddle_infer_variants.get_hookimpls())
         if self._variants is None or implementations != self._variants_asked:
+            from pytest_paddle_infer.hooks import variants_of
+
             self._variants_asked = implementations
-            try:
-                self._variants = read_own(reversed(hook(config=self.config)), name)
-            except TypeError as error:
-                if not _of_constructor(error, Variant):
-                    raise
-                raise OptionError(f"{name}: {error}.") from None
+            self._variants = variants_of(self.config)
         return self._variants
 
     def choices(self, labels: Iterable[str], *, named: bool, origin: str) -> tuple[Choice, ...]:
@@ -108,7 +77,7 @@ class SessionState:
 
         named: they were named for this run; one that cannot run here is a failure then, and skipped otherwise.
         """
-        from pytest_paddle_infer.failures import OptionError
+        from pytest_paddle_infer.failures import HookError, OptionError
         from pytest_paddle_infer.variants import ALL, Choice, expand
 
         found: dict[str, bool] = {}
@@ -116,6 +85,8 @@ class SessionState:
             for label in labels:
                 for one in expand(label, self.variants):
                     found[one] = found.get(one, True) and (label == ALL or not named)
+        except HookError:
+            raise
         except OptionError as error:
             raise OptionError(f"{origin}: {str(error).rstrip('.')}.") from None
         return tuple(Choice(label, optional) for label, optional in found.items())
@@ -156,12 +127,6 @@ class SessionState:
             "which model? Give @pytest.mark.paddle_infer_parity(model=...) or --paddle-model; "
             + (f"registered are {names}." if names else "pytest_paddle_infer_models registers none.")
         )
-
-
-def _of_constructor(error: TypeError, made: type) -> bool:
-    """True when the error says that `made` was given other arguments than it takes; Python 3.9 leaves the class's name out."""
-    said = str(error)
-    return said.startswith(("__init__()", f"{made.__name__}.__init__()"))
 
 
 SESSION = pytest.StashKey[SessionState]()

@@ -100,9 +100,43 @@ def test_something_else_than_model_specs_is_a_usage_error(run: Session) -> None:
         assert f"pytest_paddle_infer_models returned {shown}; return a list of ModelSpec." in message
 
 
-def test_one_model_spec_without_a_list_is_a_usage_error(run: Session) -> None:
-    hook(run, "ModelSpec('mine', factory='nets:a')")
-    assert "return a list of ModelSpec." in run.usage_error("--paddle-model=mine")
+def test_what_is_no_list_is_a_usage_error(run: Session) -> None:
+    for returned in ("ModelSpec('mine', factory='nets:a')", "3"):
+        hook(run, returned)
+        assert "return a list of ModelSpec." in run.usage_error("--paddle-model=mine")
+
+
+def test_an_error_of_the_hook_is_a_usage_error_with_its_line(run: Session) -> None:
+    for code, said in (
+        ("    raise ValueError('not today')", "ValueError: not today (FILE:2: raise ValueError('not today'))."),
+        ("    import nosuch", "ModuleNotFoundError: No module named 'nosuch' (FILE:2: import nosuch)."),
+        ("    yield 1 / 0", "ZeroDivisionError: division by zero (FILE:2: yield 1 / 0)."),
+        ("    raise AssertionError", "AssertionError (FILE:2: raise AssertionError)."),
+        ("    raise ValueError('two\\nlines')", "ValueError: two lines (FILE:2: raise ValueError('two\\nlines'))."),
+    ):
+        file = run.write("conftest.py", f"def pytest_paddle_infer_models(config):\n{code}\n")
+        assert f"pytest_paddle_infer_models raised {said.replace('FILE', str(file))}" in run.usage_error("--paddle-model=mine")
+
+
+def test_an_error_of_the_hook_for_variants_is_a_usage_error_with_its_line(run: Session) -> None:
+    file = run.write("conftest.py", "def pytest_paddle_infer_variants(config):\n    raise KeyError('x')\n")
+    message = run.usage_error("--paddle-model=alexnet")
+    assert f"ERROR: pytest_paddle_infer_variants raised KeyError: 'x' ({file}:2: raise KeyError('x'))." in message
+
+
+def test_an_error_of_the_hook_is_told_once_however_many_tests_ask(run: Session) -> None:
+    marked = "import pytest\n@pytest.mark.paddle_infer_parity\n@pytest.mark.parametrize('n', range(3))\ndef test_user(n): pass\n"
+    run.write("test_user.py", f"{marked}\n{marked.replace('test_user', 'test_other')}")
+    for name, code in (("models", "raise ValueError('not today')"), ("variants", "return {'own': 3}")):
+        run.write("conftest.py", f"def pytest_paddle_infer_{name}(config):\n    {code}\n")
+        message = run.usage_error()
+        assert message.count(f"pytest_paddle_infer_{name}") == 1
+        assert "test_user" not in message
+
+
+def test_the_hook_may_end_the_session_in_its_own_words(run: Session) -> None:
+    run.write("conftest.py", "import pytest\ndef pytest_paddle_infer_models(config):\n    raise pytest.UsageError('no models today')\n")
+    assert "ERROR: no models today" in run.usage_error("--paddle-model=mine")
 
 
 def test_none_and_an_empty_list_register_nothing(run: Session) -> None:
