@@ -372,7 +372,7 @@ class ParityRun:
         answers = self.answers
         if answers.compared:
             ties = f", {answers.ties} near tie{'s' * (answers.ties > 1)}" if answers.ties else ""
-            lines.append(("answers", f"{answers.agreed} of {answers.compared} agree{ties}"))
+            lines.append(("answers", f"{answers.agreed} of {answers.compared} agree{_in_what(*self.answered, answers.agreed)}{ties}"))
         if answers.problem:
             lines.append(("first", answers.problem))
         return tuple(lines[:8])
@@ -381,6 +381,14 @@ class ParityRun:
 def are_predictions(answers: Sequence[Any]) -> bool:
     """True for answers that have what a `Prediction` has, whoever made them; False where there is none."""
     return bool(answers) and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers)
+
+
+def _in_what(training: Sequence[Any], inference: Sequence[Any], agreed: int) -> str:
+    """Follows "3 of 4 agree" where answers are predictions: what was compared, and how many have the same class at least."""
+    if not are_predictions((*training, *inference)):
+        return ""
+    same = sum(one.class_id == two.class_id for one, two in zip(training, inference))
+    return " in class and probability" + (f" ({same} in the class alone)" if same != agreed else "")
 
 
 def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:

@@ -209,6 +209,20 @@ def test_a_class_that_differs_beside_equal_outputs_is_told_with_the_sample() -> 
     assert dict(run.facts())["first"].startswith("sample 1 (1.png): class_id 2")
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (([Prediction(0, 1.0)] * 2, [Prediction(0, 0.5)] * 2), "0 of 4 agree in class and probability (4 in the class alone)"),
+        (([Prediction(0, 1.0)] * 2, [Prediction(0, 1.0), Prediction(1, 1.0)]), "2 of 4 agree in class and probability"),
+        ((["cat"] * 2, ["cat", "dog"]), "2 of 4 agree"),
+    ],
+)
+def test_how_many_answers_agree_is_told_with_what_was_compared(answers: tuple[list[Any], list[Any]], said: str) -> None:
+    case = Case([logits()], postprocess=str)
+    other = moved(case.exact[0], 2 * LIMIT, (0, 0))  # so that nothing is a tie
+    assert dict(case.feed([other], answers=lambda side: answers[side]).facts())["answers"] == said
+
+
 def test_two_classes_that_rounding_swaps_are_ties_and_pass() -> None:
     exact = logits()
     exact[:, 4], exact[:, 5] = 1.0 + 1e-7, 1.0
@@ -218,7 +232,7 @@ def test_two_classes_that_rounding_swaps_are_ties_and_pass() -> None:
     run = case.feed([other.astype(np.float32)])
     assert run.passed
     assert (run.answers.agreed, run.answers.ties) == (0, 4)
-    assert dict(run.facts())["answers"] == "0 of 4 agree, 4 near ties"
+    assert dict(run.facts())["answers"] == "0 of 4 agree in class and probability, 4 near ties"
     assert dict(run.figures())["ties"] == "4"
 
 
