@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_paddle_infer.details.files import DETAILS, PARTS, Details, DetailsError, read
+from pytest_paddle_infer.report import figures
 from pytest_paddle_infer.report.figures import PREFIX
 from pytest_paddle_infer.report.pictures import Pictures
 from pytest_paddle_infer.report.shape import fits
@@ -44,7 +45,7 @@ def read_details(properties: Sequence[tuple[str, str]]) -> Left:
     notes: list[str] = []
     found: list[Details] = []
     for name, value in properties:
-        if name == PREFIX + "details":
+        if name == figures.DETAILS:
             try:
                 if not Path(value).is_absolute():
                     raise DetailsError(value.partition(": ")[2])

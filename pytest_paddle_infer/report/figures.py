@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX = "paddle_infer."
 
+DETAILS = PREFIX + "details"
+"""Where the details for the report lie, or why there are none; the recorder takes it off the reports that others see."""
+
 CHECKPOINT_SIGNS = {"artifacts": "artifact_bytes", "parity": "output_error", "log": "inference_ms"}
 """A figure that is there whenever the checkpoint got as far as measuring."""
 

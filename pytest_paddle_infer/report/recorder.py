@@ -61,8 +61,10 @@ class Recorder:
         self._workers: set[str] = set()
         self._lines: list[str] = []
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Notes one phase of one test."""
+        """Notes one phase of one test, and takes what is meant for this report alone off it: junit has no use for our places."""
+        from pytest_paddle_infer.report.figures import DETAILS
         from pytest_paddle_infer.report.results import read_phase
 
         worker = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
@@ -72,6 +74,7 @@ class Recorder:
             self._phases[key] = []
         if report.outcome != "rerun":  # type: ignore[comparison-overlap]
             self._phases.setdefault(key, []).append(read_phase(report))
+        report.user_properties = [told for told in report.user_properties if told[0] != DETAILS]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Notes what could not be collected."""

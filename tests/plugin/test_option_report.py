@@ -312,6 +312,16 @@ def test_without_the_option_nothing_is_kept_and_nothing_is_named(run: Session) -
     assert list(run.path.rglob("details.json")) == []
 
 
+@pytest.mark.parametrize("processes", [[], ["-n2"]])
+def test_where_the_details_lie_is_told_to_the_report_alone(run: Session, processes: list[str]) -> None:
+    pytest.importorskip("xdist")
+    run.apart(MODEL, REPORT, "--junitxml=junit.xml", *processes).assert_outcomes(passed=3)
+    told = (run.path / "junit.xml").read_text(encoding="utf-8")
+    assert 'name="paddle_infer.output_error"' in told
+    assert "paddle_infer.details" not in told
+    assert by_id(content(run))["alexnet::test_parity[cpu]"]["details"] is not None
+
+
 @pytest.mark.parametrize(("damage", "word"), [("path.unlink()", "is not there"), ("path.write_text('{')", "cannot be read")])
 def test_details_that_are_gone_or_damaged_cost_a_note(run: Session, damage: str, word: str) -> None:
     run.write(
