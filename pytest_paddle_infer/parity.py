@@ -372,7 +372,9 @@ class ParityRun:
         answers = self.answers
         if answers.compared:
             ties = f", {answers.ties} near tie{'s' * (answers.ties > 1)}" if answers.ties else ""
-            lines.append(("answers", f"{answers.agreed} of {answers.compared} agree{_in_what(*self.answered, answers.agreed)}{ties}"))
+            lines.append(
+                ("answers", f"{answers.agreed} of {answers.compared} agree{_in_what(*self.answered, answers.agreed)}{ties}")
+            )
         if answers.problem:
             lines.append(("first", answers.problem))
         return tuple(lines[:8])

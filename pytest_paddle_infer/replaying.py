@@ -25,6 +25,9 @@ WHOLE = "put a whole export into the folder's model/, named inference.json or in
 SHOWN_FACTS = 6
 """Facts of the recorded failure that are printed again."""
 
+MEASURED = ("classes", "answers", "first")
+"""Those among them that tell of the outputs of then, beside figures of now."""
+
 
 class UndecidedError(PaddleInferError):
     """The folder cannot tell whether the failure is still there; the sentence says why."""
@@ -186,7 +189,8 @@ class _Replay:
             remedy = self._test_again() if kept.changed else kept.remedy
             raise ConformanceFailure(Failure(f"{self._who_now}: {problem}", (("then", kept.cause), *facts), remedy))
         shown = ("files", "kept", *(verdict.name for verdict in verdicts), *(label for label, _ in facts))
-        recorded = [fact for fact in kept.facts if fact[0] not in shown][:SHOWN_FACTS]
+        facts_then = [fact for fact in kept.facts if fact[0] not in shown][:SHOWN_FACTS]
+        recorded = [(label, f"then {value}" if label in MEASURED else value) for label, value in facts_then]
         raise ConformanceFailure(_failure(kept.cause, (*facts, *recorded), kept.remedy, kept.named))
 
     def _agree(self, verdicts: Sequence[OutputVerdict], evidence: Evidence) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -138,7 +139,7 @@ def _last_lines(output: str, count: int = 3) -> str:
         r"[IW]\d{4} |\x1b\[|--- |Extension modules|Fatal Python error|(Current thread|Thread) 0x|\s+File \"|to_static made it of"
     )
     lines = [line.strip() for line in output.splitlines() if line.strip() and not noise.match(line)]
-    return " | ".join(lines[-count:])[:300]
+    return textwrap.shorten(" | ".join(lines[-count:]), 300, placeholder=" ...")
 
 
 # -- parameters and inputs ---------------------------------------------------------------------------------------------

@@ -82,27 +82,22 @@ class LayerFinding:
             return f"the graph does not run {self.before} where the model does: its input is there, and nothing like its output."
         where = f"after {self.after}" if self.after else "after the network's input"
         where += f", before {self.before}" if self.before else ", before the network's output"
-        there = f"; the graph computes {_listed(self.operators)} there" if self.operators else ""
+        there = f"; all that the graph computes there is {_listed(self.operators)}" if self.operators else ""
         return f"the difference starts between layers: {where}{there}."
 
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """What supports it."""
-        if self.layer is not None:
-            shown = [
-                ("layer", str(self.layer)),
-                ("its input", f"agrees to {as_share(self.input_error)}"),
-                ("its output", "no value of its shape" if self.output_error is None else f"differs by {self.output_error:.2g}"),
-            ]
-            if self.parameters:
-                shown.append(("differing parameters", ", ".join(self.parameters[:4])))
-        else:
-            shown = [("after", str(self.after or "the network's input")), ("before", str(self.before or "the network's output"))]
-            if self.operators:
-                shown.append(("operators of the graph", _listed(self.operators)))
+        """What supports it, beside what the sentence says already."""
+        shown = []
+        if len(self.parameters) > 3:  # the sentence has room for these
+            shown.append(("differing parameters", ", ".join(self.parameters[:4])))
         shown.append(
-            ("checked", "with the graph's value put there, the layers behind it answer like the graph")
+            ("checked", "with the graph's value put there, the rest of the trained network answers like the graph")
             if self.verified
-            else ("not confirmed", "with the graph's value put there, the layers behind it still answer otherwise")
+            else (
+                "not confirmed",
+                "with the graph's value put there, the rest of the trained network still answers otherwise: "
+                "another place differs too, or instead",
+            )
         )
         return tuple(shown)
 

@@ -45,13 +45,11 @@ def explain(pairs: Sequence[Pair]) -> Finding | None:
     if not unequal or any(pair.model.dtype.kind not in "fiub" for pair in pairs):
         return None
     different = [pair for pair, _ in unequal]
-    counts = f"{len(different)} of {len(pairs)} parameters differ from the model's"
+    differ = f"{len(different)} of {len(pairs)} parameters differ"
+    counts = f"{differ} from the model's"
     elements = int(sum(mask.sum() for _, mask in unequal))
-    facts: tuple[tuple[str, str], ...] = (
-        ("parameters", counts.replace(" from the model's", "")),
-        ("elements", f"{elements} of {sum(pair.model.size for pair in pairs)} differ"),
-        ("largest", _largest(different)),
-    )
+    largest = f", by at most {_largest(different)}" if len(different) > 1 else ""  # else it is told of that parameter
+    facts = (("parameters", f"{differ}{largest}"),)
 
     def found(cause: str, remedy: str = _AGAIN, name: str = "", *, certain: bool = True) -> Finding:
         return Finding("artifacts", cause, "parameters", name, facts, remedy, certain)

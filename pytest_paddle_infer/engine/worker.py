@@ -16,6 +16,7 @@ import signal
 import sys
 import sysconfig
 import tempfile
+import textwrap
 import time
 import traceback
 import warnings
@@ -350,5 +351,12 @@ def native_reason(text: str) -> str:
     kept = [
         line for line in lines if line and not re.match(r"^(File \"|\d+ +\S+|C\+\+ Traceback|-{5,}|\[Hint: (?!Expected))", line)
     ]
-    reason = " ".join(kept)
-    return reason if len(reason) <= 600 else reason[:597] + "..."
+    return _first_sentences(" ".join(kept))
+
+
+def _first_sentences(text: str, most: int = 600) -> str:
+    """Cuts a longer text behind a sentence, where it has one, else behind a word."""
+    if len(text) <= most:
+        return text
+    ends = [end.start() + 1 for end in re.finditer(r"(?<=[^.])\.(?= )", text[:most])]
+    return text[: ends[-1]] if ends else textwrap.shorten(text, most, placeholder=" ...")

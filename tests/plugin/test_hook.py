@@ -135,7 +135,9 @@ def test_an_error_of_the_hook_is_told_once_however_many_tests_ask(run: Session) 
 
 
 def test_the_hook_may_end_the_session_in_its_own_words(run: Session) -> None:
-    run.write("conftest.py", "import pytest\ndef pytest_paddle_infer_models(config):\n    raise pytest.UsageError('no models today')\n")
+    run.write(
+        "conftest.py", "import pytest\ndef pytest_paddle_infer_models(config):\n    raise pytest.UsageError('no models today')\n"
+    )
     assert "ERROR: no models today" in run.usage_error("--paddle-model=mine")
 
 

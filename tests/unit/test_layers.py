@@ -353,33 +353,40 @@ def test_a_finding_between_layers_names_both_and_the_operators() -> None:
     found = LayerSearch(finding).as_finding("export")
     assert found is not None
     assert found.cause == (
-        "the difference starts between layers: after pool (AvgPool2D), before fc (Linear, call 2); the graph computes gelu there."
+        "the difference starts between layers: after pool (AvgPool2D), before fc (Linear, call 2); "
+        "all that the graph computes there is gelu."
     )
     assert (found.kind, found.name) == ("operator", "gelu")
 
 
 @pytest.mark.parametrize(
-    ("apart", "sentence", "fact"),
+    ("apart", "sentence"),
     [
-        (None, "its input agrees to 1e-07, the graph holds no value like its output.", "no value of its shape"),
-        (
-            np.inf,
-            "its input agrees to 1e-07, its output is no longer finite where the layer's is, or the reverse.",
-            "differs by inf",
-        ),
-        (0.01, "its input agrees to 1e-07, its output differs by 1.0e-02 of its largest value.", "differs by 0.01"),
+        (None, "its input agrees to 1e-07, the graph holds no value like its output."),
+        (np.inf, "its input agrees to 1e-07, its output is no longer finite where the layer's is, or the reverse."),
+        (0.01, "its input agrees to 1e-07, its output differs by 1.0e-02 of its largest value."),
     ],
 )
-def test_a_finding_inside_a_layer_says_how_its_output_differs(apart: float | None, sentence: str, fact: str) -> None:
+def test_a_finding_inside_a_layer_says_once_how_its_output_differs(apart: float | None, sentence: str) -> None:
     finding = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)), input_error=1e-7, output_error=apart)
     assert finding.sentence() == f"the difference starts inside fc (Linear): {sentence}"
-    assert ("its output", fact) in finding.facts()
+    assert [label for label, _ in finding.facts()] == ["not confirmed"]
 
 
 def test_a_finding_at_the_ends_of_the_network_names_its_input_and_output() -> None:
     finding = LayerFinding(None)
     assert finding.sentence() == "the difference starts between layers: after the network's input, before the network's output."
-    assert finding.facts()[:2] == (("after", "the network's input"), ("before", "the network's output"))
+    assert dict(finding.facts())["not confirmed"].endswith("still answers otherwise: another place differs too, or instead")
+
+
+def test_many_differing_parameters_are_listed_below_a_sentence_that_names_three() -> None:
+    names = tuple(f"fc.{name}" for name in "abcde")
+    finding = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)), output_error=0.01, parameters=names, verified=True)
+    assert finding.sentence().endswith("; its a and b and c differ from the model's.")
+    assert finding.facts() == (
+        ("differing parameters", "fc.a, fc.b, fc.c, fc.d"),
+        ("checked", "with the graph's value put there, the rest of the trained network answers like the graph"),
+    )
 
 
 def test_a_layer_that_the_graph_lacks_is_listed_as_no_difference() -> None:

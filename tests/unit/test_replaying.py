@@ -76,6 +76,14 @@ def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_t
     assert failure.remedy == "do this."
 
 
+def test_what_was_measured_then_is_told_as_that_beside_the_figures_of_now(answers: Answer) -> None:
+    then = (("classes", "3 beyond the limit"), ("answers", "0 of 2 agree"), ("first", "sample 0"), ("layer", "fc"))
+    failure = replace(FAILURE, facts=(*FAILURE.facts, *then))
+    facts = dict(red(answers, [TRAINED + np.float32(0.5)], failure=failure).facts)
+    shown = [facts[label] for label, _ in then]
+    assert shown == ["then 3 beyond the limit", "then 0 of 2 agree", "then sample 0", "fc"]
+
+
 def test_outputs_within_the_limit_are_green_and_say_the_figures(answers: Answer) -> None:
     told = answers([EXACT.astype(np.float32)])
     assert told.startswith("tiny, onednn:threads=2 no longer differs: largest difference")

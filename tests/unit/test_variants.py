@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_paddle_infer import variants
 from pytest_paddle_infer.failures import OptionError
+from pytest_paddle_infer.hooks import _of_constructor
 from pytest_paddle_infer.option_table import PARAMETERS, VARIANTS, split_variant, variant_label
-from pytest_paddle_infer.session import _of_constructor
 from pytest_paddle_infer.variants import ALL, AUTO, PRECISIONS, Choice, Variant, automatic, expand, find, read_own
 
 PROPERTY = settings(max_examples=50, deadline=None, database=None)

@@ -196,6 +196,17 @@ def test_a_head_that_was_trained_on_is_no_torn_file() -> None:
     assert cause_of(changed(head)) == "only the parameters of one layer differ from the model's: fc.weight, fc.bias."
 
 
+def test_how_many_differ_is_told_once_and_the_largest_where_several_do() -> None:
+    def head(export: Weights) -> None:
+        export["fc.weight"], export["fc.bias"] = export["fc.weight"] + 2, export["fc.bias"] + 1
+
+    several, one = explain(changed(head)), explain(changed(scaled("fc.weight", 1.01)))
+    assert several is not None
+    assert several.facts == (("parameters", "2 of 10 parameters differ, by at most 2 in fc.weight"),)
+    assert one is not None
+    assert one.facts == (("parameters", "1 of 10 parameters differ"),)
+
+
 def test_the_largest_difference_is_of_the_values_that_are_numbers() -> None:
     own = np.zeros(3, np.float32)
     assert _largest([Pair("a", own, np.array([np.nan, 2.0, 1.0], np.float32)), Pair("b", own, own + 1)]) == "2 in a"

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.engine.worker import native_reason
 from pytest_paddle_infer.exports import ExportedModel, ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.parameters import compare_parameters
+from pytest_paddle_infer.report.figures import LONGEST, Figures
 from pytest_paddle_infer.words import (
+    _last_lines,
     explained,
     explained_parameters,
     input_problem,
@@ -171,3 +174,33 @@ def test_inputs_of_another_name_alone_may_be_named() -> None:
 def test_inputs_of_another_number_are_not_told_to_be_renamed() -> None:
     assert input_problem([IMAGE, X], [X]) == "the export's inputs are image, x; asked for were x."
     assert input_problem([X], [X]) == ""
+
+
+# -- long texts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_reason_of_paddle_ends_behind_a_sentence() -> None:
+    example = ">>> logging.info(x) ... ".join(["For example: "] * 40)
+    assert (
+        native_reason(f"It is not supported. Its value is not known.\n{example}") == "It is not supported. Its value is not known."
+    )
+
+
+def test_a_long_reason_without_a_sentence_ends_behind_a_word() -> None:
+    reason = native_reason("word " * 200)
+    assert reason.endswith("word ...")
+    assert len(reason) <= 600
+
+
+def test_a_reason_that_fits_stays_whole() -> None:
+    assert native_reason("A sentence. And half of") == "A sentence. And half of"
+
+
+def test_long_values_on_a_report_and_long_output_end_behind_a_word() -> None:
+    properties: list[tuple[str, object]] = []
+    Figures(properties).why(Failure("why", (("engine", "word " * 400),)))
+    told = dict(properties)["paddle_infer.fact"]
+    assert isinstance(told, str)
+    assert told.endswith("word ...")
+    assert len(told) <= LONGEST + len("engine: ")
+    assert _last_lines("word " * 100).endswith("word ...")
