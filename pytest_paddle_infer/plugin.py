@@ -99,9 +99,15 @@ def _prepared(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-    """Gives a failure of ours one line in the short summary, which repeats the whole of it otherwise where CI is set."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Notes where the test stands among all, which the summary sorts by: tests end in another order under xdist.
+
+    Gives a failure of ours one line in the short summary, which repeats the whole of it otherwise where CI is set.
+    """
     outcome = yield
+    figures = sys.modules.get("pytest_paddle_infer.report.figures")
+    if figures is not None:
+        figures.note_place(outcome.get_result(), item)
     if call.excinfo is not None and "pytest_paddle_infer.plain" in sys.modules:
         from pytest_paddle_infer.plain import shorten
 

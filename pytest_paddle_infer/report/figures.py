@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pytest
 
     from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult
     from pytest_paddle_infer.failures import Failure
@@ -146,6 +148,17 @@ class Figures:
             value = getattr(timing, field.name)
             if value is not None:
                 self._put(field.name, value if isinstance(value, int) else f"{value:.5g}")
+
+
+def note_place(report: pytest.TestReport, item: pytest.Item) -> None:
+    """Notes on a report of ours, as an attribute that crosses xdist, which of the session's items it is of."""
+    if any(name.startswith(PREFIX) for name, _ in report.user_properties) and item in item.session.items:
+        report.__dict__["paddle_infer_place"] = item.session.items.index(item)
+
+
+def place_of(report: Any) -> float:
+    """What `note_place` noted; infinity for other reports."""
+    return float(getattr(report, "paddle_infer_place", "inf"))
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.report import matrix_file, matrix_table
-from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX
+from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, place_of
 from pytest_paddle_infer.report.matrix import INFINITE, NOT_FINITE, Matrix, read_matrices
 from pytest_paddle_infer.session import SESSION
 
@@ -38,23 +38,26 @@ def print_summary(reporter: TerminalReporter) -> None:
 
     The process that prints also leaves the comparison as a file, where the checkpoints left theirs.
     """
-    reports = list(reports_of(reporter))
+    reports = reports_of(reporter)
     matrices = read_matrices(reports)
     reporter.write_sep("=", "paddle inference")
     for line in (*summary_lines(reports), *matrix_table.lines(matrices), *_write_matrix(reporter.config, matrices, reports)):
         reporter.write_line(line)
 
 
-def reports_of(reporter: TerminalReporter) -> Iterator[Sequence[tuple[str, str]]]:
-    """The properties of each test that ran, and of each that was skipped because its variant is not available."""
+def reports_of(reporter: TerminalReporter) -> list[Sequence[tuple[str, str]]]:
+    """The properties of each test that ran, and of each that was skipped because its variant is not available; as they were collected."""
+    found = []
     for outcome in ("passed", "failed", "skipped"):
         for report in reporter.getreports(outcome):
             properties = getattr(report, "user_properties", ())
             if outcome == "skipped":
-                if any(name == PREFIX + "unavailable" for name, _ in properties):
-                    yield properties
-            elif getattr(report, "when", "") == "call":
-                yield properties
+                shown = any(name == PREFIX + "unavailable" for name, _ in properties)
+            else:
+                shown = getattr(report, "when", "") == "call"
+            if shown:
+                found.append((place_of(report), properties))
+    return [properties for _, properties in sorted(found, key=lambda each: each[0])]
 
 
 def _write_matrix(config: pytest.Config, matrices: Sequence[Matrix], reports: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:

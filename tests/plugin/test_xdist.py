@@ -37,6 +37,36 @@ def test_two_workers_give_the_rows_junit_and_failures_of_one_process(run: Sessio
     again.assert_outcomes(failed=1)
 
 
+SLOW = """
+import time
+def pytest_runtest_call(item):
+    if "onednn" in item.name and "vgg16" not in item.nodeid or "test_slow" in item.name:
+        time.sleep(1)
+"""
+MARKED = """
+import pytest
+@pytest.mark.paddle_infer_parity(model="resnet18")
+def test_slow(): pass
+@pytest.mark.paddle_infer_parity(model="resnet50")
+def test_quick(): pass
+"""
+
+
+@pytest.mark.parametrize("processes", [[], ["-n2", "--dist=load", "--maxschedchunk=1"]])
+@pytest.mark.parametrize("failed", ["", "alexnet/parity/onednn alexnet/log/onednn"])
+def test_rows_stand_as_the_tests_were_collected(
+    run: Session, plant: Callable[..., None], processes: list[str], failed: str
+) -> None:
+    plant(failed)
+    run.write("conftest.py", SLOW)
+    run.write("test_marked.py", MARKED)
+    both = ("--paddle-variant=onednn", "--paddle-variant=cpu")
+    result = run.apart("test_marked.py", MODEL, "--paddle-model=vgg16", *both, *processes)
+    found = [re.findall(r"\S+", line)[:2] for line in result.outlines if re.match(r"(alexnet|vgg16|resnet\d\d)  ", line)]
+    models = ("resnet18", "resnet50", "alexnet", "vgg16")
+    assert found == [[model, variant] for model in models for variant in ("onednn", "cpu")]
+
+
 def junit(run: Session) -> dict[str, list[str]]:
     text = (run.path / "junit.xml").read_text(encoding="utf-8")
     return {
