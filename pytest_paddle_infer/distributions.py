@@ -18,6 +18,11 @@ def version_of(distribution: str) -> str:
         return ""
 
 
+def paddle_here() -> str:
+    """The version of Paddle that this Python has; "" where it has none from a wheel."""
+    return next(filter(None, map(version_of, WHEELS)), "")
+
+
 ASK = f"""
 from importlib.metadata import PackageNotFoundError, version
 for name in {WHEELS!r}:

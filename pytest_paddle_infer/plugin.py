@@ -119,6 +119,15 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     return config.stash[SESSION].header or None
 
 
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    """Says what is tested when tests with the marker chose models: who they are is known only now."""
+    if config.stash[SESSION].header or not any("paddle_model" in getattr(item, "fixturenames", ()) for item in items):
+        return None
+    from pytest_paddle_infer import selection
+
+    return selection.header_of(items) or None
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Prints a row for each model and variant when a checkpoint ran, here or in an xdist worker, or a variant was not available."""
     if not any(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 
 from pytest_paddle_infer.collection import (
@@ -12,6 +14,7 @@ from pytest_paddle_infer.collection import (
     run_marker,
     split_arguments,
 )
+from pytest_paddle_infer.distributions import paddle_here
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
 from pytest_paddle_infer.options import Request, check_paths, merge
@@ -21,6 +24,9 @@ from pytest_paddle_infer.variants import ALL, AUTO, Choice
 INSTALL = "Paddle is not installed; pip install 'pytest-paddle-infer[cpu]' or 'pytest-paddle-infer[gpu]' (never both)."
 
 _RUNNER = "paddle-infer-runner"
+
+SHOWN = 10
+"""Models that the header names."""
 
 
 def start(config: pytest.Config, state: SessionState) -> None:
@@ -62,13 +68,33 @@ def start(config: pytest.Config, state: SessionState) -> None:
             models[spec.name] = (merged, variants, part)
     state.use_models([spec for spec, _, _ in models.values()])
     how = {AUTO: "auto: ", ALL: "all: "}.get(" ".join(settings.variant), "")
-    shown = (
-        f"{name} ({how if part.names is None else ''}{', '.join(choice.label for choice in variants)})"
+    shown = {
+        name: (how if part.names is None else "") + ", ".join(choice.label for choice in variants)
         for name, (_, variants, part) in models.items()
-    )
-    state.header = [f"paddle: {', '.join(shown)}"]
+    }
+    state.header = [_header(shown)]
     config.pluginmanager.register(Collection(models), "paddle-infer-collection")
     config.pluginmanager.register(AgainstLastFailed(), "paddle-infer-lf")
+
+
+def _header(models: Mapping[str, str]) -> str:
+    """models: name -> its variants; "" where only the training engine is used."""
+    listed = [f"{name} ({variants})" if variants else name for name, variants in models.items()]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return f"paddle {paddle_here()}".rstrip() + f": {', '.join(listed[:SHOWN])}{more}"
+
+
+def header_of(items: Iterable[pytest.Item]) -> str:
+    """The same for the models of tests with the marker or the fixtures; "" where there are none."""
+    models: dict[str, list[str]] = {}
+    for item in items:
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        spec, variant = given.get("paddle_model"), given.get("paddle_variant")
+        if isinstance(spec, ModelSpec):
+            labels = models.setdefault(spec.name, [])
+            if isinstance(variant, Choice) and variant.label not in labels:
+                labels.append(variant.label)
+    return _header({name: ", ".join(labels) for name, labels in models.items()}) if models else ""
 
 
 def use(config: pytest.Config, state: SessionState) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.known import meaning_of
 from pytest_paddle_infer.diagnosis.stages import stage_of
 from pytest_paddle_infer.exports import ExportedModel, ExportError
@@ -139,7 +139,7 @@ def _last_lines(output: str, count: int = 3) -> str:
         r"[IW]\d{4} |\x1b\[|--- |Extension modules|Fatal Python error|(Current thread|Thread) 0x|\s+File \"|to_static made it of"
     )
     lines = [line.strip() for line in output.splitlines() if line.strip() and not noise.match(line)]
-    return textwrap.shorten(" | ".join(lines[-count:]), 300, placeholder=" ...")
+    return behind_a_word(" | ".join(lines[-count:]), 300)
 
 
 # -- parameters and inputs ---------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ import signal
 import sys
 import sysconfig
 import tempfile
-import textwrap
 import time
 import traceback
 import warnings
@@ -28,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Callable
 
+from pytest_paddle_infer.cutting import behind_a_sentence
 from pytest_paddle_infer.failures import PaddleInferError, WorkerFailure
 
 _POLL = 0.05
@@ -351,12 +351,4 @@ def native_reason(text: str) -> str:
     kept = [
         line for line in lines if line and not re.match(r"^(File \"|\d+ +\S+|C\+\+ Traceback|-{5,}|\[Hint: (?!Expected))", line)
     ]
-    return _first_sentences(" ".join(kept))
-
-
-def _first_sentences(text: str, most: int = 600) -> str:
-    """Cuts a longer text behind a sentence, where it has one, else behind a word."""
-    if len(text) <= most:
-        return text
-    ends = [end.start() + 1 for end in re.finditer(r"(?<=[^.])\.(?= )", text[:most])]
-    return text[: ends[-1]] if ends else textwrap.shorten(text, most, placeholder=" ...")
+    return behind_a_sentence(" ".join(kept), 600)

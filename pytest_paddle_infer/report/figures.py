@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.report.text import plain
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Figures:
         told = {"stage": failure.stage, "cause_kind": failure.kind, "cause_name": failure.name, "remedy": failure.remedy}
         for name, value in told.items():
             if value:
-                self._put(name, _short(value))
+                self._put(name, behind_a_word(value, LONGEST))
         for label, value in failure.facts:
-            self._put("fact", f"{label}: {_short(value)}")
+            self._put("fact", f"{label}: {behind_a_word(value, LONGEST)}")
             if label in TOLD_BY_FACTS and (label == "weights" or Path(value).is_absolute()):  # else it says why there are none
                 self._put(TOLD_BY_FACTS[label], value)
         for name, value in failure.figures:
@@ -159,7 +159,3 @@ def note_place(report: pytest.TestReport, item: pytest.Item) -> None:
 def place_of(report: Any) -> float:
     """What `note_place` noted; infinity for other reports."""
     return float(getattr(report, "paddle_infer_place", "inf"))
-
-
-def _short(text: str) -> str:
-    return textwrap.shorten(text, LONGEST, placeholder=" ...")

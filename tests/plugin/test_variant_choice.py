@@ -11,6 +11,7 @@ import pytest
 
 from pytest_paddle_infer import variants
 from pytest_paddle_infer.checkpoints import Place, place_of
+from pytest_paddle_infer.distributions import paddle_here
 from pytest_paddle_infer.option_table import VARIANTS
 from pytest_paddle_infer.report.figures import PREFIX
 from pytest_paddle_infer.report.terminal import summary_lines
@@ -229,7 +230,7 @@ def test_an_id_of_a_variant_that_is_not_printed_like_that_is_a_usage_error(run: 
 
 def test_the_header_does_not_call_it_automatic_when_an_id_chose(run: Session) -> None:
     result = run("paddle-model/alexnet::test_parity[onednn]")
-    assert "auto" not in next(line for line in result.outlines if line.startswith("paddle: "))
+    assert "auto" not in next(line for line in result.outlines if line.startswith("paddle "))
 
 
 # -- auto --------------------------------------------------------------------------------------------------------------
@@ -239,14 +240,14 @@ def test_the_header_does_not_call_it_automatic_when_an_id_chose(run: Session) ->
 def test_the_device_is_the_default_and_the_header_says_which_it_is(run: Session, args: Sequence[str]) -> None:
     result = run(MODEL, *args)
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["paddle: alexnet (auto: cpu)"])
+    result.stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (auto: cpu)"])
     assert run.checkpoints()[1:] == ["alexnet/parity/cpu", "alexnet/log/cpu"]
 
 
 def test_auto_is_the_gpu_where_there_is_one(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "_sees_a_gpu", lambda: True)
     monkeypatch.setattr(variants, "_built_with_cuda", lambda: True)
-    run(MODEL).stdout.fnmatch_lines(["paddle: alexnet (auto: gpu)"])
+    run(MODEL).stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (auto: gpu)"])
     assert run.checkpoints()[1:] == ["alexnet/parity/gpu", "alexnet/log/gpu"]
 
 
@@ -265,7 +266,36 @@ def test_auto_and_the_device_by_name_are_one_item(run: Session) -> None:
 
 def test_the_header_says_all_and_which_they_are(run: Session) -> None:
     result = run(MODEL, "--paddle-variant=all", "--collect-only")
-    result.stdout.fnmatch_lines([f"paddle: alexnet (all: {', '.join(VARIANTS)})"])
+    result.stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (all: {', '.join(VARIANTS)})"])
+
+
+def test_the_header_names_the_models_of_marked_tests_once_they_are_known(run: Session) -> None:
+    marked = "@pytest.mark.paddle_infer_parity(model={!r}, variants={!r})\ndef test_{}(): pass\n"
+    run.write("test_plain.py", "def test_plain(): pass\n")
+    assert "paddle " not in run("test_plain.py").stdout.str()
+    parts = (marked.format("alexnet", ["cpu", "onednn"], "a"), marked.format("alexnet", ["cpu"], "b"))
+    run.write("test_marked.py", "import pytest\n" + "".join(parts))
+    run("--collect-only").stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (cpu, onednn)"])
+
+
+def test_the_header_names_a_model_of_which_only_the_training_engine_is_used(run: Session) -> None:
+    run.write(
+        "conftest.py",
+        "from pytest_paddle_infer import ModelSpec\ndef pytest_paddle_infer_models(config):\n"
+        "    return [ModelSpec('mine', factory='nets:a')]\n",
+    )
+    run.write("test_engine.py", "def test_engine(training_engine): pass\n")
+    run("--collect-only").stdout.fnmatch_lines([f"paddle {paddle_here()}: mine"])
+
+
+def test_the_header_names_ten_models_and_counts_the_rest(run: Session) -> None:
+    run.write(
+        "conftest.py",
+        "from pytest_paddle_infer import ModelSpec\ndef pytest_paddle_infer_models(config):\n"
+        "    return [ModelSpec(f'mine{number}', factory='nets:a') for number in range(12)]\n",
+    )
+    (line,) = (line for line in run("--paddle-model=mine*", "--collect-only").outlines if line.startswith("paddle "))
+    assert line.endswith(", mine9 (auto: cpu) and 2 more")
 
 
 # -- own variants ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.engine.worker import native_reason
 from pytest_paddle_infer.exports import ExportedModel, ExportError
@@ -190,6 +191,12 @@ def test_a_long_reason_without_a_sentence_ends_behind_a_word() -> None:
     reason = native_reason("word " * 200)
     assert reason.endswith("word ...")
     assert len(reason) <= 600
+
+
+def test_a_single_long_word_is_cut_rather_than_lost() -> None:
+    assert behind_a_word("x" * 50, 20) == "x" * 16 + " ..."
+    assert behind_a_word("x" * 20, 20) == "x" * 20
+    assert behind_a_word("one two three", 11) == "one two ..."
 
 
 def test_a_reason_that_fits_stays_whole() -> None:
