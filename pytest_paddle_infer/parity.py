@@ -410,13 +410,17 @@ def _moved(rule: Rule, one: Array, two: Array) -> str:
         judge = OutputJudge("", rule)
         judge.add(one, two, 0, 1)
         verdict = judge.verdict()
-        apart, limit, passed = verdict.error, str(rule) if one.dtype.kind in "fc" else "0", verdict.passed
+        if verdict.integers:
+            return "" if verdict.passed else f"differs in {verdict.differing} of {verdict.elements} integers"
+        apart, limit, passed = verdict.error, str(rule), verdict.passed
     return "" if passed else f"moves by {apart:.3g} of its largest value, the limit is {limit}"
 
 
 def _against_limit(verdict: OutputVerdict) -> str:
     if not verdict.passed and not verdict.differing:
         return verdict.problem
+    if verdict.integers:
+        return f"{verdict.differing} of {verdict.elements} integers differ" if verdict.differing else "all integers are equal"
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"

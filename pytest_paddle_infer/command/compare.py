@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_paddle_infer.command.columns import bullets, folded, pairs, table
 from pytest_paddle_infer.report.comparison import CHANGES, Comparison, TimesChange, VariantChange
-from pytest_paddle_infer.report.matrix import NOT_FINITE
+from pytest_paddle_infer.report.matrix import UNBOUNDED
 from pytest_paddle_infer.report.matrix_file import finite
 from pytest_paddle_infer.report.saved import Measured, SavedReport
 
@@ -71,7 +71,7 @@ def _cells(each: Measured | None) -> tuple[str, str, str]:
 
 
 def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}" if math.isfinite(value) else NOT_FINITE
+    return NONE if value is None else f"{value:.3g}" if math.isfinite(value) else UNBOUNDED
 
 
 def _ratio(each: VariantChange) -> str:

@@ -5,6 +5,7 @@ Also the stage of a step that did not answer at all, from what it was doing.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class Step:
     def __str__(self) -> str:
         if self.failed:
             return f"{self.name}: {self.failed}"
-        return f"{self.name} {'agrees' if self.agrees else f'is {self.error:.3g} limits away'}"
+        away = f"is {self.error:.3g} limits away" if math.isfinite(self.error) else "differs"  # of integers, and of NaN
+        return f"{self.name} {'agrees' if self.agrees else away}"
 
 
 def parted(steps: Sequence[Step]) -> tuple[Step | None, Step | None]:

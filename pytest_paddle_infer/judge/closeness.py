@@ -92,6 +92,8 @@ class OutputVerdict:
     worst_classes: tuple[tuple[int, float], ...] = ()
     classes_beyond: int = 0
     resolution: Resolution | None = None
+    integers: bool = False
+    """Or booleans: compared exactly, so that the error of one that differs is Inf, over a limit of 0."""
 
     @property
     def passed(self) -> bool:
@@ -135,7 +137,7 @@ class OutputJudge:
         self._error = self._rms = self._p99 = self._excess = self._limit = 0.0
         self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
         self._fatal = ""
-        self._apart = False
+        self._apart = self._integers = False
         self._classes: npt.NDArray[np.float64] | None = None
 
     def add(self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None) -> None:
@@ -241,6 +243,7 @@ class OutputJudge:
                 np.maximum(self._classes, worst, out=self._classes)
 
     def _exact(self, training: Array, inference: Array, sample: int) -> Judged:
+        self._integers = True
         wrong = training != inference
         if not wrong.any():
             return Judged(sample)
@@ -272,7 +275,7 @@ class OutputJudge:
         return OutputVerdict(
             self._name, problem, self._samples, self._elements, self._differing, float("nan") if unknown else self._error, excess,
             index, training, inference, reference, self._rms, self._p99, floor, self._limit,
-            tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()), resolution,
+            tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()), resolution, self._integers,
         )  # fmt: skip
 
 

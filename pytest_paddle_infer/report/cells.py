@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_paddle_infer.report.matrix import NOT_FINITE
+from pytest_paddle_infer.report.matrix import UNBOUNDED
 
 NONE = "–"
 
@@ -51,7 +51,7 @@ def _states(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _figures(row: Mapping[str, Any]) -> Iterator[str]:
     error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
-    worst = f"{error:.3g}" if error is not None else NOT_FINITE if row.get("output_error_finite") is False else NONE
+    worst = f"{error:.3g}" if error is not None else UNBOUNDED if row.get("output_error_finite") is False else NONE
     yield NONE if worst == NONE else f"{worst} / {NONE if limit is None else f'{limit:.2g}'}"
     agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
     yield NONE if agreed is None or compared is None else f"{agreed}/{compared}" if compared else f"{NONE} (none compared)"
@@ -75,8 +75,8 @@ def times(factor: float) -> str:
 
 
 def of_limit(limits: float) -> str:
-    """Returns `0.3 of the limit`, `7 x the limit` or `not finite`."""
-    return NOT_FINITE if limits == math.inf else f"{times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}"
+    """Returns `0.3 of the limit`, `7 x the limit` or `infinite`."""
+    return UNBOUNDED if limits == math.inf else f"{times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}"
 
 
 def over_limit(row: Mapping[str, Any]) -> float | None:

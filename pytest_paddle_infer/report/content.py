@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, REPEATED, WHY
-from pytest_paddle_infer.report.matrix import INFINITE, NOT_FINITE, read_matrices
+from pytest_paddle_infer.report.matrix import INFINITE, UNBOUNDED, read_matrices
 from pytest_paddle_infer.report.matrix_file import to_json
 from pytest_paddle_infer.report.results import OUTCOMES, Result
 
@@ -99,7 +99,7 @@ def _test(result: Result, directory: Path) -> dict[str, Any]:
     texts = {name: value for name, value in facts.items() if name not in _TAKEN and (name in _TEXTS or _number(value) is _TEXT)}
     figures = {name: _number(value) for name, value in facts.items() if name not in _TAKEN and name not in texts}
     if facts.get("output_error") == INFINITE:  # null alone would read as one that was not measured
-        texts["output_error"] = NOT_FINITE
+        texts["output_error"] = UNBOUNDED
     return {
         "id": result.id,
         "kind": "replay" if replayed else "checkpoints",

@@ -24,9 +24,9 @@ MEMORY_TOLERANCE = 0.02
 """Relative; four runs of one variant in a row differed by up to 0.9 % (squeezenet1_1 and alexnet, `cpu` and `onednn`)."""
 
 INFINITE = "inf"
-"""How a figure says that the error is not finite."""
+"""How a figure says that the error is infinite: of NaN, and of integers that differ."""
 
-NOT_FINITE = "not finite"
+UNBOUNDED = "infinite"
 """How people read it."""
 
 Properties = Sequence[tuple[str, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_TOLERANCE, NOT_FINITE, Accuracy, Matrix, Row
+from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_TOLERANCE, UNBOUNDED, Accuracy, Matrix, Row
 
 _NONE = "-"
 
@@ -80,7 +80,7 @@ def _factor(value: float | None) -> str:
 def _worst(accuracy: Accuracy) -> str:
     if accuracy.output_error is None:
         return _NONE
-    error = f"{accuracy.output_error:.3g}" if math.isfinite(accuracy.output_error) else NOT_FINITE
+    error = f"{accuracy.output_error:.3g}" if math.isfinite(accuracy.output_error) else UNBOUNDED
     return f"{error} / {_NONE if accuracy.output_limit is None else f'{accuracy.output_limit:.2g}'}"
 
 

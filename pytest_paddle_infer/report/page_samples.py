@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import number, text
+from pytest_paddle_infer.report.matrix import UNBOUNDED
 from pytest_paddle_infer.report.pictures import Pictures
 
 WORST = 12
@@ -166,7 +167,7 @@ def _range(values: Sequence[float]) -> str:
 
 
 def _times(limits: float) -> str:
-    return "not finite" if math.isinf(limits) else cells.times(limits)
+    return UNBOUNDED if math.isinf(limits) else cells.times(limits)
 
 
 # -- one sample --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.report import matrix_file, matrix_table
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, place_of
-from pytest_paddle_infer.report.matrix import INFINITE, NOT_FINITE, Matrix, read_matrices
+from pytest_paddle_infer.report.matrix import INFINITE, UNBOUNDED, Matrix, read_matrices
 from pytest_paddle_infer.session import SESSION
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:
         return facts.get(name, "-")
 
     size = _megabytes(int(facts["artifact_bytes"])) if "artifact_bytes" in facts else "-"
-    words = {INFINITE: NOT_FINITE, "nan": "-", None: "-"}
+    words = {INFINITE: UNBOUNDED, "nan": "-", None: "-"}
     error = words.get(facts.get("output_error"), facts.get("output_error"))
     worst = "-" if error == "-" else f"{error} / {facts.get('output_limit', '-')}"
     ties = facts.get("ties", "0")

@@ -124,6 +124,8 @@ def test_integers_and_bools_are_compared_exactly_under_any_rule(dtype: str) -> N
     assert not verdict.passed
     assert verdict.index == (1, 0, 2)
     assert (verdict.differing, verdict.elements, verdict.error) == (1, 6, float("inf"))
+    assert verdict.integers
+    assert not judge(training.astype(np.float32), training.astype(np.float32), Tolerance()).integers
 
 
 # -- the noise rule ----------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_an_error_that_is_not_finite_is_the_worst_and_says_so() -> None:
     assert [cpu[f"output_error_{name}"] for name in ("relative", "finite", "over_limit")] == [None, False, None]
     assert cpu["output_limit_relative"] == 4e-6
     assert onednn["output_error_finite"] is True
-    assert table(reports)[0]["worst / limit"] == "not finite / 4e-06"
+    assert table(reports)[0]["worst / limit"] == "infinite / 4e-06"
 
 
 def test_an_error_that_is_not_known_is_not_infinite() -> None:

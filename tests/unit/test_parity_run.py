@@ -223,6 +223,18 @@ def test_how_many_answers_agree_is_told_with_what_was_compared(answers: tuple[li
     assert dict(case.feed([other], answers=lambda side: answers[side]).facts())["answers"] == said
 
 
+def test_integers_are_told_as_equal_or_not_and_never_by_a_share_of_the_largest() -> None:
+    whole = np.arange(20).reshape(4, 5)
+    case = Case([whole], postprocess=str)
+    other = whole.copy()
+    other[1, 2:] += 1
+    assert dict(case.feed([other]).facts())["output"] == "3 of 20 integers differ"
+    case = Case([whole], postprocess=str)
+    assert dict(case.feed([whole]).facts())["output"] == "all integers are equal"
+    case.run.add_invariance({"asked twice": [(whole[:1], whole[1:2])]}, dict)
+    assert case.run.invariance_problem.endswith("asked twice: output differs in 5 of 5 integers.")
+
+
 def test_two_classes_that_rounding_swaps_are_ties_and_pass() -> None:
     exact = logits()
     exact[:, 4], exact[:, 5] = 1.0 + 1e-7, 1.0

@@ -74,7 +74,7 @@ def test_an_error_that_is_not_finite_is_null_and_told_in_words() -> None:
         None,
         1e-05,
     )
-    assert test["texts"]["output_error"] == "not finite"
+    assert test["texts"]["output_error"] == "infinite"
     assert "output_error" not in other["texts"]
 
 

@@ -135,5 +135,9 @@ def test_the_steps_are_told_in_their_order_with_how_far_each_is_away() -> None:
     assert text == "dygraph agrees; to_static agrees; cpu-noopt is 1.23e+03 limits away; onednn: the process died of SIGILL"
 
 
+def test_a_step_whose_integers_or_numbers_differ_beyond_measure_just_differs() -> None:
+    assert told([DYGRAPH, Step("to_static", float("inf"))])[1] == "dygraph agrees; to_static differs"
+
+
 def test_no_steps_are_told_as_none() -> None:
     assert told([]) == ("steps", "none was run")

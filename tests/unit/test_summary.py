@@ -53,7 +53,7 @@ def test_a_failed_checkpoint_says_so_and_shows_what_was_measured() -> None:
     assert (row(lines)["parity"], row(lines)["log"], row(lines)["answers"]) == ("FAILED", "ok", "4/4")
 
 
-@pytest.mark.parametrize(("error", "shown"), [("inf", "not finite / 1e-05"), ("nan", "-"), ("1e-07", "1e-07 / 1e-05")])
+@pytest.mark.parametrize(("error", "shown"), [("inf", "infinite / 1e-05"), ("nan", "-"), ("1e-07", "1e-07 / 1e-05")])
 def test_an_error_that_is_no_number_is_told_in_words(error: str, shown: str) -> None:
     lines = summary_lines([report("net", "cpu", output_error=error, output_limit="1e-05", failed="parity")])
     assert row(lines)["worst / limit"] == shown
