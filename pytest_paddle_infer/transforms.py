@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.failures import PaddleInferError, said_by_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,10 @@ class ImageError(PaddleInferError, ValueError):
     """A picture that cannot be used; the message is one sentence that names the picture and the remedy."""
 
 
+class NoPictureError(PaddleInferError, TypeError):
+    """Something else than a picture was given; the message is one sentence with the remedy."""
+
+
 def load_image(path: str | os.PathLike[str]) -> Image.Image:
     """Return the first frame of an image file as it is stored: any mode, EXIF not applied, `.filename` the path.
 
@@ -74,16 +78,16 @@ def decode(source: ImageSource) -> Image.Image:
     other mode is what `convert("RGB")` gives (TIPC documents, 2.5): transparency is dropped, not blended.
 
     Raises ImageError for what `load_image` refuses, for float images (mode F has no fixed range) and for integer images
-    beyond 16 bits; TypeError when `source` is no path and no image.
+    beyond 16 bits; NoPictureError when `source` is no path and no image.
     """
+    __tracebackhide__ = said_by_us
     if isinstance(source, Image.Image):
         size = f"{source.width}x{source.height}"
         name = str(getattr(source, "filename", "")) or f"the {source.mode} image of {size} pixels"
     elif isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
     else:
-        __tracebackhide__ = True
-        raise TypeError(f"a picture is a path or a PIL.Image.Image, not {type(source).__name__}: convert it first.")
+        raise NoPictureError(f"a picture is a path or a PIL.Image.Image, not {type(source).__name__}: convert it first.")
     with _pillow_in_order(name):
         if isinstance(source, Image.Image):
             _check_pixels(source.size, name)
@@ -329,7 +333,8 @@ class ImagePreprocess:
         )
 
     def __call__(self, source: ImageSource) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return float32[1, 3, H, W], C-contiguous. Raises ImageError as `decode` and `CenterCrop` do."""
+        """Return float32[1, 3, H, W], C-contiguous. Raises ImageError and NoPictureError as `decode` and `CenterCrop` do."""
+        __tracebackhide__ = said_by_us
         batch: np.ndarray[Any, np.dtype[np.float32]] = self.transforms(decode(source))[None]
         return batch
 

@@ -40,6 +40,7 @@ from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.logs.autolog import INSTALL
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.samples import Sample
+from pytest_paddle_infer.transforms import NoPictureError
 from pytest_paddle_infer.variants import Variant
 
 INSIDE_A_BATCH = "inside a batch"
@@ -192,7 +193,7 @@ class EngineService:
     def _preprocess(self, sample: Sample) -> Any:
         try:
             return self.engine.preprocess(sample)
-        except ProcessingError as error:
+        except (ProcessingError, NoPictureError) as error:
             raise ProcessingError(f"sample {sample.name}: {error}") from error
         except PaddleInferError:
             raise

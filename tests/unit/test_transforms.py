@@ -24,6 +24,7 @@ from pytest_paddle_infer.transforms import (
     CenterCrop,
     Compose,
     ImageError,
+    NoPictureError,
     Normalize,
     Prediction,
     Resize,
@@ -346,6 +347,13 @@ class TestBadPictures:
         with pytest.raises(TypeError) as caught:
             decode(np.zeros((3, 4, 3), np.uint8))  # type: ignore[arg-type]
         assert str(caught.value) == "a picture is a path or a PIL.Image.Image, not ndarray: convert it first."
+
+    def test_what_is_no_picture_shows_the_line_that_gave_it_and_none_of_ours(self) -> None:
+        with pytest.raises(NoPictureError) as caught:
+            default_preprocess(224)(np.zeros((3, 4, 3), np.uint8))  # type: ignore[arg-type]
+        shown = str(caught.getrepr(tbfilter=True))
+        assert "default_preprocess(224)(np.zeros" in shown
+        assert "transforms.py:" not in shown.replace("test_transforms.py", "")
 
 
 class TestSteps:
