@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
-import shutil
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +14,17 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel, ExportError, locate, read_graph
 from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError
+from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.log_check import LogCheck, LogResult
-from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.no_answer import RUNNING, NoAnswer
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.perf import as_filename
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.references import References
+from pytest_paddle_infer.same_samples import identity_of
 from pytest_paddle_infer.samples import Sample
-from pytest_paddle_infer.store import Entry, Store
+from pytest_paddle_infer.store import Store
 from pytest_paddle_infer.words import (
     explained_parameters,
     failure,
@@ -100,7 +99,8 @@ class Conformance:
         self.options = options
         self.progress = progress or Progress()
         self._store = Store(options.cache_dir, options.cache_size, lock_timeout=max(900.0, LOCK_STEPS * options.timeout))
-        self._references = References(options, self._store, self.progress, self._key)
+        self._exports = KeptExports(options, self._store, self.progress, lambda bench: self._references.directory(bench))
+        self._references = References(options, self._store, self.progress, self._exports.key)
         self._log_check = LogCheck(options, self.progress)
         self._searches: Diagnosis | None = None
         self._no_answer = NoAnswer(options, self._references, lambda: self._diagnosis)
@@ -228,7 +228,7 @@ class Conformance:
 
         with worded(spec):
             load_paddle()  # what is wrong here is wrong with the process, and may be right for the next test
-        key = (spec.identity, tuple((s.name, str(s.path), id(s.value)) for s in samples))
+        key = (spec.identity, identity_of(samples))
         if key in self._broken:
             raise ConformanceFailure(self._broken[key][0].failure)
         if key not in self._benches:
@@ -265,58 +265,15 @@ class Conformance:
             with worded(bench.spec):
                 if self.options.exported is not None:
                     return locate(self.options.exported)
-                return self._kept(bench)
+                return self._exports.of(bench)
 
         return self._checkpoint(bench, "export", find)
-
-    def _kept(self, bench: Bench) -> ExportedModel:
-        entry = self._entry(bench)
-        export = ExportedModel(entry.directory)
-        if self.options.export_dir is not None:
-            _copy(export, self.options.export_dir / as_filename(bench.spec.name))
-        return export
-
-    def _kept_soon(self, bench: Bench, seconds: float) -> ExportedModel:
-        """The export of the model, as the diagnosis of another one needs it. Raises `WorkerFailure` when it takes longer to make."""
-        return ExportedModel(self._entry(bench, seconds).directory)
-
-    def _entry(self, bench: Bench, seconds: float | None = None) -> Entry:
-        """The store's entry of the model's export, made now if need be. seconds: it may take, where nothing else waits for it."""
-        from pytest_paddle_infer.engine.export import ExportService
-
-        def build(directory: Path) -> Mapping[str, Any]:
-            if seconds is None:  # a second core has nothing to do
-                bench.begin_reference(self._references.directory(bench), bench.spec.batch_size or 1)
-            self.progress.step(bench.spec.name, "export")
-            model = bench.model
-            worker = bench.worker("export", lambda: ExportService(model))
-            try:
-                timeout = self.options.timeout if seconds is None else min(self.options.timeout, seconds)
-                worker.submit("export: to_static and jit.save", "export", str(directory), timeout=timeout)
-                facts: Mapping[str, Any] = bench.end(worker)
-            finally:
-                worker.close()
-            return {**facts, "model": bench.spec.name}
-
-        self.progress.step(bench.spec.name, "look for a kept export")
-        return bench.once("entry", lambda: self._store.get(self._key(bench), build, wait=seconds))
-
-    def _entry_of(self, bench: Bench, export: ExportedModel) -> Entry | None:
-        """The store's entry behind an export; None for one from elsewhere."""
-        entry = None if export.given else self._entry(bench)
-        return entry if entry is not None and entry.directory == export.directory else None
-
-    def _key(self, bench: Bench) -> str:
-        from pytest_paddle_infer.engine.identity import export_key
-
-        return bench.once("key", lambda: export_key(bench.model, load_factory(bench.spec, self.options.base)))
 
     # -- checkpoint artifacts ------------------------------------------------------------------------------------------
 
     def _artifacts(self, bench: Bench, export: ExportedModel) -> ArtifactsResult:
         spec, inputs = bench.spec, bench.model.inputs
         self.progress.step(spec.name, "artifacts")
-        entry = self._entry_of(bench, export)
         with worded(spec, "", export):
             bench.check_readable(export)
             problem = input_problem(read_graph(export.model_file).inputs, inputs)
@@ -336,7 +293,6 @@ class Conformance:
                     raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
             if open_batch:
                 self._check_batches(bench, worker)
-        damage = entry.rebuilt_because if entry is not None else None
         return ArtifactsResult(
             export.directory,
             tuple(path.name for path in export.files),
@@ -345,7 +301,7 @@ class Conformance:
             report.unused,
             BATCH_SIZES if open_batch else (),
             bench.model.weights,
-            (f"the kept export was damaged and was made anew ({damage})",) if damage else (),
+            self._exports.notes(bench, export),
         )
 
     def _check_batches(self, bench: Bench, worker: Worker) -> None:
@@ -376,7 +332,7 @@ class Conformance:
         except ConformanceFailure as red:
             self.progress.step(spec.name, f"{variant}: keep the evidence")
             directory = self.options.artifacts or self.options.workdir / "artifacts"
-            ours = self._entry_of(bench, export) is not None
+            ours = self._exports.entry_of(bench, export) is not None
             kept = keep_failure(bench, spec, variant, export, red, seen, directory, ours)
             raise ConformanceFailure(replace(kept, details=keep_parity(bench, spec, variant, seen))) from red.__cause__
 
@@ -400,7 +356,7 @@ class Conformance:
                 seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
             seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
             self._observe(bench, spec, run, worker, reference)
-            evidence = check_invariance(bench, self._store, self._entry_of(bench, export), variant, run, worker, facts)
+            evidence = check_invariance(bench, self._store, self._exports.entry_of(bench, export), variant, run, worker, facts)
             seen.evidence = evidence
         untrue = findings(self.options.setup.request(self.options.variant(variant)), evidence)
         directory = self._output(spec, variant)
@@ -484,7 +440,7 @@ class Conformance:
         """Made when something fails: it needs numpy, which a session without failures before a test need not have imported."""
         from pytest_paddle_infer.diagnose import Diagnosis
 
-        self._searches = self._searches or Diagnosis(self.options, self.progress, self._kept_soon)
+        self._searches = self._searches or Diagnosis(self.options, self.progress, self._exports.soon)
         return self._searches
 
     # -- output --------------------------------------------------------------------------------------------------------
@@ -501,18 +457,3 @@ def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str
     if len(found) != len(wanted):
         return f"the export has {len(found)} outputs, the model {len(wanted)}."
     return f"a batch of {size} gives outputs of shape {have}, where the training engine gives {want}."
-
-
-def _copy(export: ExportedModel, target: Path) -> None:
-    """Copies an export next to its target first, so that the target is whole or absent, whoever else copies it too."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        for path in export.files:
-            shutil.copy2(path, part / path.name)
-        shutil.rmtree(target, ignore_errors=True)
-        part.chmod(0o755)
-        with contextlib.suppress(OSError):  # another xdist worker put the same files there a moment ago
-            part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -45,6 +45,12 @@ class Words(nn.Layer):
         return {"logits": self.fc(mean), "words": words, "longest": paddle.argmax(paddle.sum(words, axis=2), axis=1)}
 
 
+def counted():
+    with open("made", "a") as file:
+        file.write("x")
+    return TwoInTwoOut()
+
+
 class Holder:
     '''A factory that is no function, and that owns its layer.'''
 
@@ -89,7 +95,7 @@ def pytest_paddle_infer_models(config):
     return [
         ModelSpec("two_in_two_out", factory=TwoInTwoOut, kwargs={"classes": 5}, preprocess=pair, postprocess=answer, images=samples(),
                   input_spec=[[None, 3, 24, 24], TensorSpec((None, 4), "float32", "numbers")], softmax="no"),
-        ModelSpec("no_samples", factory="own_models:TwoInTwoOut", input_spec=[[None, 3, 24, 24], [None, 4]]),
+        ModelSpec("no_samples", factory="own_models:counted", input_spec=[[None, 3, 24, 24], [None, 4]]),
         ModelSpec("words", factory="own_models:Words", input_spec=[([None, None], "int64")]),
         ModelSpec("holder", factory=Holder.make, input_spec=[([None, 7], "int64", "ids")]),
     ]
@@ -162,6 +168,12 @@ def test_two_inputs_two_outputs_and_own_pre_and_postprocess_are_green(own: Sessi
 def test_a_model_without_samples_runs_on_random_inputs(own: Session) -> None:
     assert_model_green(own, "no_samples")
     assert "random weights, seed 0" in own.output
+
+
+def test_such_a_model_is_made_once_for_all_its_checkpoints(own: Session, shared_directory: Path) -> None:
+    assert_model_green(own, "no_samples")
+    made = (shared_directory / "own-models" / "made").read_text()
+    assert made == "xx", "twice: the second tells whether the factory loads weights itself"
 
 
 def test_int64_input_with_two_open_dimensions_and_a_dict_output_are_green(own: Session) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def hangs_with_a_child(value):
 
 
 ENDS = (segfaults, kills_itself, exits, raises, hangs, hangs_in_native_code, hangs_with_a_child)
+ODD = ("list_in_if", "float_of_tensor", "this_for_self", "ignores_a_write", "dies_once", "dies_always", "is_killed_once")
 
 
 def pytest_paddle_infer_models(config):
@@ -76,12 +78,17 @@ def pytest_paddle_infer_models(config):
         model("control"),
         *(model(f"preprocess_{end.__name__}", training_preprocess=picture, preprocess=end) for end in ENDS),
         *(model(f"postprocess_{end.__name__}", postprocess=end) for end in ENDS),
-        *(odd(name) for name in ("list_in_if", "float_of_tensor", "this_for_self", "ignores_a_write")),
+        *(odd(name) for name in ODD),
         ModelSpec("unused_input", factory=f"{HERE}/odd.py:unused_input", input_spec=two),
     ]
 """
 
 ODD = """
+import ctypes
+import os
+import signal
+from pathlib import Path
+
 import paddle
 from paddle import nn
 
@@ -129,10 +136,41 @@ class IgnoresAWrite(Odd):
         return y
 
 
+class DiesOnce(Odd):
+    def forward(self, x):
+        end(self.end, once=True)
+        return self.fc(x)
+
+    end = signal.SIGSEGV
+
+
+class DiesAlways(DiesOnce):
+    def forward(self, x):
+        end(self.end, once=False)
+        return self.fc(x)
+
+
+class IsKilledOnce(DiesOnce):
+    end = signal.SIGKILL
+
+
+@paddle.jit.not_to_static
+def end(by, once):
+    if paddle.in_dynamic_mode():
+        return
+    tries = Path(__file__).with_name(f"tried-{int(by)}-{once}")
+    with tries.open("a") as file:
+        file.write("x")
+    if not once or tries.read_text() == "x":
+        os.kill(os.getpid(), by)
+
+
 list_in_if, float_of_tensor, this_for_self, unused_input, ignores_a_write = ListInIf, FloatOfTensor, ThisForSelf, UnusedInput, IgnoresAWrite
+dies_once, dies_always, is_killed_once = DiesOnce, DiesAlways, IsKilledOnce
 """
 
 ENDS = ("segfaults", "kills_itself", "exits", "raises")
+DEATHS = ("dies_once", "dies_always", "is_killed_once")
 HANGS = ("hangs", "hangs_in_native_code", "hangs_with_a_child")
 SIDES = ("preprocess", "postprocess")
 
@@ -167,7 +205,7 @@ def hangs(broken_repo: Path, shared_directory: Path) -> Session:
 @pytest.fixture
 def exports(broken_repo: Path, shared_directory: Path) -> Session:
     """Every export that fails or never ends, in one run."""
-    names = ("float_of_tensor", "this_for_self", "unused_input", "ignores_a_write", "list_in_if", "control")
+    names = ("float_of_tensor", "this_for_self", "unused_input", "ignores_a_write", "list_in_if", *DEATHS, "control")
     args = ["--paddle-timeout=5", *(f"--paddle-model={name}" for name in names)]
     return Session.shared(shared_directory, "failing-exports", lambda: run_shared(shared_directory, broken_repo, *args))
 
@@ -251,6 +289,25 @@ def test_an_export_that_never_ends_is_a_failed_test_with_the_users_line(exports:
         case = assert_red(exports, tail, "the export hangs", "no end after 5 s")
         assert "odd.py:" in case.text, case.text
     assert_control(exports)
+
+
+def test_an_export_that_dies_of_a_signal_is_tried_once_more_and_that_is_told(exports: Session, broken_repo: Path) -> None:
+    assert [exports[tail].outcome for tail in three("dies_once")] == ["passed"] * 3
+    assert (broken_repo / f"tried-{int(signal.SIGSEGV)}-True").read_text() == "xx"
+    note = "dies_once: the export was made at the second try: at the first the process died of SIGSEGV (signal 11)"
+    assert note in exports.output
+
+
+def test_an_export_that_dies_twice_fails(exports: Session, broken_repo: Path) -> None:
+    for tail in three("dies_always"):
+        assert_red(exports, tail, r"the export died|SIGSEGV \(signal 11\)")
+    assert (broken_repo / f"tried-{int(signal.SIGSEGV)}-False").read_text() == "xx", "of three checkpoints together"
+
+
+def test_an_export_that_was_killed_is_not_tried_again(exports: Session, broken_repo: Path) -> None:
+    for tail in three("is_killed_once"):
+        assert_red(exports, tail, "SIGKILL")
+    assert (broken_repo / f"tried-{int(signal.SIGKILL)}-True").read_text() == "x"
 
 
 def test_an_export_that_fails_is_tried_once_for_all_its_checkpoints(exports: Session) -> None:
