@@ -1,7 +1,7 @@
 """Why two preprocessing programs make different tensors of the same samples: hypotheses, tried from the simple to the complex.
 
 Called by `parity` and the diagnosis after a failure. First what the tensors say alone (`layouts`, `normalisation`), then what they
-say with the pictures that they were made of (`pipelines`). numpy and Pillow.
+say with the pictures that they were made of (`search`). numpy and Pillow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.layouts import explain_order, explain_precision, is_nchw, layouts, mixed_colours, side
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
 from pytest_paddle_infer.diagnosis.pictures import turned
-from pytest_paddle_infer.diagnosis.pipelines import SECONDS, Identified, identify
+from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
+from pytest_paddle_infer.diagnosis.search import SECONDS, identify
 from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
 
 Pictures = Sequence[Any]
