@@ -13,7 +13,18 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Size, roundings, rules
+from pytest_paddle_infer.diagnosis.geometry import (
+    AROUND,
+    CORNER,
+    INTERPOLATIONS,
+    Geometry,
+    Placement,
+    Size,
+    padded_rules,
+    roundings,
+    rules,
+)
+from pytest_paddle_infer.diagnosis.padding import even, framed, outside
 from pytest_paddle_infer.diagnosis.pipelines import Pipeline, fitted, prepared
 
 _COARSE = 40
@@ -34,6 +45,8 @@ def groups(tensor: Array, images: Sequence[Image.Image], like: Pipeline | None) 
         yield True, [like]
         for group in _neighbours(like, images[0], tensor.shape[1]):
             yield True, group
+    for group in _padded(tensor, images):
+        yield False, group
     for conversion in opened.conversions(images[0].mode, tensor.shape[1]):
         found: list[Coarse] = []
         for mirrored in (False, True):
@@ -81,6 +94,42 @@ def _neighbours(like: Pipeline, image: Image.Image, channels: int) -> Iterator[l
         *(replace(like, geometry=replace(own, shift=move)) for move in moves),
         *(replace(like, geometry=each) for style in styles for each in roundings(style)),
     ]
+
+
+def _padded(tensor: Array, images: Sequence[Image.Image]) -> Iterator[list[Pipeline]]:
+    """Yields programs that pad; none at once where no part around a picture that they would make is of one colour."""
+    out = (tensor.shape[3], tensor.shape[2])
+    left, top, right, bottom = framed(tensor[0])
+    exact = (right - left, bottom - top)
+    found = [Geometry(out, exact=exact, pad=pad) for pad in (AROUND, CORNER)] if exact != out else []
+    sure = (True, False)[: 1 + any(opened.turned(image) for image in images)]
+    for upright in sure:
+        sizes = [(opened.upright(image) if upright and opened.turned(image) else image).size for image in images]
+        known: dict[tuple[Placement, ...], bool] = {}
+        fitting = []
+        for geometry in (*padded_rules(out), *(each for own in found for each in roundings(own))):
+            placements = tuple(placement for placement in map(geometry.place, sizes) if placement is not None)
+            if len(placements) < len(sizes):
+                continue
+            if placements not in known:
+                known[placements] = _evenly(tensor, placements)
+            if known[placements]:
+                fitting.append(geometry)
+        for conversion in opened.conversions(images[0].mode, tensor.shape[1]) if fitting else ():
+            yield [
+                Pipeline(conversion, upright, geometry, interpolation) for geometry in fitting for interpolation in INTERPOLATIONS
+            ]
+
+
+def _evenly(tensor: Array, placements: Sequence[Placement]) -> bool:
+    """True where pictures at these places leave something of the tensor free, and all of that is of one colour."""
+    around: list[Array] = []
+    for sample, placement in zip(tensor, placements):
+        x, y = placement.at
+        around += outside(sample, (x, y, x + placement.width, y + placement.height))
+        if not even(around):
+            return False
+    return bool(around)
 
 
 def _coarse(sample: Array, image: Image.Image, like: Pipeline) -> list[Coarse]:

@@ -17,6 +17,7 @@ from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, rest
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.layouts import explain_order, explain_precision, is_nchw, layouts, mixed_colours, side
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
+from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pictures import turned
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
@@ -45,9 +46,13 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     before = apart(inference, training)
     if before <= ROUNDING:
         return None
-    found = explain_order(training, inference, before) or explain_precision(training, inference, before)
-    if found is not None:
-        return step_finding(*found)
+    told, sure = explain_padding(training, inference)
+    if told is not None and (sure or not images):
+        return step_finding(*told)
+    if told is None:
+        found = explain_order(training, inference, before) or explain_precision(training, inference, before)
+        if found is not None:
+            return step_finding(*found)
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
         return _other_shape(training, inference)
     one = identify(training, images, seconds=seconds / 2) if images and is_nchw(training) else None
@@ -61,6 +66,8 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
+    if told is not None:
+        return step_finding(*told, facts=_shown(one, images))
     return _other_shape(training, inference) or _drawn_line(training, inference)
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, render
+from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, Placement, render
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, recognised
+from pytest_paddle_infer.diagnosis.padding import Padding
 
 EXACT, EXACT_WORST = 0.05, 0.3
 NEAR, NEAR_WORST = 0.6, 2.6
@@ -30,9 +31,11 @@ class Pipeline:
     interpolation: str
     mirrored: bool = False
 
-    def pixels(self, image: Image.Image, part: Box | None = None) -> Array | None:
-        """float or uint8 [H, W, C] of a picture as it was opened, or a box of them; None where the rule does not fit the picture."""
-        return pixels_of(self, prepared(image, self), part)
+    def seen(self, placement: Placement) -> Box:
+        """Where in what is fed the picture lies; padding is around it."""
+        x, y = placement.at
+        x = self.geometry.out[0] - x - placement.width if self.mirrored else x
+        return x, y, x + placement.width, y + placement.height
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Identified:
-    """A side's whole program: from the opened picture to the tensor."""
+    """A side's whole program: from the opened picture to the tensor. padding: what it pads with; None where it pads no picture."""
 
     pipeline: Pipeline
     fit: Fit
+    padding: Padding | None = None
 
     @property
     def normalisation(self) -> Normalisation:
@@ -80,6 +84,8 @@ class Identified:
         if own.conversion != opened.DEFAULT:
             steps.append(own.conversion)
         steps.append(str(own.geometry))
+        if self.padding is not None:
+            steps[-1] += f" with {self.padding}"
         if "resize" in steps[-1]:
             steps[-1] += f" ({own.interpolation})" if not own.interpolation.startswith("resize") else ""
         steps += ["mirror"] * own.mirrored + ["BGR"] * self.reversed
@@ -111,11 +117,8 @@ def fitted(pixels: Array, values: Array) -> Fit | None:
     return best
 
 
-def pixels_of(pipeline: Pipeline, source: Image.Image | None, part: Box | None) -> Array | None:
-    """As `Pipeline.pixels`, of a picture that is `prepared`."""
-    placement = None if source is None else pipeline.geometry.place(source.size)
-    if placement is None or source is None:
-        return None
+def pixels_of(pipeline: Pipeline, source: Image.Image, placement: Placement, part: Box | None = None) -> Array:
+    """float or uint8 [H, W, C] of a picture that is `prepared`, without padding; part: only a box of them."""
     if pipeline.mirrored:
         whole = placement.width
         part = (whole - part[2], part[1], whole - part[0], part[3]) if part else None

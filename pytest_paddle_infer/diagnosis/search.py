@@ -13,6 +13,7 @@ from PIL import Image
 from pytest_paddle_infer.diagnosis.candidates import groups
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline
 from pytest_paddle_infer.diagnosis.geometry import Box, Size
+from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
 from pytest_paddle_infer.diagnosis.pipelines import NEAR, Identified, Pipeline, fitted, pixels_of, prepared
 
 SECONDS = 1.0
@@ -35,12 +36,11 @@ def identify(
     if not len(tensor) or len(images) < len(tensor) or not np.isfinite(tensor).all():
         return None
     tensor = tensor.astype(np.float64)
-    part = _telling_part(tensor[0])
-    if part is None:
+    if _telling_part(tensor[0]) is None:
         return None
     more = _MORE
     for simple, group in groups(tensor, images, like):
-        ranked = sorted(_scored(group, tensor[0], images[0], part, deadline), key=lambda item: item[0])
+        ranked = sorted(_scored(group, tensor[0], images[0], deadline), key=lambda item: item[0])
         for rms, pipelines in ranked[:3]:
             if rms > NEAR:
                 break
@@ -54,40 +54,55 @@ def identify(
 
 
 def _verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
-    """Returns the program where it explains every picture that shows anything, by one line per channel."""
+    """Returns the program where it explains every picture that shows anything, by one line per channel, and all that it pads."""
     seen: list[Array] = []
     made: list[Array] = []
+    around: list[Array] = []
     for sample, image in zip(tensor, images):
-        pixels = pipeline.pixels(image)
-        if pixels is None or pixels.shape[:2] != sample.shape[1:]:
+        source = prepared(image, pipeline)
+        placement = None if source is None else pipeline.geometry.place(source.size)
+        if source is None or placement is None or pipeline.geometry.out != sample.shape[:0:-1]:
             return None
+        box = pipeline.seen(placement)
+        pixels = pixels_of(pipeline, source, placement)
         made.append(pixels.reshape(-1, pixels.shape[2]))
-        seen.append(sample.reshape(len(sample), -1))
+        seen.append(inside(sample, box).reshape(len(sample), -1))
+        around += outside(sample, box)
     pixels, values = np.concatenate(made), np.concatenate(seen, axis=1)
     fit = fitted(pixels, values)
     if fit is None or not fit.near:
         return None
     whole = None if fit.exact or pixels.dtype.kind != "f" else fitted(np.rint(pixels), values)  # stored as uint8 between the steps
-    return Identified(pipeline, whole if whole is not None and whole.rms < fit.rms else fit)
+    fit = whole if whole is not None and whole.rms < fit.rms else fit
+    if not around:
+        return Identified(pipeline, fit)
+    padding = padded_with(around, fit.slopes, fit.offsets, fit.order)
+    return None if padding is None else Identified(pipeline, fit, padding)
 
 
-def _telling_part(sample: Array) -> Box | None:
-    """A corner of a tensor float[C, H, W] with the most contrast: (left, top, right, bottom). None where it has none anywhere."""
+def _telling_part(sample: Array) -> tuple[Box, Array] | None:
+    """A part of a tensor float[C, H, W] with contrast: where it lies, and it as [C, n]. None where there is none.
+
+    The corner with the most; the middle where the corners have none, as in a picture with a margin.
+    """
     height, width = sample.shape[1:]
     high, wide = min(height, _PART), min(width, _PART)
+    middle = ((width - wide) // 2, (height - high) // 2)
     corners = [(x, y, x + wide, y + high) for x in (0, width - wide) for y in (0, height - high)]
-    contrast = [float(sample[:, y:bottom, x:right].std(axis=(1, 2)).min()) for x, y, right, bottom in corners]
-    best = int(np.argmax(contrast))
-    return corners[best] if contrast[best] > 0 else None
+    for parts in (corners, [(*middle, middle[0] + wide, middle[1] + high)]):
+        contrast = [float(inside(sample, part).std(axis=(1, 2)).min()) for part in parts]
+        best = int(np.argmax(contrast))
+        if contrast[best] > 0:
+            return parts[best], inside(sample, parts[best]).reshape(len(sample), -1)
+    return None
 
 
 Scored = tuple[float, list[Pipeline]]
 
 
-def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, part: Box, deadline: Deadline) -> list[Scored]:
-    """Returns (RMS in levels over a part, programs with these pixels) for each; ends early once one is exact, or time is up."""
-    x, y, right, bottom = part
-    wanted = sample[:, y:bottom, x:right].reshape(len(sample), -1)
+def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, deadline: Deadline) -> list[Scored]:
+    """Returns (RMS in levels over a part, programs with these pixels) for each; ends early when time is up."""
+    parts: dict[Box, tuple[Box, Array] | None] = {}
     found: dict[tuple[object, ...], Scored] = {}
     sources: dict[tuple[str, bool, bool], Image.Image | None] = {}
     for pipeline in group:
@@ -105,8 +120,12 @@ def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, part: 
             continue
         if deadline.over():
             break
-        pixels = pixels_of(pipeline, source, part)
-        fit = None if pixels is None else fitted(pixels.reshape(-1, pixels.shape[2]), wanted)
+        box = pipeline.seen(placement)
+        if box not in parts:
+            parts[box] = _telling_part(inside(sample, box))
+        known = parts[box]
+        pixels = None if known is None else pixels_of(pipeline, source, placement, known[0])
+        fit = None if pixels is None or known is None else fitted(pixels.reshape(-1, pixels.shape[2]), known[1])
         found[key] = (float("inf") if fit is None else fit.rms, [pipeline])
     return list(found.values())
 
