@@ -14,12 +14,14 @@ from PIL import Image
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
 from pytest_paddle_infer.diagnosis.geometry import (
+    ALIGNED,
     AROUND,
     CORNER,
     INTERPOLATIONS,
     Geometry,
     Placement,
     Size,
+    interpolations,
     padded_rules,
     roundings,
     rules,
@@ -61,14 +63,14 @@ def groups(tensor: Array, images: Sequence[Image.Image], like: Pipeline | None) 
                 [
                     replace(pipeline, geometry=geometry, interpolation=interpolation)
                     for geometry in roundings(pipeline.geometry)
-                    for interpolation in INTERPOLATIONS
+                    for interpolation in interpolations(geometry)
                 ],
             )
 
 
 def _neighbours(like: Pipeline, image: Image.Image, channels: int) -> Iterator[list[Pipeline]]:
     """Yields programs that differ from `like` in one step."""
-    yield [replace(like, interpolation=interpolation) for interpolation in INTERPOLATIONS]
+    yield [replace(like, interpolation=interpolation) for interpolation in (*INTERPOLATIONS, ALIGNED)]
     own = like.geometry
     moves = [(x, y) for x in range(-2, 3) for y in range(-2, 3)]
     yield [
@@ -117,7 +119,9 @@ def _padded(tensor: Array, images: Sequence[Image.Image]) -> Iterator[list[Pipel
                 fitting.append(geometry)
         for conversion in opened.conversions(images[0].mode, tensor.shape[1]) if fitting else ():
             yield [
-                Pipeline(conversion, upright, geometry, interpolation) for geometry in fitting for interpolation in INTERPOLATIONS
+                Pipeline(conversion, upright, geometry, interpolation)
+                for geometry in fitting
+                for interpolation in interpolations(geometry)
             ]
 
 

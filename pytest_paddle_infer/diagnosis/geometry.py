@@ -28,6 +28,9 @@ _OPENCV = ("bilinear without antialias", "area averages", "bicubic without antia
 INTERPOLATIONS = ("bilinear", "bilinear without antialias", "nearest", "bicubic", *_OPENCV[1:], "lanczos", "box", "hamming")
 """Those with antialias are Pillow's filters; those without, and area, are OpenCV's, with the centres of pixels at halves."""
 
+ALIGNED = "bilinear with align_corners"
+"""What `paddle.nn.functional.interpolate` and torch's do where asked to: the centres of the outer pixels come to lie on each other."""
+
 
 AROUND, CORNER = "around the picture", "at the right and at the bottom"
 """Where programs pad: YOLO keeps the picture in the centre, PaddleDetection and PaddleOCR at the top left."""
@@ -179,6 +182,11 @@ def roundings(geometry: Geometry) -> Iterator[Geometry]:
             yield replace(geometry, long=long, offset=offset)
 
 
+def interpolations(geometry: Geometry) -> tuple[str, ...]:
+    """Those that are tried with a rule: who resizes a tensor with align_corners crops nothing of it."""
+    return (*INTERPOLATIONS, ALIGNED) if geometry.pad or geometry.exact == geometry.out else INTERPOLATIONS
+
+
 def shorts(side: int) -> list[int]:
     """Short sides that programs resize to before they crop `side`, the most usual first."""
     usual = [round(side * 8 / 7), side, side + 32, side + 4, side + 8, side + 16]
@@ -268,7 +276,7 @@ def _taps(interpolation: str, whole: int, resized: int, start: int, stop: int) -
         at = begin.astype(np.int64)[:, None] + np.arange(int(np.ceil(scale)) + 1)
         weight = np.clip(np.minimum(end[:, None], at + 1) - np.maximum(begin[:, None], at), 0, None)
         return np.minimum(at, whole - 1), (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    place = (number + 0.5) * scale - 0.5
+    place = number * ((whole - 1) / max(1, resized - 1)) if interpolation == ALIGNED else (number + 0.5) * scale - 0.5
     low = np.floor(place).astype(np.int64)
     share = place - low
     if interpolation.startswith("bicubic"):
