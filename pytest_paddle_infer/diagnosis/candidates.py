@@ -91,8 +91,11 @@ def _neighbours(like: Pipeline, image: Image.Image, channels: int) -> Iterator[l
         Geometry(own.out, first=side, short=short),
         Geometry(own.out, first=short, short=side),
     ]
+    # where little is padded, the usual other place is a small shift as well
+    places = [replace(own, pad=pad, shift=(0, 0)) for pad in (AROUND, CORNER) if own.pad and pad != own.pad]
     yield [
         *(replace(like, geometry=replace(each, shift=own.shift)) for each in roundings(own)),
+        *(replace(like, geometry=each) for place in places for each in roundings(place)),
         *(replace(like, geometry=replace(own, shift=move)) for move in moves),
         *(replace(like, geometry=each) for style in styles for each in roundings(style)),
     ]
