@@ -33,6 +33,7 @@ STAGES: Mapping[str, Stage] = {
         "1/255 missing or applied twice; mean and std missing, reversed or applied twice",
          "interpolation (align_corners too), order and size of resize and crop, EXIF orientation",
          "letterbox for a stretch or a crop; padding: its place, its value, before or after the normalisation, to a multiple of 32",
+         "a picture that one side stores as JPEG on the way",
          "each alone, and in pairs that make sense"),
         "Make both preprocessing programs the same.",
     ),

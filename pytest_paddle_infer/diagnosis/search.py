@@ -44,7 +44,7 @@ def identify(
         for rms, pipelines in ranked[:3]:
             if rms > NEAR:
                 break
-            found = next((fits for fits in (_verified(each, tensor, images) for each in pipelines) if fits is not None), None)
+            found = next((fits for fits in (verified(each, tensor, images) for each in pipelines) if fits is not None), None)
             if found is not None and (best is None or found.fit.rms < best.fit.rms):
                 best = found
         more -= best is not None
@@ -53,7 +53,7 @@ def identify(
     return best
 
 
-def _verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
+def verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
     """Returns the program where it explains every picture that shows anything, by one line per channel, and all that it pads."""
     seen: list[Array] = []
     made: list[Array] = []

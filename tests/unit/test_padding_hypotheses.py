@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 from test_input_hypotheses import MEAN, STD, photograph, prepared, said
 
+from pytest_paddle_infer.diagnosis.candidates import _padded
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.geometry import _FITTED, AROUND, CORNER, Geometry
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
@@ -412,3 +413,25 @@ def test_paddings_that_the_fit_cannot_tell_apart_are_the_same() -> None:
 def test_a_tensor_of_one_colour_is_all_picture() -> None:
     assert framed(np.zeros((3, 4, 6))) == (0, 0, 6, 4)
     assert even([])
+
+
+def test_a_picture_whose_padding_fills_every_corner_is_found_by_its_middle() -> None:
+    images = [photograph(60, 48)]
+    one, two = (letterboxed(images[0], size=(160, 160), value=value, enlarge=False) for value in (114, 0))
+    assert said(explain_input(one, two, images, seconds=60)) == f"pads with 0 {WHERE} pads with 114"
+
+
+def test_no_program_that_pads_is_tried_where_nothing_is_of_one_colour() -> None:
+    images = pictures_of(BOTH)
+    padded, bare = (np.concatenate([side(image) for image in images]) for side in (letterboxed, stretched))
+    assert next(_padded(padded, images), None)
+    assert next(_padded(bare, images), None) is None
+
+
+def test_pictures_that_are_padded_with_two_colours_are_of_no_program() -> None:
+    images = pictures_of(BOTH)
+    one = identify(np.concatenate([letterboxed(image) for image in images]), images)
+    assert one is not None
+    two = np.concatenate([letterboxed(image, value=value) for image, value in zip(images, (114, 0))])
+    assert identify(two, images, seconds=60) is None
+    assert identify(two, images, one.pipeline, seconds=60) is None
