@@ -158,6 +158,8 @@ CAUSES: dict[str, tuple[str, str]] = {
     "E16a": ("preprocess", "pads to"),
     "E17": ("preprocess", "align_corners"),
     "E17a": ("preprocess", "align_corners"),
+    "E18": ("preprocess", "JPEG .*75"),
+    "E18a": ("preprocess", "JPEG .*95"),
     "F10w": ("preprocess", "48"),
     "E1g": ("preprocess comparison", "BGR|reverse order|vacuous"),
     "A2": ("preprocess comparison", "BGR|reshape|vacuous"),

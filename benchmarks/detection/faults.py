@@ -728,6 +728,8 @@ fitted(
 )
 fitted("E17", "align_corners", STRETCH, {"aligned": True})
 fitted("E17a", "align_corners left out", {"aligned": True}, {**STRETCH, "order": "resize", "antialias": False})
+fitted("E18", "a JPEG on the way", {}, {"jpeg": 75}, samples=lambda: pictures.samples(4, factor=4))
+fitted("E18a", "a JPEG on the way left out", {"jpeg": 95}, {}, samples=lambda: pictures.samples(4, factor=4))
 
 
 @case("E1g", "BGR for RGB, hidden by grey pictures")

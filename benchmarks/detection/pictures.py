@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 
@@ -55,13 +56,17 @@ def inside(size, side, pad):
 def prepare(
     image, *, short=SHORT, side=SIDE, channels="RGB", scale=1 / 255, mean=MEAN, std=STD, resize=Image.Resampling.BILINEAR,
     order="resize, crop", square=False, layout="transpose", dtype="float32", through=None, exif=True, convert=True, shift=0,
-    mirror=False, batch=False, antialias=True, contiguous=True, formula="plain", pad="", fill=0, after=False, aligned=False,
+    mirror=False, batch=False, antialias=True, contiguous=True, formula="plain", pad="", fill=0, after=False, aligned=False, jpeg=0,
 ):  # fmt: skip
     """PIL image -> float32[3, side, side]. Every keyword is one slip of preprocessing programs."""
     if exif and image.getexif().get(0x0112) == 6:
         image = image.transpose(Image.Transpose.ROTATE_270)
     if convert and image.mode != "RGB":
         image = image.convert("RGB")
+    if jpeg:
+        stored = io.BytesIO()
+        image.save(stored, "jpeg", quality=jpeg)
+        image = Image.open(stored)
     if aligned:
         image, order = align_corners(image, side), ""
     if pad:
