@@ -135,6 +135,27 @@ def _(place):
     return pictured(place, Tiny, samples=images, training=pictures.program(), program=pictures.program())
 
 
+@case("E13q", "a letterbox and a stretch of square pictures")
+def _(place):
+    images = [image.crop((0, 0, min(image.size), min(image.size))) for image in pictures.samples(4)]
+    stretch = pictures.program(order="resize", square=True, short=pictures.SIDE)
+    return pictured(place, Tiny, samples=images, training=stretch, program=pictures.program(pad="centre", fill=114))
+
+
+@case("E14l", "both sides letterbox, one in another order of arithmetic")
+def _(place):
+    letterbox = {"pad": "centre", "fill": 114}
+    return pictured(place, Tiny, training=pictures.program(**letterbox), program=pictures.program(formula="folded", **letterbox))
+
+
+@case("E16m", "both sides pad to a multiple of 32")
+def _(place):
+    program = pictures.program(pad="multiple")
+    spec = ModelSpec("net", factory=Tiny, weights=place.weights, softmax="no", input_spec=[(None, 3, None, None)], preprocess=program,
+                     training_preprocess=pictures.program(pad="multiple"))  # fmt: skip
+    return Setup(spec, as_samples(pictures.samples(3)))
+
+
 @case("F7n", "three inputs whose names are not in alphabetical order")
 def _(place):
     inputs = [((None, 6), "float32", name) for name in ("zebra", "apple", "mango")]

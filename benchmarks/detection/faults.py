@@ -9,7 +9,21 @@ import nets
 import numpy as np
 import paddle
 import pictures
-from cases import IMAGE, MAJOR, Collection, as_exported, pictured, save, seeded, store, tensors, vectored, vectors, with_weights
+from cases import (
+    IMAGE,
+    MAJOR,
+    Collection,
+    Setup,
+    as_exported,
+    pictured,
+    save,
+    seeded,
+    store,
+    tensors,
+    vectored,
+    vectors,
+    with_weights,
+)
 from nets import Differently, Tiny, Vector
 from PIL import Image
 
@@ -55,8 +69,6 @@ def _(place):
     exported = save(bare(), place.file("given/inference"), [(None, 3, 64, 64)])
     spec = ModelSpec("net", factory=topped, weights="factory", softmax="no", input_spec=[(None, 3, 64, 64)],
                      preprocess=pictures.program(side=64, short=72))  # fmt: skip
-    from cases import Setup
-
     return Setup(spec, as_samples(pictures.samples(3)), exported)
 
 
@@ -680,6 +692,46 @@ slip("E12g", "grey not converted", convert=False, samples=moded("L"))
 slip("F10w", "48x48 fed for 32x32", side=48, short=54)
 
 
+def fitted(id, title, training, inference, *, samples=None, inputs=(IMAGE,)):
+    """Two programs that pad or stretch: what they do, by the keywords of each."""
+
+    @case(id, title)
+    def _(place):
+        found = pictures.samples() if samples is None else samples()
+        spec = ModelSpec("net", factory=Tiny, weights=place.weights, softmax="no", input_spec=list(inputs),
+                         preprocess=pictures.program(**inference), training_preprocess=pictures.program(**training))  # fmt: skip
+        return Setup(spec, as_samples(found))
+
+
+STRETCH = {"order": "resize", "square": True, "short": pictures.SIDE}
+YOLO, OCR = {"pad": "centre", "fill": 114}, {"pad": "corner", "after": True}
+OBLONG = [(None, 3, None, None)]
+fitted("E13", "a letterbox for a stretch", STRETCH, YOLO)
+fitted("E13s", "a stretch for a letterbox", YOLO, STRETCH)
+fitted("E13c", "a crop for a letterbox", YOLO, {})
+fitted("E14", "padded at the right and bottom for around", YOLO, {**YOLO, "pad": "corner"})
+fitted("E14c", "padded around for at the right and bottom", {"pad": "corner"}, {"pad": "centre"})
+fitted("E15", "padded with 0 for 114", YOLO, {"pad": "centre"})
+fitted("E15m", "padded with 128 for 114", YOLO, {**YOLO, "fill": 128})
+fitted("E15b", "padded with 0 before the normalisation for after it", OCR, {"pad": "corner"})
+fitted("E15a", "padded with 0 after the normalisation for before it", {"pad": "corner"}, OCR)
+fitted(
+    "E16",
+    "no padding to a multiple of 32",
+    {"pad": "multiple"},
+    {"pad": "bare"},
+    samples=lambda: pictures.samples(1),
+    inputs=OBLONG,
+)
+fitted(
+    "E16a", "padding to a multiple of 32", {"pad": "bare"}, {"pad": "multiple"}, samples=lambda: pictures.samples(1), inputs=OBLONG
+)
+fitted("E17", "align_corners", STRETCH, {"aligned": True})
+fitted("E17a", "align_corners left out", {"aligned": True}, {**STRETCH, "order": "resize", "antialias": False})
+fitted("E18", "a JPEG on the way", {}, {"jpeg": 75}, samples=lambda: pictures.samples(4, factor=4))
+fitted("E18a", "a JPEG on the way left out", {"jpeg": 95}, {}, samples=lambda: pictures.samples(4, factor=4))
+
+
 @case("E1g", "BGR for RGB, hidden by grey pictures")
 def _(place):
     return pictured(place, Tiny, samples=pictures.samples(4, grey=True), training=pictures.program(**GREY),
@@ -703,8 +755,6 @@ def missing(image):
 
 def dead(name, image, **slips):
     def build(place):
-        from cases import Setup
-
         spec = ModelSpec("net", factory=lambda: seeded(getattr(paddle.vision.models, name)), weights="factory", softmax="yes",
                          input_spec=[(None, 3, 64, 64)], training_preprocess=pictures.program(side=64, short=72),
                          preprocess=pictures.program(side=64, short=72, **slips))  # fmt: skip
@@ -719,8 +769,6 @@ case("H5s", "no division by 255, random squeezenet1_0")(dead("squeezenet1_0", 64
 
 @case("H5o", "another epsilon in every batch norm, dead random mobilenet_v1 without softmax")
 def _(place):
-    from cases import Setup
-
     def make():
         return seeded(paddle.vision.models.mobilenet_v1)
 

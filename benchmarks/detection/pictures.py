@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 
@@ -37,16 +38,45 @@ def bilinear_without_antialias(image, size):
     return Image.fromarray(np.rint(columns).astype(np.uint8))
 
 
+def align_corners(image, side):
+    """What `paddle.nn.functional.interpolate(mode="bilinear", align_corners=True)` makes of it, rounded."""
+    import paddle
+
+    pixels = paddle.to_tensor(np.asarray(image, np.float32).transpose(2, 0, 1)[np.newaxis])
+    found = paddle.nn.functional.interpolate(pixels, size=[side, side], mode="bilinear", align_corners=True)
+    return Image.fromarray(np.rint(found.numpy()[0].transpose(1, 2, 0)).astype(np.uint8))
+
+
+def inside(size, side, pad):
+    """The size of a picture that is fitted into a square of `side`; for "multiple" and "bare" the short side becomes it."""
+    ratio = side / (max(size) if pad in ("centre", "corner") else min(size))
+    return tuple(round(n * ratio) for n in size)
+
+
 def prepare(
     image, *, short=SHORT, side=SIDE, channels="RGB", scale=1 / 255, mean=MEAN, std=STD, resize=Image.Resampling.BILINEAR,
     order="resize, crop", square=False, layout="transpose", dtype="float32", through=None, exif=True, convert=True, shift=0,
-    mirror=False, batch=False, antialias=True, contiguous=True, formula="plain",
+    mirror=False, batch=False, antialias=True, contiguous=True, formula="plain", pad="", fill=0, after=False, aligned=False, jpeg=0,
 ):  # fmt: skip
     """PIL image -> float32[3, side, side]. Every keyword is one slip of preprocessing programs."""
     if exif and image.getexif().get(0x0112) == 6:
         image = image.transpose(Image.Transpose.ROTATE_270)
     if convert and image.mode != "RGB":
         image = image.convert("RGB")
+    if jpeg:
+        stored = io.BytesIO()
+        image.save(stored, "jpeg", quality=jpeg)
+        image = Image.open(stored)
+    if aligned:
+        image, order = align_corners(image, side), ""
+    if pad:
+        image, order = image.resize(inside(image.size, side, pad), resize), ""
+    free = [(whole - part) // 2 if pad == "centre" else 0 for whole, part in zip((side, side), image.size)]
+    seen = np.s_[free[1] : free[1] + image.height, free[0] : free[0] + image.width]
+    if pad in ("centre", "corner", "multiple"):
+        size = (side, side) if pad != "multiple" else tuple(-(-n // 32) * 32 for n in image.size)
+        small, image = image, Image.new("RGB", size, (fill,) * 3)
+        image.paste(small, tuple(free))
     for step in order.split(", "):
         if step == "resize":
             shorter = min(image.size)
@@ -65,6 +95,10 @@ def prepare(
         pixels = pixels.astype(np.float32) * (np.float32(scale) / std) - mean / std
     else:
         pixels = (pixels.astype(np.float32) * np.float32(scale) - mean) / std
+    if after:  # zeros around the picture, as PaddleOCR pads what it has normalised
+        around = np.ones(pixels.shape[:2], bool)
+        around[seen] = False
+        pixels[around] = 0
     if through:
         pixels = pixels.astype(through).astype(np.float32)
     if layout == "transpose":

@@ -31,7 +31,10 @@ STAGES: Mapping[str, Stage] = {
         "The two preprocessing programs make different tensors of the same picture; given equal tensors, the engines agree.",
         ("channel order, layout, dtype, batch dimension, alpha",
         "1/255 missing or applied twice; mean and std missing, reversed or applied twice",
-         "interpolation, order and size of resize and crop, EXIF orientation", "each alone, and in pairs that make sense"),
+         "interpolation (align_corners too), order and size of resize and crop, EXIF orientation",
+         "letterbox for a stretch or a crop; padding: its place, its value, before or after the normalisation, to a multiple of 32",
+         "a picture that one side stores as JPEG on the way",
+         "each alone, and in pairs that make sense"),
         "Make both preprocessing programs the same.",
     ),
     "artifacts": Stage(

@@ -28,10 +28,20 @@ _OPENCV = ("bilinear without antialias", "area averages", "bicubic without antia
 INTERPOLATIONS = ("bilinear", "bilinear without antialias", "nearest", "bicubic", *_OPENCV[1:], "lanczos", "box", "hamming")
 """Those with antialias are Pillow's filters; those without, and area, are OpenCV's, with the centres of pixels at halves."""
 
+ALIGNED = "bilinear with align_corners"
+"""What `paddle.nn.functional.interpolate` and torch's do where asked to: the centres of the outer pixels come to lie on each other."""
+
+
+AROUND, CORNER = "around the picture", "at the right and at the bottom"
+"""Where programs pad: YOLO keeps the picture in the centre, PaddleDetection and PaddleOCR at the top left."""
+
 
 @dataclass(frozen=True)
 class Placement:
-    """A geometry for a picture of one size: cut `box` out of it (None: all), make that `size`, take width x height from left, top."""
+    """A geometry for a picture of one size: cut `box` out of it (None: all), make that `size`, take width x height from left, top.
+
+    at: where in what is fed the left top pixel of that comes to lie; all around it is padding.
+    """
 
     box: Box | None
     size: Size
@@ -39,6 +49,7 @@ class Placement:
     top: int
     width: int
     height: int
+    at: Size = (0, 0)
 
     def window(self, source: Size) -> tuple[float, float, float, float]:
         """The part of the picture that is seen, in its pixels."""
@@ -55,6 +66,8 @@ class Geometry:
     out: what is fed. first: a centre crop before the resize: of this side, or -1 for the short side of the picture; 0 for none.
     short: the short side after the resize; 0 where `exact` says both sides, and no resize at all where that is None too.
     long, offset: how the long side and the margins of the crop are rounded. shift: of the crop to the right and down.
+    fit: the picture's aspect is kept, and the result is no larger than `out`: "inside" touches a side of it, "shrink" only where the
+    picture is larger, "height" makes the height of `out` and cuts the width off there. pad: where the rest of `out` is padded.
     """
 
     out: Size
@@ -64,6 +77,8 @@ class Geometry:
     long: str = "floor"
     offset: str = "floor"
     shift: Size = (0, 0)
+    fit: str = ""
+    pad: str = ""
 
     def place(self, source: Size) -> Placement | None:
         """Where the pixels of a picture of this size come from; None where it is too small."""
@@ -77,16 +92,39 @@ class Geometry:
         if self.short:
             smaller = min(size)
             size = (_rounded(size[0], self.short, smaller, self.long), _rounded(size[1], self.short, smaller, self.long))
+        elif self.fit:
+            size = self._fitted(size)
         elif self.exact is not None:
             size = self.exact
+        if self.pad:
+            return self._padded(box, size)
         left, top = (_margin(whole, part, self.offset) + move for whole, part, move in zip(size, self.out, self.shift))
         if min(left, top) < 0 or left + self.out[0] > size[0] or top + self.out[1] > size[1]:
             return None
         return Placement(box, size, left, top, *self.out)
 
+    def _fitted(self, source: Size) -> Size:
+        (width, height), (wide, high) = source, self.out
+        if self.fit == "shrink" and width <= wide and height <= high:
+            return source
+        if self.fit == "height":
+            return min(wide, max(1, _rounded(width, high, height, self.long))), high
+        if wide * height <= high * width:
+            return wide, max(1, _rounded(height, wide, width, self.long))
+        return max(1, _rounded(width, high, height, self.long)), high
+
+    def _padded(self, box: Box | None, size: Size) -> Placement | None:
+        free = [_margin(whole, part, self.offset) if self.pad == AROUND else 0 for whole, part in zip(self.out, size)]
+        at = (free[0] + self.shift[0], free[1] + self.shift[1])
+        if min(at) < 0 or at[0] + size[0] > self.out[0] or at[1] + size[1] > self.out[1]:
+            return None
+        return Placement(box, size, 0, 0, *size, at)
+
     @property
     def style(self) -> str:
         """What the program does, without its sizes."""
+        if self.pad:
+            return "letterbox" if self.fit else "pad only" if self.exact is None else "resize and pad"
         if not self.short and self.exact is None:
             return "crop only"
         if self.first:
@@ -102,17 +140,31 @@ class Geometry:
             steps.append("crop the centre square" if self.first < 0 else f"crop {self.first}x{self.first}")
         if self.short:
             steps.append(f"resize the short side to {self.short}" if not self.first else f"resize to {self.short}x{self.short}")
+        elif self.fit:
+            steps.append(_FITTED[self.fit].format(width=width, height=height))
         elif self.exact is not None:
             steps.append(f"resize to {self.exact[1]}x{self.exact[0]}")
-        if not (self.exact == self.out or (self.first and self.short == width == height)):
+        if self.pad:
+            moved = f", the picture shifted by {self.shift[0]}, {self.shift[1]}" if any(self.shift) else ""
+            steps.append(f"pad to {height}x{width} {self.pad}{moved}")
+        elif not (self.exact == self.out or (self.first and self.short == width == height)):
             moved = f" shifted by {self.shift[0]}, {self.shift[1]}" if any(self.shift) else ""
             steps.append(f"crop {height}x{width}{moved}")
         return ", ".join(steps)
 
 
+_FITTED = {
+    "inside": "resize to fit {height}x{width}",
+    "shrink": "resize to fit {height}x{width} without enlarging",
+    "height": "resize to height {height}, {width} wide at most",
+}
+
+
 def _rounded(side: int, short: int, smaller: int, how: str) -> int:
     if how == "floor":
         return side * short // smaller
+    if how == "ceil":
+        return -(-side * short // smaller)
     return round(side * short / smaller)
 
 
@@ -125,9 +177,14 @@ def _margin(whole: int, part: int, how: str) -> int:
 
 def roundings(geometry: Geometry) -> Iterator[Geometry]:
     """Yields the same rule with every way to round."""
-    for long in ("floor", "round") if geometry.short else ("floor",):
-        for offset in ("floor", "round", "ceil"):
+    for long in ("round", "floor", "ceil") if geometry.fit else ("floor", "round") if geometry.short else ("floor",):
+        for offset in ("floor",) if geometry.pad == CORNER else ("floor", "round", "ceil"):
             yield replace(geometry, long=long, offset=offset)
+
+
+def interpolations(geometry: Geometry) -> tuple[str, ...]:
+    """Those that are tried with a rule: who resizes a tensor with align_corners crops nothing of it."""
+    return (*INTERPOLATIONS, ALIGNED) if geometry.pad or geometry.exact == geometry.out else INTERPOLATIONS
 
 
 def shorts(side: int) -> list[int]:
@@ -158,6 +215,14 @@ def rules(out: Size) -> Iterator[tuple[bool, Geometry]]:
             if common:
                 yield True, Geometry(out, first=side, short=short)
                 yield True, Geometry(out, first=short, short=side)
+
+
+def padded_rules(out: Size) -> Iterator[Geometry]:
+    """Yields the rules of programs that pad to `out`, with every rounding; the most usual first."""
+    for pad in (AROUND, CORNER):
+        for fit in ("inside", "shrink", "height"):
+            yield from roundings(Geometry(out, fit=fit, pad=pad))
+        yield from roundings(Geometry(out, pad=pad))
 
 
 # -- pixels ------------------------------------------------------------------------------------------------------------
@@ -211,7 +276,7 @@ def _taps(interpolation: str, whole: int, resized: int, start: int, stop: int) -
         at = begin.astype(np.int64)[:, None] + np.arange(int(np.ceil(scale)) + 1)
         weight = np.clip(np.minimum(end[:, None], at + 1) - np.maximum(begin[:, None], at), 0, None)
         return np.minimum(at, whole - 1), (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    place = (number + 0.5) * scale - 0.5
+    place = number * ((whole - 1) / max(1, resized - 1)) if interpolation == ALIGNED else (number + 0.5) * scale - 0.5
     low = np.floor(place).astype(np.int64)
     share = place - low
     if interpolation.startswith("bicubic"):

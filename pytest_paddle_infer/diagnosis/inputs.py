@@ -1,7 +1,7 @@
 """Why two preprocessing programs make different tensors of the same samples: hypotheses, tried from the simple to the complex.
 
 Called by `parity` and the diagnosis after a failure. First what the tensors say alone (`layouts`, `normalisation`), then what they
-say with the pictures that they were made of (`pipelines`). numpy and Pillow.
+say with the pictures that they were made of (`search`). numpy and Pillow.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy as np
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
-from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
+from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
 from pytest_paddle_infer.diagnosis.layouts import explain_order, explain_precision, is_nchw, layouts, mixed_colours, side
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
+from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pictures import turned
-from pytest_paddle_infer.diagnosis.pipelines import SECONDS, Identified, identify
+from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
+from pytest_paddle_infer.diagnosis.search import SECONDS, identify
 from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
 
 Pictures = Sequence[Any]
@@ -44,11 +47,16 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     before = apart(inference, training)
     if before <= ROUNDING:
         return None
-    found = explain_order(training, inference, before) or explain_precision(training, inference, before)
-    if found is not None:
-        return step_finding(*found)
+    told, sure = explain_padding(training, inference)
+    if told is not None and (sure or not images):
+        return step_finding(*told)
+    if told is None:
+        found = explain_order(training, inference, before) or explain_precision(training, inference, before)
+        if found is not None:
+            return step_finding(*found)
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
         return _other_shape(training, inference)
+    deadline = Deadline(seconds)
     one = identify(training, images, seconds=seconds / 2) if images and is_nchw(training) else None
     found = _other_values(training, inference, before, one)
     if found is not None:
@@ -60,6 +68,11 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
+    through = _through_jpeg(one, training, inference, images, deadline)
+    if through is not None:
+        return through
+    if told is not None:
+        return step_finding(*told, facts=_shown(one, images))
     return _other_shape(training, inference) or _drawn_line(training, inference)
 
 
@@ -262,6 +275,31 @@ def _other_program(
         more = tuple(("also", f"it {other}.") for _, other in apart_in[1 if len(apart_in) > 2 else 2 :])
         return step_finding(joined(*(name for name, _ in apart_in)), what, (*shown, *more), certain=one.fit.near and two.fit.near)
     return None
+
+
+def _through_jpeg(
+    one: Identified | None, training: Array, inference: Array, images: Sequence[Image.Image], deadline: Deadline
+) -> Finding | None:
+    """A picture that one of the two programs stores as JPEG on its way, in the time that the other searches left."""
+    if not images or not is_nchw(training) or not is_nchw(inference) or len(inference) != len(images):
+        return None
+    two = identify(inference, images, seconds=deadline.left()) if one is None else None
+    plain, tensor = (one, inference) if one is not None else (two, training)
+    made = None if plain is None else stored_as_jpeg(plain.pipeline, tensor, images, deadline.left())
+    if plain is None or made is None:
+        return None
+    kind, found = made
+    sides = (plain, found) if one is not None else (found, plain)
+    lines = [side.describe(turned(images[0])) for side in sides]
+    lines[one is not None] = f"store as {kind}, {lines[one is not None]}"
+    what = f"stores the picture as {kind} before it resizes it, which the training preprocessing does not"
+    if one is None:
+        what = f"takes the picture as it is where the training preprocessing stores it as {kind} before it resizes it"
+    rest = steps_apart(*sides, images[0])
+    more = tuple(("also", f"it {other}.") for _, other in rest)
+    name = joined("jpeg", *(name for name, _ in rest))
+    facts = (("training", lines[0]), ("inference", lines[1]), *more)
+    return step_finding(name, what, facts)
 
 
 def _as_nchw(inference: Array, samples: int) -> Iterator[tuple[str, Array]]:

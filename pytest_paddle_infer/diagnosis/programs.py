@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
-from pytest_paddle_infer.diagnosis.geometry import Geometry
+from pytest_paddle_infer.diagnosis.geometry import Geometry, Size
 from pytest_paddle_infer.diagnosis.normalisation import difference
-from pytest_paddle_infer.diagnosis.pipelines import Identified
+from pytest_paddle_infer.diagnosis.padding import Padding
+from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
 
 Step = tuple[str, str]
 
@@ -27,7 +28,9 @@ def _steps_apart(training: Identified, inference: Identified, image: Image.Image
     if one.conversion != two.conversion:
         mode = f"a picture of mode {image.mode}"
         yield "mode", f"{two.conversion} where the training preprocessing {one.conversion} ({mode})"
-    yield from _geometry(one.geometry, two.geometry)
+    yield from _geometry(one.geometry, two.geometry, [_source(image, each) for each in (one, two)])
+    if training.padding is not None and inference.padding is not None and inference.padding.differs(training.padding):
+        yield "padding", _filled(training.padding, inference.padding)
     if one.interpolation != two.interpolation:
         yield (
             "interpolation",
@@ -52,6 +55,20 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
     return difference(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=True, slack=slack)
 
 
+def _source(image: Image.Image, pipeline: Pipeline) -> Size:
+    made = prepared(image, pipeline)
+    return image.size if made is None else made.size
+
+
+def _filled(one: Padding, two: Padding) -> str:
+    if one.after == two.after:
+        return f"pads with {two} where the training preprocessing pads with {one}"
+    return (
+        f"pads with {two.value} {'after' if two.after else 'before'} the normalisation where the training preprocessing pads with "
+        f"{one.value} {'after' if one.after else 'before'} it"
+    )
+
+
 def _filter(interpolation: str) -> str:
     return interpolation + (" as OpenCV does" if interpolation.endswith("without antialias") else "")
 
@@ -61,31 +78,56 @@ _DONE = {
     "short side": "resizes the short side to {size}",
     "crop first": "crops before resizing ({whole})",
     "crop only": "crops without resizing",
+    "letterbox": "keeps the aspect and pads to {out} (letterbox)",
+    "resize and pad": "resizes to {size} and pads to {out}",
+    "pad only": "pads to {out} without resizing",
 }
 
 
-def _geometry(one: Geometry, two: Geometry) -> Iterator[Step]:
+def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Iterator[Step]:
+    """sources: the size of a picture as each side resizes it."""
     if one == two:
         return
     if one.out != two.out:
-        yield "shape", f"feeds {_size(two)} where the training preprocessing feeds {_size(one)}"
+        yield _other_sides(one, two, sources)
         return
     if one.style != two.style:
         name = "crop" if "crop first" in (one.style, two.style) else "resize"
         yield name, f"{_done(two)} where the training preprocessing {_done(one)}"
     elif one.style != "crop first" and (one.short, one.exact) != (two.short, two.exact):
         yield "resize", f"{_done(two)} where the training preprocessing {_done(one)}"
-    elif (one.first, one.short, one.exact) != (two.first, two.short, two.exact):
+    elif (one.first, one.short, one.exact, one.fit) != (two.first, two.short, two.exact, two.fit):
         yield "resize", f"makes other sizes: {two} (training: {one})"
+    elif one.pad != two.pad:
+        yield "padding", f"pads {two.pad} where the training preprocessing pads {one.pad}"
     elif one.shift != two.shift:
         x, y = two.shift[0] - one.shift[0], two.shift[1] - one.shift[1]
         moved = max(abs(x), abs(y))
-        yield "crop", f"shifts the crop by {'a pixel' if moved == 1 else f'{moved} pixels'} ({x:+d} to the right, {y:+d} down)"
+        name, what = ("padding", "picture within the padding") if two.pad else ("crop", "crop")
+        yield name, f"shifts the {what} by {'a pixel' if moved == 1 else f'{moved} pixels'} ({x:+d} to the right, {y:+d} down)"
     elif one.long != two.long:
-        how, why = _rounding(two.long), _rounding(one.long)
-        yield "resize", f"finds the long side of the resized picture by {how}, the training preprocessing by {why}"
+        how, why, which = _rounding(two.long), _rounding(one.long), "other" if two.fit else "long"
+        yield "resize", f"finds the {which} side of the resized picture by {how}, the training preprocessing by {why}"
     elif one.offset != two.offset:
-        yield "crop", "rounds the margins of the crop otherwise, which shifts it by a pixel"
+        name, what = ("padding", "padding") if two.pad else ("crop", "crop")
+        yield name, f"rounds the margins of the {what} otherwise, which shifts it by a pixel"
+
+
+def _other_sides(one: Geometry, two: Geometry, sources: Sequence[Size]) -> Step:
+    """What makes tensors of two shapes: padding or the crop alone, where both sides resize the picture to the same size."""
+    fed = f"feeds {_size(two)} where the training preprocessing feeds {_size(one)}"
+    placed = [each.place(source) for each, source in zip((one, two), sources)]
+    if len(placed) < 2 or placed[0] is None or placed[1] is None:
+        return "shape", fed
+    if (placed[0].size, placed[0].box) != (placed[1].size, placed[1].box):
+        return "shape", fed
+    if not (one.pad or two.pad):
+        return "crop", f"crops to {_size(two)} where the training preprocessing crops to {_size(one)}"
+    if not two.pad:
+        return "padding", f"leaves out the padding to {_size(one)}"
+    if not one.pad:
+        return "padding", f"pads to {_size(two)}, where the training preprocessing feeds {_size(one)}"
+    return "padding", f"pads to {_size(two)} where the training preprocessing pads to {_size(one)}"
 
 
 def _done(geometry: Geometry) -> str:
@@ -93,11 +135,11 @@ def _done(geometry: Geometry) -> str:
     if geometry.exact is not None:
         width, height = geometry.exact
         short = f"{'a square of ' if width == height else ''}{height}x{width}"
-    return _DONE[geometry.style].format(size=short, whole=geometry)
+    return _DONE[geometry.style].format(size=short, whole=geometry, out=_size(geometry))
 
 
 def _rounding(how: str) -> str:
-    return "cutting off" if how == "floor" else "rounding"
+    return {"floor": "cutting off", "ceil": "rounding up"}.get(how, "rounding")
 
 
 def _size(geometry: Geometry) -> str:

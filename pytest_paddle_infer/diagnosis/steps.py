@@ -8,7 +8,7 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "precision",
+    "mirror", "precision", "padding", "jpeg",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
@@ -28,6 +28,8 @@ _REMEDIES = {
     "shape": "make the inference preprocessing return the shape that the training preprocessing returns.",
     "mirror": "take the flip out of the inference preprocessing.",
     "precision": "keep float32 throughout the inference preprocessing.",
+    "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
+    "padding": "pad to the same size, on the same sides, with the same value and at the same point of both preprocessing programs.",
 }
 
 

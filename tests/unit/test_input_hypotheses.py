@@ -16,9 +16,9 @@ from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Pla
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
 from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
-from pytest_paddle_infer.diagnosis.pipelines import identify
 from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry
 from pytest_paddle_infer.diagnosis.refusals import _REFUSALS, RETURNED, explain_refusal
+from pytest_paddle_infer.diagnosis.search import identify
 from pytest_paddle_infer.diagnosis.steps import _REMEDIES, STEPS
 from pytest_paddle_infer.engine import processing
 

@@ -1,0 +1,134 @@
+"""Which preprocessing program made a tensor from a picture: found by running the usual programs on the picture itself.
+
+Called by `inputs`. A program is known when its pixels explain the tensor but for one line (scale and normalisation) per channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from pytest_paddle_infer.diagnosis.candidates import groups
+from pytest_paddle_infer.diagnosis.finding import Array, Deadline
+from pytest_paddle_infer.diagnosis.geometry import Box, Size
+from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
+from pytest_paddle_infer.diagnosis.pipelines import NEAR, Identified, Pipeline, fitted, pixels_of, prepared
+
+SECONDS = 1.0
+"""What one side's search may take before it ends with the best that it has."""
+
+_PART = 32
+"""Side of the part of a tensor that is compared first, in pixels."""
+_MORE = 3
+"""Rules that are still looked at once one is near, in case another is exact."""
+
+
+def identify(
+    tensor: Array, images: Sequence[Image.Image], like: Pipeline | None = None, seconds: float = SECONDS
+) -> Identified | None:
+    """Returns the program that made float[N, C, H, W] from N pictures; None where no usual one does.
+
+    like: the other side's program; what differs from it in one step is tried first, so that the simplest difference is found.
+    """
+    deadline, best = Deadline(seconds), None
+    if not len(tensor) or len(images) < len(tensor) or not np.isfinite(tensor).all():
+        return None
+    tensor = tensor.astype(np.float64)
+    if _telling_part(tensor[0]) is None:
+        return None
+    more = _MORE
+    for simple, group in groups(tensor, images, like):
+        ranked = sorted(_scored(group, tensor[0], images[0], deadline), key=lambda item: item[0])
+        for rms, pipelines in ranked[:3]:
+            if rms > NEAR:
+                break
+            found = next((fits for fits in (verified(each, tensor, images) for each in pipelines) if fits is not None), None)
+            if found is not None and (best is None or found.fit.rms < best.fit.rms):
+                best = found
+        more -= best is not None
+        if (best is not None and (simple or best.fit.exact)) or not more or deadline.over():
+            break
+    return best
+
+
+def verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
+    """Returns the program where it explains every picture that shows anything, by one line per channel, and all that it pads."""
+    seen: list[Array] = []
+    made: list[Array] = []
+    around: list[Array] = []
+    for sample, image in zip(tensor, images):
+        source = prepared(image, pipeline)
+        placement = None if source is None else pipeline.geometry.place(source.size)
+        if source is None or placement is None or pipeline.geometry.out != sample.shape[:0:-1]:
+            return None
+        box = pipeline.seen(placement)
+        pixels = pixels_of(pipeline, source, placement)
+        made.append(pixels.reshape(-1, pixels.shape[2]))
+        seen.append(inside(sample, box).reshape(len(sample), -1))
+        around += outside(sample, box)
+    pixels, values = np.concatenate(made), np.concatenate(seen, axis=1)
+    fit = fitted(pixels, values)
+    if fit is None or not fit.near:
+        return None
+    whole = None if fit.exact or pixels.dtype.kind != "f" else fitted(np.rint(pixels), values)  # stored as uint8 between the steps
+    fit = whole if whole is not None and whole.rms < fit.rms else fit
+    if not around:
+        return Identified(pipeline, fit)
+    padding = padded_with(around, fit.slopes, fit.offsets, fit.order)
+    return None if padding is None else Identified(pipeline, fit, padding)
+
+
+def _telling_part(sample: Array) -> tuple[Box, Array] | None:
+    """A part of a tensor float[C, H, W] with contrast: where it lies, and it as [C, n]. None where there is none.
+
+    The corner with the most; the middle where the corners have none, as in a picture with a margin.
+    """
+    height, width = sample.shape[1:]
+    high, wide = min(height, _PART), min(width, _PART)
+    middle = ((width - wide) // 2, (height - high) // 2)
+    corners = [(x, y, x + wide, y + high) for x in (0, width - wide) for y in (0, height - high)]
+    for parts in (corners, [(*middle, middle[0] + wide, middle[1] + high)]):
+        contrast = [float(inside(sample, part).std(axis=(1, 2)).min()) for part in parts]
+        best = int(np.argmax(contrast))
+        if contrast[best] > 0:
+            return parts[best], inside(sample, parts[best]).reshape(len(sample), -1)
+    return None
+
+
+Scored = tuple[float, list[Pipeline]]
+
+
+def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, deadline: Deadline) -> list[Scored]:
+    """Returns (RMS in levels over a part, programs with these pixels) for each; ends early when time is up."""
+    parts: dict[Box, tuple[Box, Array] | None] = {}
+    found: dict[tuple[object, ...], Scored] = {}
+    sources: dict[tuple[str, bool, bool], Image.Image | None] = {}
+    for pipeline in group:
+        how = (pipeline.conversion, pipeline.upright, pipeline.mirrored)
+        if how not in sources:
+            sources[how] = prepared(image, pipeline)
+        source = sources[how]
+        placement = None if source is None else pipeline.geometry.place(source.size)
+        if source is None or placement is None:
+            continue
+        resized = placement.size != source.size if placement.box is None else placement.size != _size_of(placement.box)
+        key = (*how, placement, pipeline.interpolation if resized else "")
+        if key in found:
+            found[key][1].append(pipeline)
+            continue
+        if deadline.over():
+            break
+        box = pipeline.seen(placement)
+        if box not in parts:
+            parts[box] = _telling_part(inside(sample, box))
+        known = parts[box]
+        pixels = None if known is None else pixels_of(pipeline, source, placement, known[0])
+        fit = None if pixels is None or known is None else fitted(pixels.reshape(-1, pixels.shape[2]), known[1])
+        found[key] = (float("inf") if fit is None else fit.rms, [pipeline])
+    return list(found.values())
+
+
+def _size_of(box: Box) -> Size:
+    return box[2] - box[0], box[3] - box[1]
