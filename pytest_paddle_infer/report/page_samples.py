@@ -100,10 +100,10 @@ def _fails(sample: Sample) -> bool:
 
 
 def _limits(sample: Sample) -> float:
-    """Error over limit; one that is not finite is the worst."""
+    """Error over limit; one that is not finite is the worst, and so is that of an output of another shape, which has neither."""
     if sample["limits"] is not None:
         return float(sample["limits"])
-    return math.inf if sample["error_relative"] is None and sample["limit_relative"] is not None else 0.0
+    return math.inf if sample["error_relative"] is None and sample["output"] else 0.0
 
 
 # -- what there is room for --------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def _over(output: Mapping[str, Any]) -> float:
     error, limit = output["error_relative"], output["limit_relative"]
     if error is None:
         return math.inf
-    return error / limit if limit else 0.0
+    return float(error / limit) if limit else math.inf if error and limit == 0 else 0.0
 
 
 def errors(tests: Judged, colours: Colours) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -202,3 +203,12 @@ def test_layers_that_all_agree_have_no_mark() -> None:
 @pytest.mark.parametrize(("values", "expected"), [([3.0], [3.0] * 5), ([4.0, 1.0, 2.0], [1.0, 1.5, 2.0, 3.0, 4.0])])
 def test_quartiles(values: list[float], expected: list[float]) -> None:
     assert five(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "nearness"),
+    [(1e-7, 1e-6, 0.1), (None, 1e-6, math.inf), (1e-7, 0.0, math.inf), (0.0, 0.0, 0.0), (1e-7, None, 0.0)],
+)
+def test_how_near_an_output_is_to_its_limit(error: float | None, limit: float | None, nearness: float) -> None:
+    outputs = [{"error_relative": error, "limit_relative": limit}]
+    assert plots_of_errors._nearness({"details": {"parity": {"outputs": outputs}}}) == pytest.approx(nearness)

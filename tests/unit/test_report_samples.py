@@ -74,6 +74,13 @@ def test_an_error_above_the_limit_fills_the_bar() -> None:
     assert "infinite" in text
 
 
+def test_an_output_of_another_shape_has_no_error_and_is_the_worst() -> None:
+    text = made(sample(0, 2 * LIMIT), sample(1, None, limit_relative=None))
+    words = Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text
+    assert words.index("picture-0001.png") < words.index("picture-0000.png")
+    assert "error / limit infinite" in words
+
+
 def test_models_without_classes_have_errors_and_no_classes() -> None:
     text = made(sample(0, 1e-7, training=None, inference=None, agreement=None, limits=None, limit_relative=None))
     words = Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text
