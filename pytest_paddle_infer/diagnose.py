@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from pytest_paddle_infer.asking import CUT_OFF, UNASKED, Asking
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.stages import RAW, Step, parted, told
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 
@@ -40,9 +41,6 @@ TRACED = (
 NEAREST = Finding("", "", remedy="look at the files that are named above; the outputs of both engines are in them.", certain=False)
 """Where no cause is known, what to do."""
 
-UNASKED, CUT_OFF = "not asked, for want of time", "cut off, for want of time"
-"""How a step ended that the time limit of the diagnosis ended: it says nothing about the step."""
-
 OF_SCORES = ("softmax", "log_softmax", "sigmoid", "order", "train mode")
 """Causes in the outputs that say more to a user than the operator that the graph has more or less."""
 
@@ -53,7 +51,7 @@ class Diagnosis:
     def __init__(self, options: RunOptions, progress: Progress, own_export: Callable[[Bench, float], ExportedModel]) -> None:
         """own_export takes how many seconds it may last."""
         self._options, self._progress, self._own_export = options, progress, own_export
-        self._faults: list[str] = []
+        self._ask = Asking(options)
         self.layers: tuple[ComparedLayer, ...] = ()
         """Every layer of the last difference, where layers were compared and a report shows them."""
 
@@ -66,7 +64,7 @@ class Diagnosis:
 
         Raises nothing: what a search runs into becomes a fact, because the failure at hand is the news.
         """
-        self._faults.clear()
+        self._ask.faults.clear()
         self.layers = ()
         shown = self._shown(export, run)
         if self._options.diagnosis:
@@ -75,17 +73,17 @@ class Diagnosis:
             try:
                 shown = self._searched(bench, variant, export, run, worker, shown, deadline)
             except Exception as error:
-                self._note(error)
-        return shown.with_facts(*(("search", fault) for fault in self._faults))
+                self._ask.note(error)
+        return shown.with_facts(*(("search", fault) for fault in self._ask.faults))
 
     def _shown(self, export: ExportedModel, run: ParityRun) -> Finding:
         """What the comparison itself shows, without asking anybody."""
         if run.count_problem:
             return Finding("export", run.count_problem, "output", remedy="return each output once, and no input as an output.")
         if run.inputs_differ:
-            plain = self._quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
+            plain = self._ask.quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
             remedy = "compare the two preprocess programs step by step on this sample."
-            found: Finding | None = self._quietly(run.input_finding)
+            found: Finding | None = self._ask.quietly(run.input_finding)
             return found or Finding("preprocess", plain, remedy=remedy, certain=False)
         if not run.outputs_differ and not run.answers.passed:
             return self._of_answers(run)
@@ -98,7 +96,7 @@ class Diagnosis:
                 "comparison", cause, "setting", "tolerance", remedy="give a larger rtol or atol, or none: the noise rule."
             )
         # what was done to the outputs is seen; whether parameters, export or variant did it is not
-        done: Finding | None = self._quietly(run.output_finding)
+        done: Finding | None = self._ask.quietly(run.output_finding)
         return replace(done or NEAREST, cause=done.cause if done else run.output_problem, stage="", certain=False)
 
     def _searched(
@@ -140,11 +138,13 @@ class Diagnosis:
         example = run.example
         if example is None or deadline.over():
             return shown
-        pictures = self._quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
-        found = self._quietly(lambda: run.input_finding(pictures)) if pictures else None
-        found = found or shown.with_facts(*(self._quietly(lambda: run.input_facts(pictures or ())) or ()))
+        pictures = self._ask.quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
+        found = self._ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
+        found = found or shown.with_facts(*(self._ask.quietly(lambda: run.input_facts(pictures or ())) or ()))
         if example.training_inputs is not None:
-            same = self._told(bench, lambda: worker, deadline, "run the training engine's input", "run", example.training_inputs)
+            same = self._ask.running(
+                bench, lambda: worker, deadline, "run the training engine's input", "run", example.training_inputs
+            )
             if same is not None and run.agrees(example.training, same):
                 found = found.with_facts(
                     ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault")
@@ -162,12 +162,12 @@ class Diagnosis:
         if comparison is None or deadline.over():
             return found
         model, threads = bench.model, self._options.threads
-        inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        inputs = self._ask.running(bench, bench.training, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
         if inputs is None:
             return found
         if self._options.details:  # the cause is known; the report shows how it spreads
             self.layers = locate_in_graph(bench, export, inputs, deadline).compared
-        outputs = self._asked(
+        outputs = self._ask.apart(
             bench, "training engine", lambda: StageService(model, threads), deadline, "with_exported_weights", export, inputs
         )
         if isinstance(outputs, list):
@@ -180,12 +180,12 @@ class Diagnosis:
 
     def of_parameters(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
         """How the parameters of an export came to differ from the model's. Raises nothing."""
-        self._faults.clear()
-        return self._explained(bench, export, report).with_facts(*(("search", fault) for fault in self._faults))
+        self._ask.faults.clear()
+        return self._explained(bench, export, report).with_facts(*(("search", fault) for fault in self._ask.faults))
 
     def _compared(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> ParameterReport | None:
         """None where the parameters were not compared."""
-        report: ParameterReport | None = self._told(bench, bench.training, deadline, "compare parameters", "verify", export)
+        report: ParameterReport | None = self._ask.running(bench, bench.training, deadline, "compare parameters", "verify", export)
         return report
 
     def _explained(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
@@ -194,7 +194,7 @@ class Diagnosis:
 
         remedy = weights_remedy(bench.model.weights)
         plain = Finding("artifacts", report.sentence(), "parameters", "", difference_facts(report), remedy)
-        found = self._quietly(lambda: explain_parameters(export, list(bench.model.parameters())))
+        found = self._ask.quietly(lambda: explain_parameters(export, list(bench.model.parameters())))
         if found is None:
             return plain
         if bench.model.weights.startswith("random"):  # the export may be right, and the model's weights not those that were meant
@@ -204,7 +204,7 @@ class Diagnosis:
     def _of_answers(self, run: ParityRun) -> Finding:
         from pytest_paddle_infer.diagnosis.answers import explain_answers
 
-        found = self._quietly(lambda: explain_answers(*run.scored)) or self._quietly(lambda: explain_answers(*run.answered))
+        found = self._ask.quietly(lambda: explain_answers(*run.scored)) or self._ask.quietly(lambda: explain_answers(*run.answered))
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
         return plain if found is None else found.with_facts(("answers", run.output_problem))
 
@@ -214,7 +214,7 @@ class Diagnosis:
         """The training engine itself answers NaN or Inf."""
         from pytest_paddle_infer.layer_search import first_not_finite
 
-        inputs = self._told(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        inputs = self._ask.running(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
         fault = None if inputs is None else first_not_finite(bench, export, inputs, deadline).training
         if fault is None:
             return replace(shown, stage="training")
@@ -232,7 +232,7 @@ class Diagnosis:
         deadline: Deadline,
     ) -> tuple[Finding, list[Step]]:
         hint = None if shown.cause == run.output_problem else shown
-        inputs = self._told(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
+        inputs = self._ask.running(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
         steps = [] if inputs is None else self._steps(bench, variant, export, comparison, inputs, deadline)
         if RAW not in [step.name for step in steps if step.asked]:  # nobody knows on which side of it they part
             return shown, []
@@ -256,7 +256,7 @@ class Diagnosis:
         steps = [Step("dygraph")]
 
         def stage(name: str, method: str, *args: Any) -> None:
-            found = self._asked(bench, "training engine", lambda: StageService(model, threads), deadline, method, *args)
+            found = self._ask.apart(bench, "training engine", lambda: StageService(model, threads), deadline, method, *args)
             steps.append(_step(name, found, comparison))
 
         raw = self._raw(bench, export, inputs, deadline) if variant != RAW else comparison.inference
@@ -275,7 +275,7 @@ class Diagnosis:
 
         model, samples, setup = bench.model, bench.samples, self._options.setup
         meant = self._options.variant(RAW)
-        return self._asked(
+        return self._ask.apart(
             bench,
             f"inference engine ({RAW})",
             lambda: InferenceService(export, model, samples, meant, setup),
@@ -329,14 +329,16 @@ class Diagnosis:
 
     def _of_graph(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> Finding | None:
         """The first difference between the graph of an export and that of the model's own export; None when none is known."""
-        own = None if deadline.over() else self._quietly(lambda: self._own_export(bench, deadline.left()))
-        return None if own is None else self._quietly(partial(_compared_graphs, export, own, list(bench.model.parameters())))
+        own = None if deadline.over() else self._ask.quietly(lambda: self._own_export(bench, deadline.left()))
+        return None if own is None else self._ask.quietly(partial(_compared_graphs, export, own, list(bench.model.parameters())))
 
     def _in_train_mode(self, bench: Bench, run: ParityRun, deadline: Deadline) -> Finding | None:
         example = run.example
         if example is None or run.agrees(example.training, example.inference):
             return None
-        trained = self._told(bench, bench.training, deadline, "run in train mode", "in_train_mode", example.start, example.stop)
+        trained = self._ask.running(
+            bench, bench.training, deadline, "run in train mode", "in_train_mode", example.start, example.stop
+        )
         if trained is None or not run.agrees(trained, example.inference):
             return None
         return Finding(
@@ -414,7 +416,7 @@ class Diagnosis:
         batch = next((batch for batch in reference.batches if batch.start == first), None)
         if batch is None:  # beyond the samples that have a reference: asking another one would prove nothing
             return None
-        inputs = self._told(bench, bench.training, deadline, "preprocess", "inputs", batch.start, batch.stop)
+        inputs = self._ask.running(bench, bench.training, deadline, "preprocess", "inputs", batch.start, batch.stop)
         comparison = comparison_with(spec, reference, batch)
         raw = UNASKED if inputs is None else self._raw(bench, export, inputs, deadline)
         steps = [Step("dygraph"), _step(RAW, raw, comparison)]
@@ -432,52 +434,6 @@ class Diagnosis:
             stage = found.stage if found.stage == "optimise" else here.stage
             return Finding(stage, "", facts=(told(steps), ("passes", found.cause), *found.facts), certain=False)
         return found.with_facts(told(steps))
-
-    # -- asking --------------------------------------------------------------------------------------------------------
-
-    def _asked(
-        self, bench: Bench, name: str, make_service: Callable[[], Any], deadline: Deadline, method: str, *args: Any
-    ) -> list[Any] | str:
-        """What a worker of its own answers, or how it ended, within the time that is left."""
-        if deadline.over():
-            return UNASKED
-        worker = bench.worker(name, make_service)
-        try:
-            worker.submit(f"{name}: {method}", method, *args, timeout=min(self._options.timeout, deadline.left()))
-            answer: Arrays = bench.end(worker)
-            return answer
-        except WorkerFailure as error:
-            return CUT_OFF if error.kind == "timeout" and deadline.over() else error.detail
-        finally:
-            worker.close()
-
-    def _told(self, bench: Bench, engine: Callable[[], Worker], deadline: Deadline, step: str, method: str, *args: Any) -> Any:
-        """What a running engine answers within the time that is left; None where it does not."""
-        if deadline.over():
-            return None
-        try:
-            worker = engine()
-            worker.submit(f"{worker.name}: {step}", method, *args, timeout=min(self._options.timeout, deadline.left()))
-            return bench.end(worker)
-        except WorkerFailure as error:
-            if error.kind == "exception" and not error.sentence:
-                self._faults.append(f"{step}: {error.detail}")
-            return None
-        except PaddleInferError:
-            return None
-
-    def _quietly(self, ask: Callable[[], T]) -> T | None:
-        """A search that is one of several: what it runs into is noted, and does not keep the others from being asked."""
-        try:
-            return ask()
-        except PaddleInferError:  # it says that there is nothing to be found this way
-            return None
-        except Exception as error:
-            self._note(error)
-            return None
-
-    def _note(self, error: Exception) -> None:
-        self._faults.append(f"ended early with {type(error).__name__}: {error}")
 
 
 def _compared_graphs(export: ExportedModel, own: ExportedModel, parameters: Parameters) -> Finding | None:

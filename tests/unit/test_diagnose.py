@@ -9,6 +9,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
+from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.diagnose import Diagnosis
 from pytest_paddle_infer.diagnosis.comparison import Comparison
@@ -135,7 +136,7 @@ def test_an_engine_that_dies_while_it_is_asked_leaves_the_failure(tmp_path: Path
 def test_a_step_that_the_time_limit_cut_off_accuses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Fake(tmp_path, inputs=[KNOWN], run=WorkerFailure("raw: run", "timeout", "no end after 9 s"))
     monkeypatch.setattr(Diagnosis, "_raw", lambda *_: "not asked, for want of time")
-    monkeypatch.setattr(Diagnosis, "_asked", lambda *_: "not asked, for want of time")
+    monkeypatch.setattr(Asking, "apart", lambda *_: "not asked, for want of time")
     cause = found(bench, Run(), tmp_path)
     assert (cause.stage, cause.cause) == ("", "3 of 3 elements differ.")
     assert cause.facts[-1] == ("steps", "none was run")
