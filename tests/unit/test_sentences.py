@@ -18,6 +18,7 @@ from report_content import content, passed
 from report_content import failed as failed_test
 
 from pytest_paddle_infer import diagnose, layer_search, perf
+from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import check_log
 from pytest_paddle_infer.command import stages, variants
@@ -263,7 +264,7 @@ def test_what_the_comparison_alone_shows_has_its_remedy(tmp_path: Path) -> None:
 
 
 def test_an_export_of_the_layer_in_train_mode_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Diagnosis, "_told", lambda *_: ["trained"])
+    monkeypatch.setattr(Asking, "running", lambda *_: ["trained"])
     run = SimpleNamespace(
         example=SimpleNamespace(training=["eval"], inference=["trained"], start=0, stop=1), agrees=lambda one, two: one == two
     )
