@@ -114,6 +114,8 @@ class Diagnosis:
             return graph if graph is not None and graph.kind == "output" else shown
         if run.inputs_differ:
             return self._of_inputs(bench, run, worker, shown, deadline)
+        if not run.outputs_differ and not run.answers.passed:
+            shown = self._of_unsteady_answers(bench, run, worker, deadline) or shown
         report = self._compared(bench, export, deadline) if export.given else None
         if report is not None and not report.equal:
             return self._of_parameters(bench, export, report, run, deadline)
@@ -207,6 +209,22 @@ class Diagnosis:
         found = self._ask.quietly(lambda: explain_answers(*run.scored)) or self._ask.quietly(lambda: explain_answers(*run.answered))
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
         return plain if found is None else found.with_facts(("answers", run.output_problem))
+
+    def _of_unsteady_answers(self, bench: Bench, run: ParityRun, worker: Worker, deadline: Deadline) -> Finding | None:
+        """The inference side's postprocess answers the first batch's own output otherwise when it is asked again."""
+        from pytest_paddle_infer.judge.answers import first_difference
+
+        outputs = run.kept[1][0]
+        once, again = (
+            self._ask.running(bench, lambda: worker, deadline, "postprocess again", "answers", outputs, run.first_size)
+            for _ in range(2)
+        )
+        difference = "" if once is None or again is None else first_difference(once, again, 0.0)
+        if not difference:
+            return None
+        cause = "the postprocess answers one and the same output differently each time."
+        remedy = "take random numbers, the time and state that is kept between calls out of the postprocess."
+        return Finding("postprocess", cause, "step", "postprocess", (("answers", run.output_problem),), remedy)
 
     def _of_numbers(
         self, bench: Bench, export: ExportedModel, comparison: Comparison, worker: Worker, shown: Finding, deadline: Deadline

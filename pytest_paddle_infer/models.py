@@ -88,7 +88,8 @@ class ModelSpec:
     softmax: append softmax: "yes", "no" or "auto" (a classifier that does not end in one already).
     preprocess: sample -> array of shape [1, ...] or [...], or a tuple of them; used by both engines.
     training_preprocess: the same for the training engine, where the deployed preprocessing is another program.
-    postprocess: output of one sample -> answer; default top-1 `Prediction(class_id, prob)` of a classifier.
+    postprocess: output of one sample -> answer; default top-1 `Prediction(class_id, prob)` of a classifier; used for both engines.
+    training_postprocess: the same for the training engine, where the deployed postprocessing is another program.
     images: file, directory or glob of samples, or a sequence of paths or values that `preprocess` takes.
     batch_size: samples that the engines are given at a time.
     seed: seed of random weights.
@@ -106,6 +107,7 @@ class ModelSpec:
     preprocess: Callable[[Any], Any] | None = None
     training_preprocess: Callable[[Any], Any] | None = None
     postprocess: Callable[[Any], Any] | None = None
+    training_postprocess: Callable[[Any], Any] | None = None
     images: Any = None
     batch_size: int | None = None
     seed: int | None = None
@@ -125,7 +127,7 @@ class ModelSpec:
         """Puts every value into the form that the engines take, whoever wrote it. Raises one sentence for the first that cannot be."""
         if not callable(self.factory) and not (isinstance(self.factory, str) and ":" in self.factory):
             raise ModelError(f"factory {self.factory!r} is neither a callable nor 'package.module:factory'.")
-        for name in ("preprocess", "training_preprocess", "postprocess"):
+        for name in ("preprocess", "training_preprocess", "postprocess", "training_postprocess"):
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise ModelError(f"{name} {value!r} is not callable.")
@@ -152,8 +154,13 @@ class ModelSpec:
         return (
             self.name, self.factory if isinstance(self.factory, str) else id(self.factory), repr(sorted(self.kwargs.items())),
             str(self.weights), _stamp(self.weights), self.inputs, self.size, self.softmax, self.seed,
-            id(self.preprocess), id(self.training_preprocess), id(self.postprocess),
+            id(self.preprocess), id(self.training_preprocess), id(self.postprocess), id(self.training_postprocess),
         )  # fmt: skip
+
+    @property
+    def own_answers(self) -> bool:
+        """True when an answer is what a program of the user's makes of an output, on either side."""
+        return self.postprocess is not None or self.training_postprocess is not None
 
     @property
     def uses_images(self) -> bool:

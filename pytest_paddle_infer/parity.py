@@ -87,7 +87,7 @@ class ParityRun:
     ) -> None:
         """records: keeps what is seen of each sample, where a report shows it."""
         self._reference, self._records = reference, records
-        self._default_answers = spec.postprocess is None
+        self._default_answers = not spec.own_answers
         self._outputs = output_judges(spec, reference)
         self.rules = rules = [judge.rule for judge in self._outputs]
         self._inputs = [OutputJudge(f"input {item.name}", PREPROCESSING) for item in model.inputs]
@@ -110,7 +110,7 @@ class ParityRun:
         self.invariance_problem = ""
         self.notes: tuple[str, ...] = ()
         self.example: Example | None = None
-        self._first_size = 0
+        self.first_size = 0
         self.first_inputs: list[str] = []  # digests of the inference engine's
         self.kept: tuple[list[Arrays], list[Arrays]] = ([], [])
         self.answered: tuple[list[Any], list[Any]] = ([], [])
@@ -132,7 +132,7 @@ class ParityRun:
         rounding, the engines are compared on the same tensors.
         """
         size = len(samples)
-        self._first_size = self._first_size or size
+        self.first_size = self.first_size or size
         tensors: tuple[Arrays | None, Arrays | None] = (None, None)
         if training.inputs != inference.inputs:
             tensors, self._inputs_compared = inputs(), True
@@ -193,7 +193,7 @@ class ParityRun:
         outputs = [batch[0] for batch in self.kept[1] if batch and batch[0].ndim]
         scores = np.concatenate(outputs) if outputs and len({output.shape[1:] for output in outputs}) == 1 else None
         count = 0 if scores is None else len(scores)
-        fits = 0 < count == min(len(self.answered[0]), self._first_size * len(self.kept[1]))
+        fits = 0 < count == min(len(self.answered[0]), self.first_size * len(self.kept[1]))
         return self.answered[0][:count], self.answered[1][:count], scores if fits else None
 
     def add_invariance(
@@ -226,7 +226,7 @@ class ParityRun:
     @property
     def first_answer(self) -> Arrays | None:
         """What the inference engine answered to the first sample alone; None where it was given a batch."""
-        return self.kept[1][0] if self._first_size == 1 else None
+        return self.kept[1][0] if self.first_size == 1 else None
 
     @property
     def inputs(self) -> tuple[OutputVerdict, ...]:

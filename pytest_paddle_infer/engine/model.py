@@ -374,7 +374,7 @@ def _centred(output: Array) -> Array:
 
 def _wants_softmax(layer: Any, spec: ModelSpec, batch: _Batch, paddle: Any) -> bool:
     """True for a classifier of pictures, judged by its first output, that does not answer with a distribution already."""
-    if spec.postprocess is not None or len(spec.inputs) != 1 or not spec.uses_images:
+    if spec.own_answers or len(spec.inputs) != 1 or not spec.uses_images:
         return False
     tensors = batch.tensors(1)
     with quiet(), paddle.no_grad(), _running(spec, spec.inputs):

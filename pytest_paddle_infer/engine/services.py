@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -239,6 +240,7 @@ class InferenceService(EngineService):
         self, exported: ExportedModel, model: LoadedModel, samples: Sequence[Sample], variant: Variant, setup: EngineSetup
     ) -> None:
         forget(model.layer)
+        scatter_random_numbers()
         super().__init__(make_inference_engine(exported, model, variant, setup, samples, apart=True), samples)
         self._alone: Arrays | None = None
         self._heard = False
@@ -364,7 +366,8 @@ class BuildService:
 def make_training_engine(model: LoadedModel, threads: int) -> TrainingEngine:
     """The training engine of a loaded model."""
     preprocess = preprocess_of(model.spec, training=True)
-    engine = TrainingEngine(model.layer, model.inputs, preprocess, model.spec.postprocess, threads)
+    postprocess = model.spec.training_postprocess or model.spec.postprocess
+    engine = TrainingEngine(model.layer, model.inputs, preprocess, postprocess, threads)
     engine.model = model.spec.name
     return engine
 
@@ -402,6 +405,12 @@ def _feeds(model: LoadedModel, samples: Sequence[Sample]) -> list[Arrays]:
             batch = [np.repeat(array, size, axis=0) for array in tensors]
             feeds.setdefault(tuple(array.shape for array in batch), batch)
     return list(feeds.values())
+
+
+def scatter_random_numbers() -> None:
+    """Seeds what draws random numbers in this process anew: forked from one, both engines would draw alike, and random programs agree."""
+    random.seed()
+    np.random.seed()
 
 
 def forget(layer: Any) -> None:

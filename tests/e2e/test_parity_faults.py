@@ -11,6 +11,7 @@ from sessions import Session, assert_green, assert_red, run_shared
 
 CONFTEST = """
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,14 @@ def label_of(output):
     return {"label": "abcde"[int(output.argmax())], "score": float(output.max())}
 
 
+def label_off_by_one(output):
+    return {"label": "eabcd"[int(output.argmax())], "score": float(output.max())}
+
+
+def random_answer(output):
+    return {**label_of(output), "luck": random.random(), "dice": float(np.random.rand())}
+
+
 def answers_by_process(output):
     return {**label_of(output), "from": "pid %d" % os.getpid()}
 
@@ -72,6 +81,10 @@ def pytest_paddle_infer_models(config):
         model("nan_behind_softmax", weights=HERE / "nan.pdparams"),
         model("control_with_postprocess", postprocess=label_of),
         model("answers_by_process", postprocess=answers_by_process),
+        model("two_postprocesses", postprocess=lambda output: dict(label_of(output)), training_postprocess=label_of),
+        model("label_off_by_one", postprocess=label_off_by_one, training_postprocess=label_of),
+        model("class_off_by_one", postprocess=lambda output: int(output.argmax()) - 1, training_postprocess=lambda output: output.argmax()),
+        model("random_answer", postprocess=random_answer),
     ]
 """
 
@@ -107,7 +120,8 @@ def faults(made_repo: Path, shared_directory: Path) -> Session:
         (repo / "conftest.py").write_text(CONFTEST)
         (repo / "test_tolerances.py").write_text(SUITE)
         names = ["control", "bgr", "no_division", "mirrored", "not_transposed", "other_crop", "other_dtype", "nan_output", "nan_weight",
-                 "nan_behind_softmax", "control_with_postprocess", "answers_by_process"]  # fmt: skip
+                 "nan_behind_softmax", "control_with_postprocess", "answers_by_process",
+                 "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer"]  # fmt: skip
         ids = [f"paddle-model/{name}::test_parity[cpu]" for name in names]
         return run_shared(shared_directory, repo, "test_tolerances.py", *ids, "paddle-model/control::test_parity[onednn]")
 
@@ -170,6 +184,23 @@ def test_an_own_postprocess_that_agrees_is_green(faults: Session) -> None:
 
 def test_an_own_postprocess_that_answers_differently_is_told_from_the_outputs(faults: Session) -> None:
     assert_red(faults, parity("answers_by_process"), "raw outputs agree, the answers do not", r"answer\['from'\]", "pid")
+
+
+def test_the_training_side_may_have_a_postprocess_of_its_own(faults: Session) -> None:
+    assert faults[parity("two_postprocesses")].outcome == "passed", faults.output
+
+
+def test_a_deployed_postprocess_that_is_off_by_one_is_red(faults: Session) -> None:
+    case = assert_red(
+        faults, parity("label_off_by_one"), r"raw outputs agree, the answers do not: sample 0 .*answer\['label'\] is '"
+    )
+    assert "stage:" in case.text
+    assert_red(faults, parity("class_off_by_one"), "the inference postprocessing shifts the labels by -1")
+
+
+def test_a_postprocess_that_draws_random_numbers_is_named(faults: Session) -> None:
+    case = assert_red(faults, parity("random_answer"), "the postprocess answers one and the same output differently each time")
+    assert "take random numbers" in case.text
 
 
 def test_an_explicit_tolerance_that_holds_is_green(faults: Session) -> None:

@@ -205,6 +205,7 @@ KEYS = ", ".join(MARKER_KEYS)
         ("model='alexnet', preprocess=5", "preprocess 5 is not callable"),
         ("model='alexnet', training_preprocess='f'", "training_preprocess 'f' is not callable"),
         ("model='alexnet', postprocess=5", "postprocess 5 is not callable"),
+        ("model='alexnet', training_postprocess=5", "training_postprocess 5 is not callable"),
         ("model='alexnet', images=5", "images 5 is neither a path nor a list of samples"),
     ],
 )
@@ -226,7 +227,7 @@ def test_a_wrong_argument_is_one_usage_error_that_names_the_right_ones(run: Sess
         ("input_spec=[[None, 3, 32, 48]]", {"inputs": [[None, 3, 32, 48]]}),
         ("input_spec=[([None, 8], 'int64', 'ids'), [2, 2]]", {"inputs": [[None, 8], [2, 2]]}),
         ("images=[[1.0], [2.0]]", {"samples": ["sample-0", "sample-1"]}),
-        ("preprocess=len, postprocess=len, training_preprocess=len", {"model": "alexnet"}),
+        ("preprocess=len, postprocess=len, training_preprocess=len, training_postprocess=len", {"model": "alexnet"}),
     ],
 )
 def test_a_right_argument_reaches_the_engine(run: Session, arguments: str, seen: dict[str, Any]) -> None:
