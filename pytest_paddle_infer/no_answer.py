@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
 from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.exports import ExportedModel
     from pytest_paddle_infer.models import ModelSpec
     from pytest_paddle_infer.references import References
+
+DEPLOYED = "inference engine"
+"""How the name of its worker begins."""
 
 RUNNING = "run sample"
 """How the step is called in which an engine answers samples."""
@@ -38,9 +42,11 @@ class NoAnswer:
             yield
         except ConformanceFailure as failed:
             red, error = failed, failed.__cause__
-            if not self._options.diagnosis or not isinstance(error, WorkerFailure) or not error.step.startswith("inference engine"):
+            if not self._options.diagnosis or not isinstance(error, WorkerFailure):
                 raise
-            found = _of_refusal(bench, red, error) or self._of_engine(bench, spec, variant, export, red, error, seen)
+            found = _of_refusal(bench, red, error)
+            if found is None and error.step.startswith(DEPLOYED):
+                found = self._of_engine(bench, spec, variant, export, red, error, seen)
             if found is None:
                 raise
             if seen is not None:
@@ -76,12 +82,19 @@ class NoAnswer:
 
 def _of_refusal(bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> Finding | None:
     """Why the inference preprocessing of a sample was refused, where the text and the picture tell."""
-    if error.error != "ProcessingError" or red.failure.stage != "preprocess":
+    shared = bench.spec.training_preprocess is None
+    if error.error != "ProcessingError" or red.failure.stage != "preprocess" or not (shared or error.step.startswith(DEPLOYED)):
         return None
-    from pytest_paddle_infer.diagnosis.refusals import explain_refusal
+    from pytest_paddle_infer.diagnosis.refusals import explain_refusal, of_both, shape_in
+    from pytest_paddle_infer.engine.processing import size_remedy
 
     named = (sample for sample in bench.samples if re.search(rf"\bsample {re.escape(sample.name)}:", error.detail))
     picture = None
     with contextlib.suppress(PaddleInferError):  # a picture that does not open is what the failure says already
         picture = next((sample.open() for sample in named), None)
-    return explain_refusal(error.detail, picture)
+    found = explain_refusal(error.detail, picture)
+    if found is None or not shared:
+        return found
+    found = of_both(found)
+    size = size_remedy(bench.spec, shape_in(error.detail)) if found.name == "shape" else ""
+    return replace(found, remedy=size) if size else found

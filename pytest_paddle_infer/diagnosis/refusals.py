@@ -42,6 +42,13 @@ _REFUSALS = (
 RETURNED = "return one numpy array for each of the model's inputs from preprocess, or a dict of them by the inputs' names."
 """What to do where it is not the values that are wrong but what they come in."""
 
+_OF_BOTH = {
+    "shape": "return the shape that the model takes from preprocess, or say in input_spec which one it makes.",
+    "layout": "bring HWC to CHW with transpose(2, 0, 1) in preprocess.",
+    "dtype": "cast the tensor to the model's dtype at the end of preprocess.",
+}
+"""What to do where one program serves both engines: there is no other to take as an example."""
+
 _SHAPES = re.compile(r"shapes \((?P<pixels>[\d,]+)\) \((?P<other>[\d,]+)\)")
 
 
@@ -68,6 +75,20 @@ def explain_refusal(message: str, picture: Any = None) -> Finding | None:
             if (bands == 1 and len(axes) == 2) or (bands != 3 and len(axes) > 2 and bands in (axes[0], axes[-1])):
                 return _unconverted(picture).with_facts(("error", text))
     return None
+
+
+def of_both(found: Finding) -> Finding:
+    """The same where the training engine has no preprocessing of its own: nobody's program is right then."""
+    cause = found.cause.replace("the inference preprocessing", "preprocess, which serves both engines,")
+    remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
+    return replace(found, cause=cause, remedy=remedy)
+
+
+def shape_in(message: str) -> tuple[int, ...]:
+    """The shape, batch axis first, that a preprocess returned by what its error says; () where it says none."""
+    found = re.search(r"returned shape \[([\d, ]+)\]", message)
+    shape = tuple(int(number) for number in found[1].split(",")) if found is not None else ()
+    return (1, *shape) if len(shape) == 3 else shape
 
 
 def _unconverted(picture: Image.Image) -> Finding:

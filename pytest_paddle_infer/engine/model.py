@@ -21,6 +21,7 @@ from pytest_paddle_infer.engine.processing import (
     as_list,
     is_scores,
     preprocess_of,
+    size_remedy,
     stack,
 )
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
@@ -123,7 +124,7 @@ class _Batch:
                 try:
                     tensors.append(self._processing.preprocess(sample))
                 except ProcessingError as error:
-                    error.remedy = _size_remedy(self._spec, error.returned)
+                    error.remedy = size_remedy(self._spec, error.returned)
                     raise
                 except PaddleInferError:
                     raise
@@ -134,18 +135,6 @@ class _Batch:
             except ValueError:  # samples of different shapes
                 self._made[count] = as_list(tensors[0])
         return self._made[count]
-
-
-def _size_remedy(spec: ModelSpec, returned: Sequence[int]) -> str:
-    """What to set where an own preprocess makes pictures of another size than the input has, which nobody may have given."""
-    wanted = spec.inputs[0].shape
-    if len(spec.inputs) > 1 or not len(returned) == len(wanted) == 4 or returned[1] != wanted[1]:
-        return ""
-    height, width = returned[2:]
-    shape = [None, *returned[1:]]
-    if spec.input_spec is not None:
-        return f"set input_spec=[{shape}], or return the shape that it says from preprocess."
-    return f"set image_size={height if height == width else (height, width)} (or input_spec=[{shape}]): the size that preprocess makes."
 
 
 @contextmanager

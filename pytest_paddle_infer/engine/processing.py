@@ -92,6 +92,18 @@ class Processing:
         return self.postprocess(self.run(self.preprocess(image)))
 
 
+def size_remedy(spec: ModelSpec, returned: Sequence[int]) -> str:
+    """What to set where an own preprocess makes pictures of another size than the input has, which nobody may have given."""
+    wanted = spec.inputs[0].shape
+    if len(spec.inputs) > 1 or not len(returned) == len(wanted) == 4 or returned[1] != wanted[1]:
+        return ""
+    height, width = returned[2:]
+    shape = [None, *returned[1:]]
+    if spec.input_spec is not None:
+        return f"set input_spec=[{shape}], or return the shape that it says from preprocess."
+    return f"set image_size={height if height == width else (height, width)} (or input_spec=[{shape}]): the size that preprocess makes."
+
+
 def is_scores(output: Array) -> bool:
     """True for float[N, C] with C > 1: one score a class."""
     return output.ndim == 2 and output.shape[1] > 1 and output.dtype.kind == "f"

@@ -85,6 +85,7 @@ def pytest_paddle_infer_models(config):
         model("label_off_by_one", postprocess=label_off_by_one, training_postprocess=label_of),
         model("class_off_by_one", postprocess=lambda output: int(output.argmax()) - 1, training_postprocess=lambda output: output.argmax()),
         model("random_answer", postprocess=random_answer),
+        model("wrong_size", softmax="no", preprocess=lambda image: np.zeros((3, 48, 48), np.float32)),
     ]
 """
 
@@ -121,7 +122,7 @@ def faults(made_repo: Path, shared_directory: Path) -> Session:
         (repo / "test_tolerances.py").write_text(SUITE)
         names = ["control", "bgr", "no_division", "mirrored", "not_transposed", "other_crop", "other_dtype", "nan_output", "nan_weight",
                  "nan_behind_softmax", "control_with_postprocess", "answers_by_process",
-                 "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer"]  # fmt: skip
+                 "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer", "wrong_size"]  # fmt: skip
         ids = [f"paddle-model/{name}::test_parity[cpu]" for name in names]
         return run_shared(shared_directory, repo, "test_tolerances.py", *ids, "paddle-model/control::test_parity[onednn]")
 
@@ -184,6 +185,13 @@ def test_an_own_postprocess_that_agrees_is_green(faults: Session) -> None:
 
 def test_an_own_postprocess_that_answers_differently_is_told_from_the_outputs(faults: Session) -> None:
     assert_red(faults, parity("answers_by_process"), "raw outputs agree, the answers do not", r"answer\['from'\]", "pid")
+
+
+def test_a_size_that_nobody_gave_the_model_is_named_where_one_preprocess_serves_both(faults: Session) -> None:
+    case = assert_red(
+        faults, parity("wrong_size"), r"preprocess, which serves both engines, makes shape \[3, 48, 48\] for input 'x', where"
+    )
+    assert "set image_size=48 (or input_spec=[[None, 3, 48, 48]])" in " ".join(case.text.split())
 
 
 def test_the_training_side_may_have_a_postprocess_of_its_own(faults: Session) -> None:

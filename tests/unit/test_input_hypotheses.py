@@ -17,7 +17,7 @@ from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
 from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
 from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry
-from pytest_paddle_infer.diagnosis.refusals import _REFUSALS, RETURNED, explain_refusal
+from pytest_paddle_infer.diagnosis.refusals import _REFUSALS, RETURNED, explain_refusal, of_both, shape_in
 from pytest_paddle_infer.diagnosis.search import identify
 from pytest_paddle_infer.diagnosis.steps import _REMEDIES, STEPS
 from pytest_paddle_infer.engine import processing
@@ -590,6 +590,40 @@ def test_a_refusal_is_explained_by_its_text(message: str, mode: str, name: str, 
     assert found is None or found.name == name
     if found is not None and ("array" in sentence or "dict" in sentence):
         assert found.remedy == RETURNED
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence", "remedy"),
+    [
+        ("preprocess returned shape [3, 96, 96] for input 'x', which is [None, 3, 224, 224].",
+         "preprocess, which serves both engines, makes shape [3, 96, 96] for input 'x', where the model takes [None, 3, 224, 224].",
+         "return the shape that the model takes from preprocess, or say in input_spec which one it makes."),
+        ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC",
+         f"preprocess, which serves both engines, {NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32].",
+         "bring HWC to CHW with transpose(2, 0, 1) in preprocess."),
+        ("preprocess returned float64 for input 'x', which is float32: cast it",
+         "preprocess, which serves both engines, makes float64 for input 'x', where the model takes float32.",
+         "cast the tensor to the model's dtype at the end of preprocess."),
+        ("preprocess returned 2 arrays; the model has 1 inputs: x.",
+         "preprocess, which serves both engines, returns 2 arrays where the model has 1 inputs.", RETURNED),
+    ],
+)  # fmt: skip
+def test_a_program_of_both_engines_is_not_sent_to_another_for_an_example(message: str, sentence: str, remedy: str) -> None:
+    found = explain_refusal(message)
+    assert found is not None
+    assert (of_both(found).cause, of_both(found).remedy) == (sentence, remedy)
+
+
+@pytest.mark.parametrize(
+    ("message", "shape"),
+    [
+        ("preprocess returned shape [3, 96, 64] for input 'x'", (1, 3, 96, 64)),
+        ("preprocess returned shape [2, 3, 96, 64] for input 'x'", (2, 3, 96, 64)),
+        ("preprocess returned 2 arrays", ()),
+    ],
+)
+def test_the_shape_that_a_preprocess_returned_is_read_from_its_error(message: str, shape: tuple[int, ...]) -> None:
+    assert shape_in(message) == shape
 
 
 def test_each_refusal_that_is_known_is_one_that_the_engine_makes() -> None:
