@@ -22,6 +22,9 @@ Facts = list[tuple[str, str]]
 
 WHOLE = "put a whole export into the folder's model/, named inference.json or inference.pdmodel, and inference.pdiparams."
 
+REPLAYED = "this folder alone, not the repository's code: after a repair run its test again, or put a new export into the folder's model/"
+"""What people who have mended their code must know of a replay that is still red."""
+
 SHOWN_FACTS = 6
 """Facts of the recorded failure that are printed again."""
 
@@ -215,7 +218,7 @@ class _Replay:
             )
         told = "; ".join(self._figures(verdict, index) for index, verdict in enumerate(verdicts))
         what = "no longer differs" if kept.shows == "outputs" else "no longer dies"
-        beside = "; ".join(text for _, text in (*self._changed(), *self._versions()))
+        beside = "; ".join(f"{label}: {text}" for label, text in (*self._changed(), *self._versions()))
         return f"{self._who} {what}{f': {told}' if told else ''} ({beside})."
 
     def _facts(self, verdicts: Sequence[OutputVerdict]) -> Facts:
@@ -233,7 +236,7 @@ class _Replay:
 
     def _notes(self) -> Facts:
         kept, loaded = self._kept, self._loaded
-        facts = self._changed()
+        facts = [("replayed", REPLAYED), *self._changed()]
         if loaded is not None:
             if loaded.base_remade and kept.calls:
                 facts.append(

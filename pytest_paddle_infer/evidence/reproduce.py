@@ -34,7 +34,7 @@ def compare(ours: Any, trained: Any, exact: Any, told: Any) -> tuple[float, floa
 
 
 then, now, own = KEPT["versions"].get("paddle_version") or "?", paddle.__version__, ("enable_memory_optim", "enable_new_executor")
-print(KEPT["cause"], f"Paddle {then} then, {now} now", sep="\n")
+print(f"kept for: {KEPT['cause']}", f"Paddle {then} then, {now} now", sep="\n")
 print(f"figures of the kept samples alone, from number {KEPT['samples']['first']} on:", *KEPT["samples"]["names"][:8], flush=True)
 if (gone := ", ".join(name for name in KEPT["files"] if not (HERE / name).is_file())) or (MODEL.suffix, now[0]) == (".json", "2"):
     print(f"missing here: {gone}." if gone else "a .json graph is Paddle 3's; Paddle 2 dies of SIGSEGV when it loads one.")
@@ -47,7 +47,7 @@ for line in (call["line"] for call in TOLD["calls"] if call["line"] and (then[0]
     except (AttributeError, TypeError) as error:
         lost.append(f"{line}: {error}")
 config.disable_glog_info()
-print(*(f"left out: {line}" for line in lost), "over its largest value: difference     limit in limits", sep="\n", flush=True)
+print(*(f"left out: {line}" for line in lost), "over its largest value: difference     limit   x limit", sep="\n", flush=True)
 for number, name in enumerate((predictor := paddle.inference.create_predictor(config)).get_input_names()):
     predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(fed[names.index(name) if name in names else number]))
 predictor.run()

@@ -72,6 +72,7 @@ def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_t
     assert facts["output"] == "largest difference 0.5 of the largest value, limit 4e-06; then 0.001"
     assert facts["Paddle"] == "3.3.1 then, 9.9.9 now"
     assert facts["weights"] == "tiny.pdparams", "the recorded facts stand below"
+    assert facts["replayed"].startswith("this folder alone, not the repository's code: after a repair run its test again")
     assert (failure.stage, failure.kind, failure.name) == ("optimise", "pass", "conv_bn_fuse_pass"), "as the diagnosis found then"
     assert failure.remedy == "do this."
 
@@ -222,7 +223,7 @@ def test_a_changed_model_that_dies_as_before_is_not_given_the_old_cause(answers:
 def test_a_changed_model_that_agrees_is_green_and_said_to_be_changed(answers: Answer) -> None:
     told = answers([TRAINED], edit=change_model)
     assert told.startswith("tiny, onednn:threads=2 no longer differs: ")
-    assert "(model/inference.pdiparams since it was kept; 3.3.1 then, 9.9.9 now" in told
+    assert "(changed: model/inference.pdiparams since it was kept; Paddle: 3.3.1 then, 9.9.9 now)." in told
 
 
 def test_the_figures_say_of_which_samples_they_are(answers: Answer) -> None:
