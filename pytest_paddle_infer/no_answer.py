@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable
 
 from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
-from pytest_paddle_infer.words import explained, title_of
+from pytest_paddle_infer.words import CONFIGURE, explained, title_of
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnose import Diagnosis
@@ -64,7 +64,7 @@ class NoAnswer:
         seen: Seen | None,
     ) -> Finding | None:
         """Why an inference engine raised, died or hung while it loaded, or at a sample: what can be asked again."""
-        if error.sentence or red.failure.stage not in ("load", "run"):  # its cause is known already
+        if error.sentence or error.error == CONFIGURE or red.failure.stage not in ("load", "run"):  # its cause is known already
             return None
         step = error.step.partition(": ")[2]
         answered = len(seen.run.answered[0]) if seen is not None and seen.run is not None else 0

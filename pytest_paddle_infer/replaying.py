@@ -22,7 +22,9 @@ Facts = list[tuple[str, str]]
 
 WHOLE = "put a whole export into the folder's model/, named inference.json or inference.pdmodel, and inference.pdiparams."
 
-REPLAYED = "this folder alone, not the repository's code: after a repair run its test again, or put a new export into the folder's model/"
+REPLAYED = (
+    "this folder alone, not the repository's code: after a repair run its test again, or put a new export into the folder's model/"
+)
 """What people who have mended their code must know of a replay that is still red."""
 
 SHOWN_FACTS = 6

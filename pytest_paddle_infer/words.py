@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Facts = tuple[tuple[str, str], ...]
 
+CONFIGURE = "ConfigureError"
+"""What `deployed.config` raises where a variant's own function does; in another process it has this name alone."""
+
 
 @contextmanager
 def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = None) -> Iterator[None]:
@@ -118,12 +121,16 @@ def _worker_title(error: WorkerFailure) -> str:
         return f"the {who} died in '{step}': {detail}."
     if error.sentence:
         return f"{detail}."
+    if error.error == CONFIGURE:
+        return f"{detail.partition(': ')[2]}."
     return f"the export failed: {detail}." if who == "export" else f"the {who} could not {step}: {detail}."
 
 
 def _worker_remedy(error: WorkerFailure) -> str:
     if error.kind == "timeout":
         return "look at the line above, or allow more time with --paddle-timeout."
+    if error.error == CONFIGURE:
+        return "mend that function: it is given the paddle.inference.Config before the model is loaded."
     if "SIGKILL" in error.detail:
         return "see whether the machine ran out of memory (dmesg): a smaller --paddle-batch-size or fewer processes need less."
     if "ConvertPirAttribute2RuntimeAttribute" in error.detail:

@@ -15,6 +15,10 @@ Call = tuple[str, tuple[Any, ...]]
 """A method of `Config` that was called, and its positional and keyword arguments in one row."""
 
 
+class ConfigureError(Exception):
+    """The function of a variant raised; nothing was loaded yet."""
+
+
 @dataclass(frozen=True)
 class Request:
     """The configuration that is asked for.
@@ -139,6 +143,7 @@ def recorder() -> Any:
 
                 return called
 
+        RecordedConfig.__name__ = RecordedConfig.__qualname__ = "Config"  # as an AttributeError in the user's function calls it
         _RECORDERS[base] = RecordedConfig
     return _RECORDERS[base]
 
@@ -236,7 +241,10 @@ def make_config(
     _repeat(config, [call for call in request.recorded if request.verbatim and not _is_own(call)])
     before = len(config.calls)
     if request.configure is not None:
-        request.configure(config)
+        try:
+            request.configure(config)
+        except Exception as error:
+            raise ConfigureError(f"the variant's own function raised {type(error).__name__}: {error}") from error
     _repeat(config, [call for call in request.recorded if _is_own(call)])
     config.own_calls = tuple(config.calls[before:])
     config.told = tuple(told(name, args, named, number >= before) for number, (name, args, named) in enumerate(config._made))

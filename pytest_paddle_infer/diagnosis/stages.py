@@ -24,6 +24,7 @@ RAISED_IN = {
     "ExportError": "artifacts",
     "StoreError": "artifacts",
     "OptionError": "comparison",
+    "ConfigureError": "load",
 }
 """Our own errors, which carry their cause: the stage that each is about."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -68,6 +69,7 @@ def dies_abort(config): config.enable_custom_device("npu", 0)
 def dies_kill(config): os.kill(os.getpid(), signal.SIGKILL)
 def dies_exit(config): os._exit(7)
 def dies_raise(config): raise RuntimeError("no such accelerator")
+def dies_typo(config): config.set_threads(2)
 def dies_memory(config): raise MemoryError("out of memory")
 def dies_hang(config): time.sleep(600)
 def dies_buffer(config):
@@ -128,8 +130,9 @@ DEATHS = {
     "abort": ("died in 'load the model'", r"SIGABRT \(signal 6\)"),
     "kill": ("died in 'load the model'", r"SIGKILL \(signal 9\)"),
     "exit": ("died in 'load the model'", "exit status 7"),
-    "raise": ("could not load the model", "RuntimeError: no such accelerator"),
-    "memory": ("could not load the model", "MemoryError"),
+    "raise": ("the variant's own function raised RuntimeError: no such accelerator",),
+    "memory": ("the variant's own function raised MemoryError: out of memory",),
+    "typo": ("the variant's own function raised AttributeError: 'Config' object has no attribute 'set_threads'",),
     "hang": ("hangs in 'load the model'", "no end after 5 s"),
 }
 
@@ -246,7 +249,15 @@ def test_the_variants_are_compared_in_a_table(everything: Session) -> None:
 
 @pytest.mark.parametrize("name", DEATHS)
 def test_a_variant_that_ends_its_process_is_one_failed_test_that_names_the_step(deaths: Session, name: str) -> None:
-    assert_red(deaths, parity(f"dies_{name}"), f"tiny, dies_{name}: the inference engine", *DEATHS[name])
+    assert_red(deaths, parity(f"dies_{name}"), f"tiny, dies_{name}: the ", *DEATHS[name])
+
+
+@pytest.mark.parametrize("name", ["raise", "memory", "typo"])
+def test_a_function_of_a_variant_that_raises_is_told_with_its_line_and_no_pass_is_looked_for(deaths: Session, name: str) -> None:
+    case = deaths[parity(f"dies_{name}")]
+    assert re.search(rf"at: +\S*conftest\.py:\d+: def dies_{name}", " ".join(case.text.split())), case.text
+    assert case.properties["paddle_infer.stage"] == "load"
+    assert "pass" not in case.text.replace("paddle", "")
 
 
 def test_a_model_from_memory_is_a_failure_where_this_paddle_dies_of_it(deaths: Session, paddle_version: str) -> None:
