@@ -256,7 +256,8 @@ class Diagnosis:
             return shown, []
         _, parting = parted(steps)
         if parting is None or parting.name == variant != RAW:
-            return self._of_optimisation(bench, variant, export, comparison, inputs, deadline), steps
+            found = self._of_optimisation(bench, variant, export, comparison, inputs, deadline)
+            return _of_rounded_integers(found, run, comparison.only_integers), steps
         found = self._of_export(bench, export, run, comparison, inputs, hint, deadline)
         if parting.name == "to_static" and not parting.failed and found.kind in ("layer", "operator", "code"):
             found = replace(found, cause=f"to_static makes another program of the model: {found.cause}", remedy=TRACED)
@@ -458,6 +459,24 @@ def _compared_graphs(export: ExportedModel, own: ExportedModel, parameters: Para
     from pytest_paddle_infer.engine.export_causes import compare_graphs, structured_names
 
     return compare_graphs(export, own, structured_names(export, parameters), structured_names(own, parameters))
+
+
+def _of_rounded_integers(found: Finding, run: ParityRun, output: int | None) -> Finding:
+    """A finding that does not blame a pass for having moved, within rounding, what the model makes integers of. output: None for others."""
+    if output is None:
+        return found
+    verdict = run.outputs[output]
+    name = verdict.name.partition(" ")[2]
+    return Finding(
+        "optimise",
+        f"only integers differ ({verdict.name}, by at most {verdict.apart:.6g}), and every other output agrees within rounding: "
+        "the model makes integers of values that rounding moves.",
+        "output",
+        name,
+        (("beside", found.cause),),
+        f"compare the values before they become integers, or allow the difference with atol={{{name!r}: {verdict.apart:.6g}}}.",
+        certain=False,
+    )
 
 
 def _excluded(steps: Sequence[Step], parameters: str, deadline: Deadline) -> Iterator[str]:

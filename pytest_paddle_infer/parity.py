@@ -71,7 +71,10 @@ def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch
 
 def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
     rtol, atol = (value.get(name, value.get("")) if isinstance(value, Mapping) else value for value in (spec.rtol, spec.atol))
-    return Noise(floor) if rtol is None and atol is None else Tolerance(rtol or 0.0, atol or 0.0)
+    if rtol is None and atol is None:
+        return Noise(floor)
+    named = any(isinstance(value, Mapping) and name in value for value in (spec.rtol, spec.atol))
+    return Tolerance(rtol or 0.0, atol or 0.0, named)
 
 
 class ParityRun:
@@ -420,7 +423,8 @@ def _against_limit(verdict: OutputVerdict) -> str:
     if not verdict.passed and not verdict.differing:
         return verdict.problem
     if verdict.integers:
-        return f"{verdict.differing} of {verdict.elements} integers differ" if verdict.differing else "all integers are equal"
+        told = f"{verdict.differing} of {verdict.elements} integers differ, by at most {verdict.apart:.6g}"
+        return told if verdict.differing else "all integers are equal"
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"

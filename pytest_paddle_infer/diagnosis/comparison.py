@@ -38,6 +38,20 @@ class Comparison:
         """True when the training engine's own outputs hold a NaN or Inf: nothing is near to that, and nothing far."""
         return not all(map(finite, self.training))
 
+    @property
+    def only_integers(self) -> int | None:
+        """The first output that fails, where all that fail are integers and all others, at least one of them floats, agree; else None."""
+        failed, floats = [], 0
+        for index, (rule, known, found) in enumerate(zip(self.rules, self.training, self.inference)):
+            judge = OutputJudge("", rule)
+            judge.add(known, found, self.start, self.stop - self.start, None if self.exact is None else self.exact[index])
+            floats += known.dtype.kind in "fc"
+            if not judge.verdict().passed:
+                failed.append(index)
+                if known.dtype.kind not in "iu" or found.dtype != known.dtype:
+                    return None
+        return failed[0] if failed and floats and len(self.training) == len(self.inference) else None
+
     def away(self, outputs: Sequence[npt.NDArray[Any]], than: Arrays | None = None) -> float:
         """How many limits outputs are from the training engine's: up to 1 they agree; inf for another number, shape or dtype, or a NaN.
 

@@ -243,7 +243,7 @@ def _plain(value: Any) -> Any:
 def rule_json(rule: Rule) -> dict[str, Any]:
     """One output's rule. maximum, rms: the noise floor, of which an engine may make `limit` and `limit_rms`."""
     if isinstance(rule, Tolerance):
-        return {"kind": "tolerance", "rtol": rule.rtol, "atol": rule.atol}
+        return {"kind": "tolerance", "rtol": rule.rtol, "atol": rule.atol, "integers": rule.integers}
     return {"kind": "noise", **asdict(rule.floor), "limit": rule.limit, "limit_rms": rule.floor.limit.rms}
 
 
@@ -258,7 +258,7 @@ def _verdict_json(verdict: OutputVerdict) -> dict[str, Any]:
 def read_rule(told: Mapping[str, Any]) -> Rule:
     """The rule of `rule_json`. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
     if told["kind"] == "tolerance":
-        return Tolerance(float(told["rtol"]), float(told["atol"]))
+        return Tolerance(float(told["rtol"]), float(told["atol"]), bool(told.get("integers", False)))
     if told["kind"] != "noise":
         raise ValueError(f"there is no rule {told['kind']!r}")
     return Noise(Floor(float(told["maximum"]), float(told["rms"]), str(told["source"]), float(told["scale"])))

@@ -21,7 +21,7 @@ def compare(ours: Any, trained: Any, exact: Any, told: Any) -> tuple[float, floa
     worst, count = (0.0, 0.0, 0.0), len(told["limits"])
     if ours.shape != trained.shape or ours.dtype != trained.dtype or not (np.isfinite(ours).all() and np.isfinite(trained).all()):
         return np.inf, np.nan, 0.0
-    if ours.dtype.kind not in "fc":
+    if ours.dtype.kind not in "fc" and not told["rule"].get("integers"):
         return np.inf if (ours != trained).any() else 0.0, float((ours != trained).sum()), 0.0
     for row, limit in enumerate(told["limits"] if ours.size else []):  # each sample has its own scale
         mine, base = (s if count < 2 else np.split(s, count)[row] for s in (ours, exact if limit["float64"] else trained))

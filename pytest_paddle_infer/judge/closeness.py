@@ -1,6 +1,7 @@
 """The parity rule of single outputs: same shape, dtype and finite values, and no further apart than rounding explains.
 
-The rule is `Noise` (see `judge.noise`), or the user's `Tolerance`. Integers and bools are compared exactly.
+The rule is `Noise` (see `judge.noise`), or the user's `Tolerance`. Bools are compared exactly, and integers too unless a tolerance names
+their output.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ class Noise:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The user's rule: `|i - t| <= atol + rtol * |t|`, elementwise."""
+    """The user's rule: `|i - t| <= atol + rtol * |t|`, elementwise. integers: of integers too, because it was given for this output."""
 
     rtol: float = 0.0
     atol: float = 0.0
+    integers: bool = False
 
     def allowed(self, base: npt.NDArray[np.float64], exact: bool) -> tuple[npt.NDArray[np.float64], float]:
         """Returns (largest |i - t| of each element, no limit on the RMS)."""
@@ -94,6 +96,8 @@ class OutputVerdict:
     resolution: Resolution | None = None
     integers: bool = False
     """Or booleans: compared exactly, so that the error of one that differs is Inf, over a limit of 0."""
+    apart: float = 0.0
+    """Of integers: the largest difference."""
 
     @property
     def passed(self) -> bool:
@@ -138,6 +142,7 @@ class OutputJudge:
         self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
         self._fatal = ""
         self._apart = self._integers = False
+        self._largest = 0.0
         self._classes: npt.NDArray[np.float64] | None = None
 
     def add(self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None) -> None:
@@ -161,7 +166,7 @@ class OutputJudge:
         self._elements += training.size
         if training.size == 0:
             judged = Judged(sample)
-        elif training.dtype.kind not in "fc":
+        elif not self._has_distances(training):
             judged = self._exact(training, inference, sample)
         elif any(self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))):
             judged = self._infinite(training, reference, sample)
@@ -169,6 +174,10 @@ class OutputJudge:
             judged = self._close(training, inference, reference, sample)
         if self.watch is not None:
             self.watch(judged)
+
+    def _has_distances(self, array: Array) -> bool:
+        """False for what is equal or not."""
+        return array.dtype.kind in "fc" or (array.dtype.kind in "iu" and isinstance(self.rule, Tolerance) and self.rule.integers)
 
     def _not_finite(self, array: Array, engine: str, sample: int) -> bool:
         finite = np.isfinite(array)
@@ -222,6 +231,8 @@ class OutputJudge:
         over = max(float(excess[where]), over_rms)
         error, limit = float(ratio.max()), float(np.max(allowed)) / scale if scale else 0.0
         self._differing += int((excess > 1).sum())
+        if training.dtype.kind in "iu":
+            self._largest = max(self._largest, float(apart.max()))
         self._error = max(self._error, error)
         self._by_class(ratio)
         self._rms = max(self._rms, rms)
@@ -249,6 +260,7 @@ class OutputJudge:
             return Judged(sample)
         where = _index(int(np.argmax(wrong)), wrong)
         self._differing += int(wrong.sum())
+        self._largest = max(self._largest, float(np.abs(_wide(training) - _wide(inference)).max()))
         self._error = self._excess = float("inf")
         self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
         return Judged(sample, float("inf"), 0.0, float("inf"))
@@ -275,7 +287,8 @@ class OutputJudge:
         return OutputVerdict(
             self._name, problem, self._samples, self._elements, self._differing, float("nan") if unknown else self._error, excess,
             index, training, inference, reference, self._rms, self._p99, floor, self._limit,
-            tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()), resolution, self._integers,
+            tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()),
+            resolution, self._integers, self._largest,
         )  # fmt: skip
 
 

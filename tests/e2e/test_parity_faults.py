@@ -84,9 +84,25 @@ def pytest_paddle_infer_models(config):
         model("two_postprocesses", postprocess=lambda output: dict(label_of(output)), training_postprocess=label_of),
         model("label_off_by_one", postprocess=label_off_by_one, training_postprocess=label_of),
         model("class_off_by_one", postprocess=lambda output: int(output.argmax()) - 1, training_postprocess=lambda output: output.argmax()),
+        ModelSpec("rounds", factory=f"{HERE}/rounds.py:Rounds", image_size=32, softmax="no"),
+        ModelSpec("rounds_allowed", factory=f"{HERE}/rounds.py:Rounds", image_size=32, softmax="no", rtol={"0": 1e-3, "1": 1e-3}),
         model("random_answer", postprocess=random_answer),
         model("wrong_size", softmax="no", preprocess=lambda image: np.zeros((3, 48, 48), np.float32)),
     ]
+"""
+
+ROUNDS = """
+from paddle import nn
+
+
+class Rounds(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2D(3, 8, 3), nn.BatchNorm2D(8), nn.Linear(8, 10)
+
+    def forward(self, x):
+        y = self.head(nn.functional.relu(self.norm(self.conv(x))).mean([2, 3]))
+        return y, (y * 1e7).astype("int64")
 """
 
 SUITE = """
@@ -119,12 +135,14 @@ def faults(made_repo: Path, shared_directory: Path) -> Session:
         repo = shared_directory / "parity-faults"
         shutil.copytree(made_repo, repo)
         (repo / "conftest.py").write_text(CONFTEST)
+        (repo / "rounds.py").write_text(ROUNDS)
         (repo / "test_tolerances.py").write_text(SUITE)
         names = ["control", "bgr", "no_division", "mirrored", "not_transposed", "other_crop", "other_dtype", "nan_output", "nan_weight",
                  "nan_behind_softmax", "control_with_postprocess", "answers_by_process",
                  "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer", "wrong_size"]  # fmt: skip
         ids = [f"paddle-model/{name}::test_parity[cpu]" for name in names]
-        return run_shared(shared_directory, repo, "test_tolerances.py", *ids, "paddle-model/control::test_parity[onednn]")
+        ids += [f"paddle-model/{name}::test_parity[onednn]" for name in ("control", "rounds", "rounds_allowed")]
+        return run_shared(shared_directory, repo, "test_tolerances.py", *ids)
 
     return Session.shared(shared_directory, "parity-faults", make)
 
@@ -192,6 +210,21 @@ def test_a_size_that_nobody_gave_the_model_is_named_where_one_preprocess_serves_
         faults, parity("wrong_size"), r"preprocess, which serves both engines, makes shape \[3, 48, 48\] for input 'x', where"
     )
     assert "set image_size=48 (or input_spec=[[None, 3, 48, 48]])" in " ".join(case.text.split())
+
+
+def test_integers_that_are_made_of_what_rounding_moves_are_told_so_and_no_pass_is_blamed(faults: Session) -> None:
+    case = assert_red(
+        faults, parity("rounds", "onednn"), r"only integers differ \(output 1, by at most \d+\), and every other output agrees"
+    )
+    text = " ".join(case.text.split())
+    assert re.search(r"output 1: \d+ of 40 integers differ, by at most (\d+) .*allow the difference with atol={'1': \1}", text), (
+        text
+    )
+    assert "delete_pass" not in text
+
+
+def test_a_tolerance_that_names_such_an_output_lets_it_pass(faults: Session) -> None:
+    assert faults[parity("rounds_allowed", "onednn")].outcome == "passed", faults.output
 
 
 def test_the_training_side_may_have_a_postprocess_of_its_own(faults: Session) -> None:

@@ -93,3 +93,31 @@ def test_a_nan_or_inf_on_either_side_is_seen(bad: float) -> None:
 
 def test_integers_are_always_numbers() -> None:
     assert not comparison([np.array([[1, 2]])], [np.array([[True, False]])]).not_finite
+
+
+WHOLE = np.array([[1, 2], [3, 4]])
+
+
+def of_both(known: Arrays, found: Arrays) -> int | None:
+    return comparison(known, found).only_integers
+
+
+def test_only_integers_differ_where_the_floats_agree() -> None:
+    assert of_both([KNOWN, WHOLE], [KNOWN, WHOLE + 1]) == 1
+    assert of_both([WHOLE, KNOWN, WHOLE], [WHOLE, KNOWN, WHOLE + 1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        ([KNOWN, WHOLE], [KNOWN, WHOLE]),
+        ([KNOWN, WHOLE], [KNOWN + 9, WHOLE + 1]),
+        ([WHOLE], [WHOLE + 1]),
+        ([KNOWN, WHOLE], [KNOWN, (WHOLE + 1).astype(np.int32)]),
+        ([KNOWN, WHOLE > 2], [KNOWN, WHOLE > 3]),
+        ([KNOWN, WHOLE], [KNOWN]),
+        ([KNOWN], [KNOWN + 9]),
+    ],
+)
+def test_nothing_is_said_of_integers_where_something_else_differs_or_no_float_speaks_for_them(known: Arrays, found: Arrays) -> None:
+    assert of_both(known, found) is None

@@ -83,8 +83,9 @@ def test_the_version_is_that_of_the_code_that_runs_and_the_digests_are_sha256(
 
 
 def test_the_rule_may_be_a_tolerance(tmp_path: Path) -> None:
-    kept = read_folder(keep(failed(rules=(Tolerance(1e-3, 1e-5),), verdicts=()), None, tmp_path))
-    assert kept.outputs[0].rule == Tolerance(1e-3, 1e-5)
+    for rule in (Tolerance(1e-3, 1e-5), Tolerance(0, 1, integers=True)):
+        kept = read_folder(keep(failed(rules=(rule,), verdicts=()), None, tmp_path))
+        assert kept.outputs[0].rule == rule
 
 
 def test_a_death_without_outputs_is_kept_with_what_there_is(tmp_path: Path, export: ExportedModel) -> None:

@@ -228,11 +228,27 @@ def test_integers_are_told_as_equal_or_not_and_never_by_a_share_of_the_largest()
     case = Case([whole], postprocess=str)
     other = whole.copy()
     other[1, 2:] += 1
-    assert dict(case.feed([other]).facts())["output"] == "3 of 20 integers differ"
+    assert dict(case.feed([other]).facts())["output"] == "3 of 20 integers differ, by at most 1"
     case = Case([whole], postprocess=str)
     assert dict(case.feed([whole]).facts())["output"] == "all integers are equal"
     case.run.add_invariance({"asked twice": [(whole[:1], whole[1:2])]}, dict)
     assert case.run.invariance_problem.endswith("asked twice: output differs in 5 of 5 integers.")
+
+
+def test_a_tolerance_that_names_an_output_of_integers_holds_for_them() -> None:
+    whole = np.arange(20).reshape(4, 5)
+    other = whole + 1
+    for named, passes in (({"ids": 1}, True), ({"ids": 0.5}, False), ({"": 9}, False), (9.0, False)):
+        case = Case([logits(), whole], names=("", "ids"), atol=named)
+        run = case.feed([case.training[0], other])
+        assert run.outputs[1].passed is passes, named
+        assert run.outputs[1].apart == 1.0
+
+
+def test_a_tolerance_that_names_the_one_output_without_a_name_holds_for_integers() -> None:
+    whole = np.arange(20).reshape(4, 5)
+    assert Case([whole], postprocess=str, atol={"": 1}).feed([whole + 1]).outputs[0].passed
+    assert not Case([whole > 3], postprocess=str, atol={"": 1}).feed([whole < 3]).outputs[0].passed, "booleans have no distance"
 
 
 def test_two_classes_that_rounding_swaps_are_ties_and_pass() -> None:

@@ -47,6 +47,8 @@ def moved(by: float, trained: Any = TRAINED) -> Any:
 NOISE = Noise(FLOOR)
 COMPLEX = (EXACT + 1j * EXACT[::-1]).astype(np.complex64)
 ALL = TRAINED + np.float32(3e-6) * np.where(np.arange(10).reshape(2, 5) % 2, 1, -1).astype(np.float32)
+WHOLE = np.arange(10).reshape(2, 5)
+
 CASES: list[tuple[str, Any, Any, Any, Rule]] = [
     *((f"noise {by:g}", TRAINED, moved(by), EXACT, NOISE) for by in (0.0, 1e-6, 3e-6, 6e-6, 1e-3)),
     *((f"no float64 {by:g}", TRAINED, moved(by), None, NOISE) for by in (0.0, 3e-6, 4.6e-6, 6e-6)),
@@ -61,6 +63,9 @@ CASES: list[tuple[str, Any, Any, Any, Rule]] = [
     ("complex", COMPLEX, moved(1e-3, COMPLEX), COMPLEX.astype(np.complex128), NOISE),
     ("complex, equal", COMPLEX, COMPLEX, COMPLEX.astype(np.complex128), NOISE),
     ("integers", np.arange(10).reshape(2, 5), moved(1, np.arange(10).reshape(2, 5)), None, NOISE),
+    ("integers within a tolerance that names them", WHOLE, moved(1, WHOLE), None, Tolerance(atol=1, integers=True)),
+    ("integers beyond it", WHOLE, moved(3, WHOLE), None, Tolerance(atol=1, integers=True)),
+    ("integers with a tolerance of all outputs", WHOLE, moved(1, WHOLE), None, Tolerance(atol=1)),
     ("equal integers", np.arange(10), np.arange(10), None, NOISE),
     ("bools", np.array([[True], [False]]), np.array([[True], [True]]), None, NOISE),
     ("empty", np.zeros((0, 5), np.float32), np.zeros((0, 5), np.float32), np.zeros((0, 5)), NOISE),
