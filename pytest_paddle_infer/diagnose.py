@@ -34,9 +34,9 @@ T = TypeVar("T")
 
 TRACED = (
     "look at the code of this place: in-place methods whose result is ignored (x.add_(1)), writes through a view, state that is kept in "
-    "Python and branches on values are not traced."
+    "Python and branches on values are not traced; paddle.in_dynamic_mode() is False while to_static traces."
 )
-"""What to do where to_static alone changes the answers (all four were seen on 2.6.2 and 3.3.1)."""
+"""What to do where to_static alone changes the answers (all five were seen on 2.6.2 and 3.3.1)."""
 
 NEAREST = Finding("", "", remedy="look at the files that are named above; the outputs of both engines are in them.", certain=False)
 """Where no cause is known, what to do."""

@@ -155,13 +155,17 @@ def check_files(exported: ExportedModel, paddle_version: str) -> str | None:
     return None
 
 
+OTHER_PADDLE = "export with Paddle 2 or run Paddle 3."
+"""What to do then."""
+
+
 def kills(model_file: Path, paddle_version: str) -> str:
     """Why this Paddle must not be given the graph, which would end its process; empty when it may."""
     if model_file.suffix != ".json" or int(paddle_version.partition(".")[0]) >= 3:
         return ""
     return (
-        f"{model_file.name} was written by Paddle 3 and Paddle {paddle_version} dies of SIGSEGV when it loads it; "
-        "export with Paddle 2 or run Paddle 3."
+        f"{model_file.name} was written by Paddle 3, and Paddle {paddle_version} would die of SIGSEGV loading it, so it was not tried; "
+        f"{OTHER_PADDLE}"
     )
 
 

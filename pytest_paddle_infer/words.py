@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.known import meaning_of
 from pytest_paddle_infer.diagnosis.stages import stage_of
-from pytest_paddle_infer.exports import ExportedModel, ExportError
+from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.store import StoreError
@@ -49,7 +49,8 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
         remedy = error.remedy
         if isinstance(error, ExportError):
             named = "name the directory, or the path prefix, that paddle.jit.save wrote."
-            remedy = named if export is None else "export the model again." if export.given else ""
+            again = "" if str(error).endswith(OTHER_PADDLE) else "export the model again."
+            remedy = named if export is None else again if export.given else ""
         text = sentence(error)
         title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
         raise ConformanceFailure(placed(failure(title, "", export, remedy), error)) from error

@@ -53,7 +53,7 @@ STAGES: Mapping[str, Stage] = {
          "softmax that is missing or doubled, outputs in another order, train mode"),
         "Look at the operator, layer or line that is named: in-place methods whose result is not used, state kept in "
         "Python and branches on "
-        "values are not traced.",
+        "values are not traced, and paddle.in_dynamic_mode() is False there.",
     ),
     "load": Stage(
         "The predictor could not be made, ended its process, or is not the one that was asked for.",

@@ -10,7 +10,7 @@ import pytest
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.engine.worker import native_reason
-from pytest_paddle_infer.exports import ExportedModel, ExportError
+from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.parameters import compare_parameters
@@ -211,3 +211,13 @@ def test_long_values_on_a_report_and_long_output_end_behind_a_word() -> None:
     assert told.endswith("word ...")
     assert len(told) <= LONGEST + len("engine: ")
     assert _last_lines("word " * 100).endswith("word ...")
+
+
+def test_an_export_of_another_paddle_is_not_sent_to_be_made_again_by_the_same() -> None:
+    def remedy(text: str) -> str:
+        with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "cpu", ExportedModel(Path("here"), given=True)):
+            raise ExportError(text)
+        return caught.value.failure.remedy
+
+    assert remedy(f"inference.json was written by Paddle 3; {OTHER_PADDLE}") == ""
+    assert remedy("inference.pdiparams is 8 bytes short.") == "export the model again."
