@@ -19,6 +19,7 @@ from pytest_paddle_infer.engine.processing import (
     Processing,
     ProcessingError,
     as_list,
+    given_to_preprocess,
     is_scores,
     preprocess_of,
     size_remedy,
@@ -129,7 +130,8 @@ class _Batch:
                 except PaddleInferError:
                     raise
                 except Exception as error:
-                    raise ProcessingError(f"preprocess of sample {sample.name} raised {_described(error)}") from error
+                    told = f"preprocess of sample {sample.name} raised {_described(error)}".rstrip(".")
+                    raise ProcessingError(f"{told}{given_to_preprocess(sample)}.") from error
             try:
                 self._made[count] = stack(tensors)
             except ValueError:  # samples of different shapes

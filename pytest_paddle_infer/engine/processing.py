@@ -92,6 +92,20 @@ class Processing:
         return self.postprocess(self.run(self.preprocess(image)))
 
 
+def given_to_preprocess(sample: Sample) -> str:
+    """What a preprocess that raised was given, as part of a sentence: people expect a path, or an array for a picture."""
+    try:
+        value = sample.open()
+    except Exception:  # the failure at hand is another one
+        return ""
+    if isinstance(value, np.ndarray):
+        return f"; it was given an array, {value.dtype}{list(value.shape)}"
+    if type(value).__module__.startswith("PIL."):
+        return f"; it was given a PIL.Image in mode {value.mode}"
+    name = type(value).__name__
+    return f"; it was given {'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def size_remedy(spec: ModelSpec, returned: Sequence[int]) -> str:
     """What to set where an own preprocess makes pictures of another size than the input has, which nobody may have given."""
     wanted = spec.inputs[0].shape

@@ -30,6 +30,7 @@ from pytest_paddle_infer.engine.processing import (
     ProcessingError,
     Tensors,
     as_list,
+    given_to_preprocess,
     preprocess_of,
     split,
     stack,
@@ -199,7 +200,8 @@ class EngineService:
         except PaddleInferError:
             raise
         except Exception as error:
-            raise ProcessingError(f"preprocess raised {type(error).__name__} for sample {sample.name}: {error}") from error
+            told = f"preprocess raised {type(error).__name__} for sample {sample.name}: {error}"
+            raise ProcessingError(f"{told.rstrip('.')}{given_to_preprocess(sample)}.") from error
 
     def _postprocess(self, output: Tensors) -> Any:
         try:

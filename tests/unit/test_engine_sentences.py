@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pytest_paddle_infer.deployed import builds, tensorrt
 from pytest_paddle_infer.deployed.config import Request
@@ -17,7 +19,7 @@ from pytest_paddle_infer.engine import model, runtime
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.model import _Batch
 from pytest_paddle_infer.engine.pass_trials import _end
-from pytest_paddle_infer.engine.processing import Processing, ProcessingError, fit, stack
+from pytest_paddle_infer.engine.processing import Processing, ProcessingError, fit, given_to_preprocess, stack
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.replay import ReplayService
 from pytest_paddle_infer.engine.services import EngineService, InferenceService
@@ -86,6 +88,31 @@ def test_a_preprocess_that_raises_on_both_sides_is_a_fault_of_preprocessing() ->
         ProcessingError, match=r"^preprocess of sample a raised KeyError at .*test_engine_sentences\.py:\d+: 'picture'"
     ):
         _Batch(spec, Processing(spec.inputs, broken), [Sample("a", value=1)]).tensors(1)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Image.new("L", (4, 4)), "; it was given a PIL.Image in mode L."),
+        (np.zeros((2, 3), np.float32), "; it was given an array, float32[2, 3]."),
+        ({"x": 1}, "; it was given a dict."),
+        (1, "; it was given an int."),
+    ],
+)
+def test_what_a_preprocess_that_raised_was_given_is_told(value: Any, said: str) -> None:
+    def broken(value: Any) -> Any:
+        raise KeyError("picture")
+
+    spec = ModelSpec("net", factory=object, preprocess=broken)
+    side, sample = Processing(spec.inputs, broken), Sample("a", value=value)
+    with pytest.raises(ProcessingError, match=re.escape(said) + "$"):
+        _Batch(spec, side, [sample]).tensors(1)
+    with pytest.raises(ProcessingError, match=re.escape(said) + "$"):
+        EngineService(side, [sample]).inputs(0, 1)
+
+
+def test_a_sample_that_does_not_open_is_told_elsewhere() -> None:
+    assert given_to_preprocess(Sample("gone", Path("gone.png"))) == ""
 
 
 def test_a_weights_file_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
