@@ -65,7 +65,8 @@ class RemotePredictor:
                 message = {"error": "", "text": ""}
         if "error" in message:
             said = f"{message['error']}: {message['text']}" if message["error"] else _last_line(printed.text)
-            raise PaddleInferError(f"{self._name} cannot run Paddle Inference ({said or self._end()}).")
+            missing = "; install paddlepaddle there" if "No module named" in said else ""  # numpy comes with it
+            raise PaddleInferError(f"{self._name} cannot run Paddle Inference ({(said or self._end()).rstrip('.')}){missing}.")
         self.pid = int(message.pop("pid"))
         self.versions: dict[str, str] = message
         self.input_names: tuple[str, ...] = ()

@@ -298,6 +298,10 @@ def test_the_engine_may_run_under_another_interpreter(repo: Path, run_session: C
         ("#!/bin/sh\nexit 3\n", "exit status 3"),
         ("#!/bin/sh\nkill -SEGV $$\n", "SIGSEGV"),
         ("#!/bin/sh\necho no numpy >&2\nexit 1\n", "no numpy"),
+        (
+            "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'numpy'\" >&2\nexit 1\n",
+            r"'numpy'\); install paddlepaddle there\.",
+        ),
     ],
 )
 def test_an_interpreter_without_paddle_is_a_failure_that_says_so(
