@@ -77,7 +77,7 @@ CHINESE: Mapping[str, str] = {
     "elementwise relative tolerance": "逐元素相对误差",
     "elementwise absolute tolerance": "逐元素绝对误差",
     "list out of artifacts, parity, log": "列表，取自 artifacts、parity、log",
-    "1 or more": "1 或更多",
+    "as many as that takes": "按需而定",
     "off": "关",
     ".paddle-perf in the rootdir": "rootdir 下的 .paddle-perf",
     "pytest's temporary directory": "pytest 的临时目录",

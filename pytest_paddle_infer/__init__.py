@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.inference import InferenceEngine
+    from pytest_paddle_infer.engine.training import TrainingEngine
     from pytest_paddle_infer.exports import ExportedModel
     from pytest_paddle_infer.logs.autolog import AutoLog, AutoLogError, parse_autolog
     from pytest_paddle_infer.logs.autolog_check import assert_autolog
@@ -19,10 +21,12 @@ _HOMES = {
     "AutoLog": "logs.autolog",
     "AutoLogError": "logs.autolog",
     "ExportedModel": "exports",
+    "InferenceEngine": "engine.inference",
     "ModelSpec": "models",
     "Prediction": "transforms",
     "Sample": "samples",
     "TensorSpec": "models",
+    "TrainingEngine": "engine.training",
     "Variant": "variants",
     "assert_autolog": "logs.autolog_check",
     "default_preprocess": "transforms",
@@ -34,10 +38,12 @@ __all__ = [
     "AutoLog",
     "AutoLogError",
     "ExportedModel",
+    "InferenceEngine",
     "ModelSpec",
     "Prediction",
     "Sample",
     "TensorSpec",
+    "TrainingEngine",
     "Variant",
     "assert_autolog",
     "default_preprocess",

@@ -9,10 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_paddle_infer.engine.inference import InferenceEngine
-    from pytest_paddle_infer.engine.training import TrainingEngine
-    from pytest_paddle_infer.exports import ExportedModel
-    from pytest_paddle_infer.samples import Sample
+    from pytest_paddle_infer import ExportedModel, InferenceEngine, Sample, TrainingEngine
 
 
 @pytest.mark.paddle_infer_parity(model="digits", variants=["cpu", "onednn"])
