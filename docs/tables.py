@@ -38,8 +38,8 @@ CHINESE: Mapping[str, str] = {
         "对全部样本计时的遍数；默认取能凑满 10 个 batch 的遍数，最多计时 50 个 batch。",
     "Who writes the benchmark log: builtin, or auto_log for the package of that name.":
         "由谁写推理日志：builtin（内置），或 auto_log（同名的包）。",
-    "Check the export in this directory (or with this path prefix) instead of exporting.":
-        "不再导出，而是检查该目录下（或该路径前缀）已有的推理模型。",
+    "Check the export in this directory (or with this path prefix), or in DIR/MODEL where DIR itself holds none, instead of exporting.":
+        "不再导出，而是检查该目录下（或该路径前缀）已有的推理模型；DIR 本身没有推理模型时检查 DIR/MODEL。",
     "Leave a copy of each export in DIR/MODEL.": "把每个推理模型另存一份到 DIR/MODEL。",
     "Where the reprod_log files and the benchmark log go: DIR/MODEL/VARIANT.":
         "reprod_log 文件与推理日志的输出位置：DIR/MODEL/VARIANT。",

@@ -177,7 +177,7 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
         request = read_marker(marker, state.settings)
         choices = state.choices(request.variants, named=request.named, origin=f"@pytest.mark.{MARKER}: variants")
         specs = [merge(spec, request, state.settings) for spec in state.models_for(request)]
-        state.use_models(specs)
+        state.use_models()
     except OptionError as error:
         problem = str(error) if isinstance(error, HookError) else f"{metafunc.definition.nodeid}: {error}"
         if problem not in state.problems:  # a hook's fault is the same for every test

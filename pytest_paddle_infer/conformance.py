@@ -264,7 +264,7 @@ class Conformance:
         def find() -> ExportedModel:
             with worded(bench.spec):
                 if self.options.exported is not None:
-                    return locate(self.options.exported)
+                    return locate(self.options.exported, below=as_filename(bench.spec.name))
                 return self._exports.of(bench)
 
         return self._checkpoint(bench, "export", find)

@@ -96,20 +96,33 @@ class ExportedModel:
         return sum(path.stat().st_size for path in self.files)
 
 
-def locate(path: str | os.PathLike[str]) -> ExportedModel:
+def _stems(directory: Path) -> list[str]:
+    return sorted({path.stem for path in directory.iterdir() if path.suffix in (*GRAPH_SUFFIXES, ".pdiparams")})
+
+
+def names_one(path: str | os.PathLike[str]) -> bool:
+    """True for what names one export, whole or not: a prefix, or a directory with files of an export in it."""
+    return not Path(path).is_dir() or bool(_stems(Path(path)))
+
+
+def locate(path: str | os.PathLike[str], below: str = "") -> ExportedModel:
     """Finds the one export in a directory, or the export with a path prefix.
 
+    below: the directory of a model in one that itself holds no export, as `--paddle-export-dir` leaves it.
     Raises `ExportError` that lists what is there when there is none or more than one.
     """
     where = Path(path)
     if where.is_dir():
-        stems = sorted({p.stem for p in where.iterdir() if p.suffix in (*GRAPH_SUFFIXES, ".pdiparams")})
+        stems = _stems(where)
+        if not stems and below and (where / below).is_dir():
+            return locate(where / below)
         if len(stems) == 1:
             return ExportedModel(where, stems[0], given=True)
         if stems:
             raise ExportError(f"{where} holds several exports ({', '.join(stems)}); name one as {where / stems[0]}.")
         present = ", ".join(sorted(p.name for p in where.iterdir())[:8]) or "nothing"
-        raise ExportError(f"{where} holds no export (.json or .pdmodel, and .pdiparams); it holds {present}.")
+        neither = f", and no directory {below}" if below else ""
+        raise ExportError(f"{where} holds no export (.json or .pdmodel, and .pdiparams){neither}; it holds {present}.")
     stem = where.name if where.suffix not in (*GRAPH_SUFFIXES, ".pdiparams") else where.stem
     model = ExportedModel(where.parent, stem, given=True)
     if not model.files:

@@ -251,7 +251,8 @@ OPTIONS: tuple[Option, ...] = (
            shown="as many as that takes"),
     Option("autolog", "Who writes the benchmark log: builtin, or auto_log for the package of that name.",
            "WRITER", one_of("builtin", "auto_log"), default="builtin", shown="builtin"),
-    Option("exported", "Check the export in this directory (or with this path prefix) instead of exporting.", "DIR"),
+    Option("exported", "Check the export in this directory (or with this path prefix), or in DIR/MODEL where DIR itself holds none, "
+           "instead of exporting.", "DIR"),
     Option("export-dir", "Leave a copy of each export in DIR/MODEL.", "DIR"),
     Option("output-dir", "Where the reprod_log files and the benchmark log go: DIR/MODEL/VARIANT.", "DIR",
            shown="pytest's temporary directory"),

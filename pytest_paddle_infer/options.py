@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,10 +236,10 @@ def origin(settings: Settings, name: str) -> str:
     return f"ini value paddle_{name}" if name in settings.from_ini else f"--paddle-{name.replace('_', '-')}"
 
 
-def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
-    """Raises `OptionError` for paths and baselines that do not exist, or paths that cannot serve several models.
+def check_paths(settings: Settings, *, used: bool) -> None:
+    """Raises `OptionError` for paths and baselines that do not exist, or places that cannot be written.
 
-    models: those of this run. Without one, weights and exports of the ini file are not looked at: they only describe.
+    used: this run has a model. Without one, weights and exports of the ini file are not looked at: they only describe.
     """
     if settings.autolog == "auto_log" and (settings.perf_save or settings.perf_compare):
         raise OptionError("--paddle-autolog=auto_log times on its own clock; leave it out where baselines are saved or compared.")
@@ -256,12 +257,8 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
             raise OptionError(f"{origin(settings, name)}: {problem}")
     for name in ("weights", "exported"):
         path = getattr(settings, name)
-        if path is None or (not models and name in settings.from_ini):
+        if path is None or (not used and name in settings.from_ini):
             continue
-        if len(models) > 1:
-            raise OptionError(
-                f"{origin(settings, name)} belongs to one model, and {len(models)} are chosen: {', '.join(m.name for m in models)}."
-            )
         if name == "weights" and not Path(path).is_file():
             raise OptionError(f"{origin(settings, name)}: there is no file {path}.")
         if name == "exported" and not Path(path).is_dir():  # what a directory holds is the artifacts checkpoint's to say
@@ -293,3 +290,29 @@ def check_paths(settings: Settings, models: Sequence[ModelSpec]) -> None:
         if settings.perf_compare.name not in names:
             told = unknown_name(settings.perf_compare.name, names, directory)
             raise OptionError(f"{origin(settings, 'perf_compare')}: {told}")
+
+
+def check_one_model(settings: Settings, names: Sequence[str]) -> None:
+    """Raises `OptionError` for weights or an export of one model where tests of several are left to run. names: of those models.
+
+    A directory that is no export itself may hold one for each model.
+    """
+    for name in ("weights", "exported") if len(names) > 1 else ():
+        path = getattr(settings, name)
+        if path is None:
+            continue
+        if name == "exported":
+            from pytest_paddle_infer.exports import names_one
+
+            if not names_one(path):
+                continue
+        option = "" if name in settings.from_ini else f" --paddle-{name}=..."
+        each = (
+            "weights= in each ModelSpec"
+            if name == "weights"
+            else "a directory that holds one for each, as --paddle-export-dir leaves it"
+        )
+        raise OptionError(
+            f"{origin(settings, name)} belongs to one model, and {len(names)} are chosen: {', '.join(names)}. Select one, as with "
+            f"pytest {shlex.quote(f'paddle-model/{names[0]}')}{option}, or with -k; or give {each}."
+        )

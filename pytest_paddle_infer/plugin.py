@@ -12,7 +12,7 @@ from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES
 from pytest_paddle_infer.session import SESSION, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from _pytest.terminal import TerminalReporter
 
@@ -75,17 +75,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     "here no checkpoint would run (unittest.TestCase, or a doctest)."
                 )
     if state.problems:
-        if not hasattr(config, "workerinput"):
-            raise pytest.UsageError("\n".join(state.problems))
-        # an xdist worker that raises here ends in an INTERNALERROR without a word of ours; a failed collection is shown
-        items.clear()
-        for problem in state.problems:
-            config.hook.pytest_collectreport(report=pytest.CollectReport(problem.partition(": ")[0], "failed", problem, []))
-        return
-    if used:
+        _refuse(config, items, state.problems)
+    elif used:
         from pytest_paddle_infer import selection
 
         selection.use(config, state)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ends the session where an option that belongs to one model meets the tests of several: which are left is known only now."""
+    state = session.config.stash[SESSION]
+    if not state.used or state.problems:
+        return
+    from pytest_paddle_infer import selection
+    from pytest_paddle_infer.failures import OptionError
+
+    try:
+        selection.check_selected(session.items, state)
+    except OptionError as error:
+        _refuse(session.config, session.items, [str(error)])
+
+
+def _refuse(config: pytest.Config, items: list[pytest.Item], problems: Sequence[str]) -> None:
+    """Ends the session with one usage error for all problems; in an xdist worker with a failed collection for each."""
+    if not hasattr(config, "workerinput"):
+        raise pytest.UsageError("\n".join(problems))
+    # a worker that raises here ends in an INTERNALERROR without a word of ours; a failed collection is shown
+    items.clear()
+    for problem in problems:
+        config.hook.pytest_collectreport(report=pytest.CollectReport(problem.partition(": ")[0], "failed", problem, []))
 
 
 def _prepared(item: pytest.Item) -> bool:

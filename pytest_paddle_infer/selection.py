@@ -17,8 +17,8 @@ from pytest_paddle_infer.collection import (
 from pytest_paddle_infer.distributions import paddle_here
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
-from pytest_paddle_infer.options import Request, check_paths, merge
-from pytest_paddle_infer.session import SessionState
+from pytest_paddle_infer.options import Request, check_one_model, check_paths, merge
+from pytest_paddle_infer.session import SELECTED, SessionState
 from pytest_paddle_infer.variants import ALL, AUTO, Choice
 
 INSTALL = "Paddle is not installed; pip install 'pytest-paddle-infer[cpu]' or 'pytest-paddle-infer[gpu]' (never both)."
@@ -51,7 +51,7 @@ def start(config: pytest.Config, state: SessionState) -> None:
         origin="ini value paddle_variant" if "variant" in settings.from_ini else "--paddle-variant",
     )
     if not names:
-        check_paths(settings, [])
+        check_paths(settings, used=False)
         return
     if not paddle_installed():
         raise OptionError(f"--paddle-model: {INSTALL}")
@@ -66,7 +66,7 @@ def start(config: pytest.Config, state: SessionState) -> None:
             variants = check_chosen(spec.name, part, choices, state.variants)
             merged = merge(spec, Request(spec.name, (), (), {}), settings)
             models[spec.name] = (merged, variants, part)
-    state.use_models([spec for spec, _, _ in models.values()])
+    state.use_models()
     how = {AUTO: "auto: ", ALL: "all: "}.get(" ".join(settings.variant), "")
     shown = {
         name: (how if part.names is None else "") + ", ".join(choice.label for choice in variants)
@@ -95,6 +95,17 @@ def header_of(items: Iterable[pytest.Item]) -> str:
             if isinstance(variant, Choice) and variant.label not in labels:
                 labels.append(variant.label)
     return _header({name: ", ".join(labels) for name, labels in models.items()}) if models else ""
+
+
+def check_selected(items: Iterable[pytest.Item], state: SessionState) -> None:
+    """Raises `OptionError` where a path that belongs to one model meets the tests of several. items: those left to run."""
+    names: dict[str, None] = {}
+    for item in items:
+        given = getattr(getattr(item, "callspec", None), "params", {}).get("paddle_model")
+        spec = item.stash[SELECTED].spec if SELECTED in item.stash else given
+        if isinstance(spec, ModelSpec):
+            names[spec.name] = None
+    check_one_model(state.settings, list(names))
 
 
 def use(config: pytest.Config, state: SessionState) -> None:

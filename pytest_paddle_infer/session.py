@@ -24,8 +24,9 @@ class Selected(NamedTuple):
 
 
 class SessionState:
-    """Settings of this session, the models chosen, and what was wrong while tests were collected.
+    """Settings of this session, its models and variants, and what was wrong while tests were collected.
 
+    used: some test has a model.
     Made at every pytest start; other rooms are opened when it is asked for something.
     """
 
@@ -34,7 +35,7 @@ class SessionState:
         self.progress = Progress()
         self.problems: list[str] = []
         self.header: list[str] = []
-        self._used: dict[str, ModelSpec] = {}
+        self.used = False
         self._settings: Settings | None = None
         self._registered: dict[str, ModelSpec] | None = None
         self._asked = 0
@@ -101,14 +102,13 @@ class SessionState:
         except ModelError as error:
             raise OptionError(f"{origin}: {error}") from None
 
-    def use_models(self, specs: Iterable[ModelSpec]) -> None:
-        """Notes the models of this run. Raises `OptionError` for paths on the command line that cannot serve them all."""
-        from pytest_paddle_infer.options import check_paths
+    def use_models(self) -> None:
+        """Notes that this run has a model. Raises `OptionError`, once, for paths that do not exist or cannot be written."""
+        if not self.used:
+            from pytest_paddle_infer.options import check_paths
 
-        known = len(self._used)
-        self._used.update((spec.name, spec) for spec in specs)
-        if len(self._used) > known:
-            check_paths(self.settings, list(self._used.values()))
+            self.used = True
+            check_paths(self.settings, used=True)
 
     def models_for(self, request: Request) -> list[ModelSpec]:
         """The models that a test means: its own, else every `--paddle-model`, else the one registered model."""

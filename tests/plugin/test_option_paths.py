@@ -11,12 +11,105 @@ if TYPE_CHECKING:
     from conftest import Session
 
 
-@pytest.mark.parametrize("option", ["weights", "exported"])
+REMEDY = {
+    "weights": "weights= in each ModelSpec.",
+    "exported": "a directory that holds one for each, as --paddle-export-dir leaves it.",
+}
+
+
+@pytest.fixture(params=REMEDY)
+def option(request: pytest.FixtureRequest, run: Session) -> str:
+    """An option that belongs to one model, with what it may name as `given`."""
+    if request.param == "weights":
+        run.write("given", "")
+    else:
+        run.write("given/inference.json", "{}")
+    return str(request.param)
+
+
 @pytest.mark.parametrize("models", [("mobilenet*",), ("mobilenet_v1", "mobilenet_v2")])
 def test_one_file_for_several_models_is_a_usage_error_that_names_them(run: Session, option: str, models: tuple[str, ...]) -> None:
-    run.write("given", "")
     message = run.usage_error(*(f"--paddle-model={name}" for name in models), f"--paddle-{option}=given")
-    assert f"--paddle-{option} belongs to one model, and 2 are chosen: mobilenet_v1, mobilenet_v2." in message
+    assert (
+        f"ERROR: --paddle-{option} belongs to one model, and 2 are chosen: mobilenet_v1, mobilenet_v2. Select one, as with "
+        f"pytest paddle-model/mobilenet_v1 --paddle-{option}=..., or with -k; or give {REMEDY[option]}"
+    ) in message
+    assert run.calls() == []
+    run("paddle-model/mobilenet_v1", f"--paddle-{option}=given").assert_outcomes(passed=3)
+
+
+TWO = """
+import pytest
+@pytest.mark.paddle_infer_parity(model="resnet18")
+def test_shapes(): pass
+@pytest.mark.paddle_infer_parity(model="vgg16")
+def test_topic(): pass
+@pytest.mark.paddle_infer_parity(model="vgg16")
+def test_fails(): assert 0
+"""
+
+
+@pytest.mark.parametrize(
+    "selection", [("test_user.py::test_shapes",), ("-k", "shapes"), ("-k", "vgg16"), ("--deselect=test_user.py::test_shapes",)]
+)
+def test_only_the_models_of_the_tests_that_are_left_count(run: Session, option: str, selection: tuple[str, ...]) -> None:
+    run.write("test_user.py", TWO)
+    message = run.usage_error(f"--paddle-{option}=given")
+    assert f"ERROR: --paddle-{option} belongs to one model, and 2 are chosen: resnet18, vgg16. Select one" in message
+    assert run.calls() == []
+    assert run(f"--paddle-{option}=given", *selection).ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    assert run.calls()
+
+
+def test_last_failed_leaves_one_model(run: Session, option: str) -> None:
+    run.write("test_user.py", TWO)
+    run().assert_outcomes(passed=2, failed=1)
+    run("--lf", f"--paddle-{option}=given").assert_outcomes(failed=1)
+
+
+def test_the_items_of_a_model_and_a_marked_test_of_another_are_two(run: Session, option: str) -> None:
+    run.write("test_user.py", TWO)
+    message = run.usage_error("--paddle-model=alexnet", "test_user.py::test_topic", f"--paddle-{option}=given")
+    assert "2 are chosen: vgg16, alexnet. Select one, as with pytest paddle-model/vgg16 " in message
+
+
+def test_the_ini_files_path_belongs_to_one_model_too(run: Session, option: str) -> None:
+    run.write("test_user.py", TWO)
+    run.write("pytest.ini", f"[pytest]\npaddle_{option} = given\n")
+    message = run.usage_error()
+    assert f"ini value paddle_{option} belongs to one model, and 2 are chosen: resnet18, vgg16. Select one, as with " in message
+    assert "pytest paddle-model/resnet18, or with -k; or give" in message
+    run("-k", "shapes").assert_outcomes(passed=1)
+
+
+def test_a_test_of_no_model_is_left_alone(run: Session, option: str) -> None:
+    run.write("test_user.py", f"{TWO}def test_plain(): pass\n")
+    run("-k", "shapes or plain", f"--paddle-{option}=given").assert_outcomes(passed=2)
+    run("-k", "plain", f"--paddle-{option}=given").assert_outcomes(passed=1)
+
+
+def test_a_worker_says_that_a_path_belongs_to_one_model_and_nothing_runs(run: Session, option: str) -> None:
+    pytest.importorskip("xdist")
+    run.write("test_user.py", TWO)
+    result = run.apart("-n2", f"--paddle-{option}=given")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"--paddle-{option} belongs to one model, and 2 are chosen: resnet18, vgg16. Select one*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert run.calls() == []
+    run.apart("-n2", f"--paddle-{option}=given", "-k", "shapes").assert_outcomes(passed=1)
+
+
+def test_a_file_that_is_not_there_is_told_once_however_many_models_are_tested(run: Session) -> None:
+    run.write("test_user.py", TWO)
+    assert run.usage_error("--paddle-weights=none").count("there is no file") == 1
+
+
+def test_a_directory_with_an_export_for_each_model_serves_them_all(run: Session) -> None:
+    for name in ("mobilenet_v1", "mobilenet_v2"):
+        run.write(f"given/{name}/inference.json", "{}")
+    run("--paddle-model=mobilenet*", "--paddle-exported=given").assert_outcomes(passed=6)
+    assert {call["options"]["exported"] for call in run.calls("parity")} == {str(run.path / "given")}
 
 
 def test_weights_of_one_model_reach_the_engine_as_an_absolute_path(run: Session) -> None:

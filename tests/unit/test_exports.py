@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer import exports
-from pytest_paddle_infer.exports import ExportedModel, ExportError, check_files, expected_files, locate, read_graph, read_parameters
+from pytest_paddle_infer.exports import (
+    ExportedModel,
+    ExportError,
+    check_files,
+    expected_files,
+    locate,
+    names_one,
+    read_graph,
+    read_parameters,
+)
 from pytest_paddle_infer.models import TensorSpec
 from pytest_paddle_infer.parameters import compare_parameters
 
@@ -406,6 +415,19 @@ def test_a_directory_with_none_or_several_says_what_it_holds(tmp_path: Path) -> 
         (tmp_path / f"{stem}.pdmodel").write_text("x")
     with pytest.raises(ExportError, match=r"holds several exports \(b, c\); name one as .*/b\.$"):
         locate(tmp_path)
+
+
+def test_a_directory_without_an_export_may_hold_one_for_each_model(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    write(tmp_path / "net", ".json")
+    assert not names_one(tmp_path)
+    assert locate(tmp_path, below="net").directory == tmp_path / "net"
+    with pytest.raises(ExportError, match=r"and \.pdiparams\), and no directory other; it holds net\.$"):
+        locate(tmp_path, below="other")
+    write(tmp_path, ".json")
+    assert names_one(tmp_path)
+    assert locate(tmp_path, below="net").directory == tmp_path, "what was named comes first"
+    assert names_one(tmp_path / "inference")
 
 
 def test_a_prefix_of_nothing_is_refused(tmp_path: Path) -> None:

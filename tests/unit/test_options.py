@@ -251,7 +251,7 @@ def test_the_ini_files_values_are_not_repeated_on_the_command_line() -> None:
 def test_a_baseline_that_nobody_saved_names_those_that_are_there(tmp_path: Path) -> None:
     made = settings({"perf_compare": Comparison("mian"), "perf_dir": str(tmp_path)})
     with pytest.raises(OptionError) as caught:
-        check_paths(made, [])
+        check_paths(made, used=False)
     assert str(caught.value) == (
         f"--paddle-perf-compare: there are no baselines in {tmp_path}; make one with --paddle-perf-save=mian."
     )
@@ -259,14 +259,14 @@ def test_a_baseline_that_nobody_saved_names_those_that_are_there(tmp_path: Path)
         (tmp_path / "some-machine" / name).mkdir(parents=True)
         (tmp_path / "some-machine" / name / "net--cpu.json").touch()
     with pytest.raises(OptionError, match=r"there is no baseline 'mian' in .*; the baselines are main, v1\.$"):
-        check_paths(made, [])
-    check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path)}), [])
+        check_paths(made, used=False)
+    check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path)}), used=False)
 
 
 def test_a_directory_of_baselines_that_is_a_file_is_an_option_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match=r"^--paddle-perf-compare: the baselines in .*choose another .* --paddle-perf-dir\.$"):
-        check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path / "file")}), [])
+        check_paths(settings({"perf_compare": Comparison("main"), "perf_dir": str(tmp_path / "file")}), used=False)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_directory_of_baselines_that_is_a_file_is_an_option_error(tmp_path: Pa
 def test_options_that_contradict_each_other_are_an_option_error(tmp_path: Path, given: dict[str, Any], sentence: str) -> None:
     made = replace(settings(), **{name: str(tmp_path) if "export" in name else value for name, value in given.items()})
     with pytest.raises(OptionError) as caught:
-        check_paths(made, [])
+        check_paths(made, used=False)
     assert str(caught.value).startswith(sentence)
 
 
