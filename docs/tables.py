@@ -76,7 +76,8 @@ CHINESE: Mapping[str, str] = {
     "output of one sample -> answer, for both engines": "单个样本的输出 -> 结果，两个引擎共用",
     "elementwise relative tolerance": "逐元素相对误差",
     "elementwise absolute tolerance": "逐元素绝对误差",
-    "list out of artifacts, parity, log": "列表，取自 artifacts、parity、log",
+    "list out of artifacts, parity, log; [] for none, where the test only uses the fixtures":
+        "列表，取自 artifacts、parity、log；测试只用 fixture 时写 []，不运行核验点",
     "as many as that takes": "按需而定",
     "off": "关",
     ".paddle-perf in the rootdir": "rootdir 下的 .paddle-perf",

@@ -189,7 +189,7 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
                 metafunc.parametrize(name, [None], indirect=True, ids=["?"])
         return
     if marker is not None:
-        for name in MARKER_FIXTURES:
+        for name in MARKER_FIXTURES if request.checkpoints else MARKER_FIXTURES[:1]:
             if name not in metafunc.fixturenames:
                 metafunc.fixturenames.append(name)
     metafunc.parametrize("paddle_model", specs, indirect=True, ids=[spec.name for spec in specs])

@@ -296,7 +296,7 @@ MARKER_KEYS: Mapping[str, str] = {
     "training_postprocess": "the same for the training engine, where it is another program",
     "rtol": "elementwise relative tolerance",
     "atol": "elementwise absolute tolerance",
-    "checkpoints": "list out of " + ", ".join(CHECKPOINTS),
+    "checkpoints": "list out of " + ", ".join(CHECKPOINTS) + "; [] for none, where the test only uses the fixtures",
 }
 
 

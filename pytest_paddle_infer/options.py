@@ -210,8 +210,8 @@ def _labels(value: Any) -> tuple[str, ...]:
 
 def _names(key: str, value: Any, valid: Sequence[str]) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
-    if not names or any(name not in valid for name in names):
-        raise OptionError(f"{key}={value!r}: choose from {', '.join(valid)}")
+    if (not names and value not in ([], ())) or any(name not in valid for name in names):
+        raise OptionError(f"{key}={value!r}: choose from {', '.join(valid)}; [] is none of them")
     return tuple(dict.fromkeys(names))
 
 

@@ -112,8 +112,11 @@ def _prepared(item: pytest.Item) -> bool:
 
     The names are added here too: pytest drops those added while parameters were made (`FuncFixtureInfo.prune_dependency_tree`).
     """
+    marker = item.get_closest_marker(MARKER)
     if isinstance(item, pytest.Function) and "paddle_model" in getattr(getattr(item, "callspec", None), "params", ()):
-        item.fixturenames.extend(name for name in MARKER_FIXTURES if name not in item.fixturenames)
+        if marker is None or marker.kwargs.get("checkpoints") not in ([], ()):
+            item.fixturenames.extend(name for name in MARKER_FIXTURES if name not in item.fixturenames)
+        return True
     return "paddle_model" in getattr(item, "fixturenames", ())
 
 

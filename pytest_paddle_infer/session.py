@@ -124,7 +124,8 @@ class SessionState:
             return list(self.registered.values())
         names = ", ".join(self.registered)
         raise OptionError(
-            "which model? Give @pytest.mark.paddle_infer_parity(model=...) or --paddle-model; "
+            "which model? Give @pytest.mark.paddle_infer_parity(model=...), with checkpoints=[] where the test only wants the engines, "
+            "--paddle-model, or the ini key paddle_model; "
             + (f"registered are {names}." if names else "pytest_paddle_infer_models registers none.")
         )
 

@@ -67,6 +67,44 @@ def test_a_subset_of_checkpoints_runs_in_their_own_order(run: Session) -> None:
     assert run.checkpoints() == ["alexnet/artifacts", "alexnet/log/cpu"]
 
 
+@pytest.mark.parametrize("none", ["[]", "()"])
+def test_no_checkpoint_runs_where_the_marker_only_names_the_model_of_the_fixtures(run: Session, none: str) -> None:
+    register(run, "mine", "yours")
+    marked(
+        run, f"model='yours', checkpoints={none}",
+        "assert training_engine.predict(sample_images[0]) == 'training saw drawn-0'; assert paddle_model.name == 'yours'",
+        "training_engine, sample_images, paddle_model",
+    )  # fmt: skip
+    assert run.ids() == ["test_user.py::test_user[yours]"], "nothing here depends on a variant"
+    run().assert_outcomes(passed=1)
+    assert run.checkpoints() == []
+    assert [call["call"] for call in run.calls()] == ["training_engine", "close"]
+
+
+def test_no_checkpoint_runs_for_each_variant_of_an_engine_either(run: Session) -> None:
+    marked(run, "model='alexnet', variants=['cpu', 'onednn'], checkpoints=[]", signature="inference_engine")
+    assert run.ids() == ["test_user.py::test_user[alexnet-cpu]", "test_user.py::test_user[alexnet-onednn]"]
+    run().assert_outcomes(passed=2)
+    assert [call["variant"] for call in run.calls("inference_engine")] == ["cpu", "onednn"]
+    assert run.checkpoints() == []
+
+
+def test_a_marker_without_checkpoints_on_a_test_without_fixtures_makes_no_engine(run: Session) -> None:
+    marked(run, "model='alexnet', checkpoints=[]")
+    run().assert_outcomes(passed=1)
+    assert run.calls() == []
+
+
+def test_a_class_names_the_model_of_its_fixtures_and_one_test_in_it_runs_the_checkpoints(run: Session) -> None:
+    run.write(
+        "test_user.py",
+        f"import pytest\n{MARK}(model='alexnet', checkpoints=[])\nclass TestUser:\n    def test_a(self, paddle_variant): pass\n"
+        f"    {MARK}(model='alexnet', checkpoints=['log'])\n    def test_b(self): pass\n",
+    )
+    run().assert_outcomes(passed=2)
+    assert run.checkpoints() == ["alexnet/log/cpu"]
+
+
 def test_a_glob_in_the_marker_gives_a_test_a_model(run: Session) -> None:
     marked(run, "model='mobilenet*'")
     assert run.ids() == ["test_user.py::test_user[mobilenet_v1-cpu]", "test_user.py::test_user[mobilenet_v2-cpu]"]
@@ -156,7 +194,10 @@ def test_a_bare_mark_without_brackets_works_too(run: Session) -> None:
 def test_without_any_model_it_says_what_to_do(run: Session) -> None:
     marked(run, "")
     message = run.usage_error()
-    assert "test_user.py::test_user: which model? Give @pytest.mark.paddle_infer_parity(model=...) or --paddle-model" in message
+    assert (
+        "test_user.py::test_user: which model? Give @pytest.mark.paddle_infer_parity(model=...), with checkpoints=[] where the test only "
+        "wants the engines, --paddle-model, or the ini key paddle_model; "
+    ) in message
     assert "pytest_paddle_infer_models registers none." in message
     register(run, "mine", "yours")
     assert "registered are mine, yours." in run.usage_error()
@@ -187,7 +228,9 @@ KEYS = ", ".join(MARKER_KEYS)
         ("variants=[]", "variants=[] is not a list of names, as for --paddle-variant"),
         ("variants=5", "variants=5 is not a list of names, as for --paddle-variant"),
         ("variants=[['cpu']]", "variants=[['cpu']] is not a list of names, as for --paddle-variant"),
-        ("checkpoints=['speed']", "checkpoints=['speed']: choose from artifacts, parity, log"),
+        ("checkpoints=['speed']", "checkpoints=['speed']: choose from artifacts, parity, log; [] is none of them."),
+        ("checkpoints=''", "checkpoints='': choose from artifacts, parity, log"),
+        ("checkpoints={}", "checkpoints={}: choose from artifacts, parity, log"),
         ("checkpoints=None", "checkpoints=None: choose from artifacts, parity, log"),
         ("rtol='small'", "rtol: 'small' is not a finite number from 0"),
         ("atol=-1", "atol: '-1' is not a finite number from 0"),
