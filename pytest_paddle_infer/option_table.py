@@ -321,6 +321,14 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(option.key, option.help, type=kind, default=None)
 
 
+def unknown_keys(config: pytest.Config) -> list[str]:
+    """Keys of the ini file, or of `-o`, that begin as ours do and are none. pytest 9 warns of `Config.inicfg`, and only warns of them."""
+    config_9: Any = config
+    given = [*(config_9._inicfg if hasattr(config, "_inicfg") else config.inicfg)]
+    given += [text.partition("=")[0].strip() for text in config.getoption("override_ini", None) or ()]
+    return [key for key in dict.fromkeys(given) if key.startswith("paddle_") and all(key != option.key for option in OPTIONS)]
+
+
 def any_given(config: pytest.Config) -> bool:
     """True when the command line or the ini file sets any option."""
     return any(config.getoption(option.key) is not None or config.getini(option.key) not in (None, "", []) for option in OPTIONS)

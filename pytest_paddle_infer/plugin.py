@@ -27,6 +27,32 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Ends the session where a conftest.py or plugin misspells a hook of ours: pytest ends in an INTERNALERROR otherwise.
+
+    A conftest.py that is loaded during collection is told with what else is wrong with the tests.
+    """
+    unknown = [name for name in dir(plugin) if name.startswith("pytest_") and _is_unknown(name, manager)]
+    if not unknown:
+        return
+    from pytest_paddle_infer import misspelt
+
+    problems = misspelt.hooks(str(getattr(plugin, "__file__", None) or manager.get_name(plugin)), unknown)
+    config: Any = manager.get_plugin("pytestconfig")
+    state = config.stash.get(SESSION, None)
+    for name, problem in problems.items():
+        if state is None:
+            raise pytest.UsageError("\n".join(problems.values()))
+        state.problems.append(problem)
+        for implementation in getattr(manager.hook, name).get_hookimpls():
+            implementation.optionalhook = True  # else pluggy raises before our sentence is printed
+
+
+def _is_unknown(name: str, manager: pytest.PytestPluginManager) -> bool:
+    caller = getattr(manager.hook, name, None)
+    return caller is not None and not caller.has_spec()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; with `--paddle-model`, `--paddle-replay`, or an id of their items, registers what makes those items."""
@@ -36,6 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.pluginmanager.register(fixtures, "paddle-infer-fixtures")
     config.stash[SESSION] = SessionState(config)
+    suspects = option_table.unknown_keys(config)
+    if suspects:
+        from pytest_paddle_infer import misspelt
+
+        if problems := misspelt.keys(config, suspects):
+            raise pytest.UsageError("\n".join(problems))
     if config.getoption("htmlpath", None):  # --html of the plugin pytest-html
         from pytest_paddle_infer.report import html_plugin
 
@@ -74,12 +106,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     f"{item.nodeid}: @pytest.mark.{MARKER} works on test functions and methods of plain classes; "
                     "here no checkpoint would run (unittest.TestCase, or a doctest)."
                 )
+    suspects = _suspects(items)
+    if suspects:
+        from pytest_paddle_infer import misspelt
+
+        state.problems.extend(misspelt.markers(config, suspects))
     if state.problems:
         _refuse(config, items, state.problems)
     elif used:
         from pytest_paddle_infer import selection
 
         selection.use(config, state)
+
+
+def _suspects(items: list[pytest.Item]) -> dict[str, str]:
+    """Markers that may be ours misspelt, with the id of the first test that has each."""
+    found: dict[str, str] = {}
+    for item in items:
+        for mark in item.iter_markers():
+            if mark.name != MARKER and any(part in mark.name for part in ("pad", "infer", "parity")):
+                found.setdefault(mark.name, item.nodeid)
+    return found
 
 
 @pytest.hookimpl(tryfirst=True)
