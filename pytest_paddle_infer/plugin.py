@@ -189,12 +189,16 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
-    """Says what is tested when tests with the marker chose models: who they are is known only now."""
-    if config.stash[SESSION].header or not any("paddle_model" in getattr(item, "fixturenames", ()) for item in items):
+    """Says what is tested when tests with the marker chose models: who they are is known only now. As a header, not with `-q`."""
+    if (
+        config.option.verbose < 0
+        or config.stash[SESSION].header
+        or not any("paddle_model" in getattr(item, "fixturenames", ()) for item in items)
+    ):
         return None
     from pytest_paddle_infer import selection
 
-    return selection.header_of(items) or None
+    return selection.header_of(items, config.stash[SESSION].settings) or None
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

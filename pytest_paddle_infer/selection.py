@@ -17,7 +17,7 @@ from pytest_paddle_infer.collection import (
 from pytest_paddle_infer.distributions import paddle_here
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
-from pytest_paddle_infer.options import Request, check_one_model, check_paths, merge
+from pytest_paddle_infer.options import Request, Settings, check_one_model, check_paths, merge
 from pytest_paddle_infer.session import SELECTED, SessionState
 from pytest_paddle_infer.variants import ALL, AUTO, Choice
 
@@ -72,19 +72,20 @@ def start(config: pytest.Config, state: SessionState) -> None:
         name: (how if part.names is None else "") + ", ".join(choice.label for choice in variants)
         for name, (_, variants, part) in models.items()
     }
-    state.header = [_header(shown)]
+    state.header = [_header(shown, settings)]
     config.pluginmanager.register(Collection(models), "paddle-infer-collection")
     config.pluginmanager.register(AgainstLastFailed(), "paddle-infer-lf")
 
 
-def _header(models: Mapping[str, str]) -> str:
+def _header(models: Mapping[str, str], settings: Settings) -> str:
     """models: name -> its variants; "" where only the training engine is used."""
     listed = [f"{name} ({variants})" if variants else name for name, variants in models.items()]
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return f"paddle {paddle_here()}".rstrip() + f": {', '.join(listed[:SHOWN])}{more}"
+    other = f", inference by {settings.python}" if settings.python is not None else ""
+    return f"paddle {paddle_here()}".rstrip() + f"{other}: {', '.join(listed[:SHOWN])}{more}"
 
 
-def header_of(items: Iterable[pytest.Item]) -> str:
+def header_of(items: Iterable[pytest.Item], settings: Settings) -> str:
     """The same for the models of tests with the marker or the fixtures; "" where there are none."""
     models: dict[str, list[str]] = {}
     for item in items:
@@ -94,7 +95,7 @@ def header_of(items: Iterable[pytest.Item]) -> str:
             labels = models.setdefault(spec.name, [])
             if isinstance(variant, Choice) and variant.label not in labels:
                 labels.append(variant.label)
-    return _header({name: ", ".join(labels) for name, labels in models.items()}) if models else ""
+    return _header({name: ", ".join(labels) for name, labels in models.items()}, settings) if models else ""
 
 
 def check_selected(items: Iterable[pytest.Item], state: SessionState) -> None:

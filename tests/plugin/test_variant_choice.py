@@ -264,40 +264,6 @@ def test_auto_and_the_device_by_name_are_one_item(run: Session) -> None:
     assert parities(run, "--paddle-variant=cpu", "--paddle-variant=onednn", "--paddle-variant=auto") == ["cpu", "onednn"]
 
 
-def test_the_header_says_all_and_which_they_are(run: Session) -> None:
-    result = run(MODEL, "--paddle-variant=all", "--collect-only")
-    result.stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (all: {', '.join(VARIANTS)})"])
-
-
-def test_the_header_names_the_models_of_marked_tests_once_they_are_known(run: Session) -> None:
-    marked = "@pytest.mark.paddle_infer_parity(model={!r}, variants={!r})\ndef test_{}(): pass\n"
-    run.write("test_plain.py", "def test_plain(): pass\n")
-    assert "paddle " not in run("test_plain.py").stdout.str()
-    parts = (marked.format("alexnet", ["cpu", "onednn"], "a"), marked.format("alexnet", ["cpu"], "b"))
-    run.write("test_marked.py", "import pytest\n" + "".join(parts))
-    run("--collect-only").stdout.fnmatch_lines([f"paddle {paddle_here()}: alexnet (cpu, onednn)"])
-
-
-def test_the_header_names_a_model_of_which_only_the_training_engine_is_used(run: Session) -> None:
-    run.write(
-        "conftest.py",
-        "from pytest_paddle_infer import ModelSpec\ndef pytest_paddle_infer_models(config):\n"
-        "    return [ModelSpec('mine', factory='nets:a')]\n",
-    )
-    run.write("test_engine.py", "def test_engine(training_engine): pass\n")
-    run("--collect-only").stdout.fnmatch_lines([f"paddle {paddle_here()}: mine"])
-
-
-def test_the_header_names_ten_models_and_counts_the_rest(run: Session) -> None:
-    run.write(
-        "conftest.py",
-        "from pytest_paddle_infer import ModelSpec\ndef pytest_paddle_infer_models(config):\n"
-        "    return [ModelSpec(f'mine{number}', factory='nets:a') for number in range(12)]\n",
-    )
-    (line,) = (line for line in run("--paddle-model=mine*", "--collect-only").outlines if line.startswith("paddle "))
-    assert line.endswith(", mine9 (auto: cpu) and 2 more")
-
-
 # -- own variants ------------------------------------------------------------------------------------------------------
 
 
