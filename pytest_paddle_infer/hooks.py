@@ -24,10 +24,10 @@ def models_of(config: pytest.Config) -> dict[str, ModelSpec]:
         found: dict[str, ModelSpec] = {}
         for specs in reversed(config.hook.pytest_paddle_infer_models(config=config)):
             if isinstance(specs, ModelSpec) or not isinstance(specs, (Iterable, type(None))):
-                raise HookError(f"{name} returned {specs!r}; return a list of ModelSpec.")
+                raise HookError(f"{name} returned {_shown(specs)}; return a list of ModelSpec.")
             for spec in specs or ():
                 if not isinstance(spec, ModelSpec):
-                    raise HookError(f"{name} returned {spec!r}; return a list of ModelSpec.")
+                    raise HookError(f"{name} returned {_shown(spec)}; return a list of ModelSpec.")
                 if spec.name in found:
                     raise HookError(f"{name} returned two models named {spec.name!r}.")
                 if spec.weights not in (None, FACTORY_WEIGHTS):  # like images: wherever pytest is called
@@ -57,6 +57,13 @@ def _read(name: str, read: Callable[[], dict[str, T]], made: type[T], known: str
         if isinstance(error, TypeError) and _of_constructor(error, made):
             raise HookError(f"{name}: {error}{known}") from None
         raise HookError(f"{name} raised {_described(error)}") from error
+
+
+def _shown(value: object) -> str:
+    """The value without what says nothing: of a `ModelSpec` its name stands for all fields."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return f"ModelSpec {value.name!r}" if isinstance(value, ModelSpec) else repr(value)
 
 
 def _of_constructor(error: TypeError, made: type) -> bool:

@@ -321,7 +321,8 @@ def load_factory(spec: ModelSpec, base: Path) -> Callable[..., Any]:
         raise ModelError(f"{spec.factory!r}: importing it raised {type(error).__name__}: {error}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        raise ModelError(f"{spec.factory!r}: {attribute!r} is not a callable of {where}.")
+        callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise ModelError(f"{spec.factory!r}: {attribute!r} is not a callable of {where}{nearest(attribute, callables)}.")
     return factory  # type: ignore[no-any-return]
 
 

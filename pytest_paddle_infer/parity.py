@@ -56,6 +56,10 @@ def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
     for key in ("rtol", "atol"):
         given = getattr(spec, key)
         unknown = sorted(set(given) - {"", *reference.names}) if isinstance(given, Mapping) else []
+        if unknown and tuple(reference.names) == ("",):
+            raise OptionError(
+                f"{key} names the output {unknown[0]!r}; the model has one output, without a name: give a number, or '' for the name."
+            )
         if unknown:
             known = ", ".join(repr(name) for name in reference.names)
             raise OptionError(f"{key} names the output {unknown[0]!r}; the outputs are {known}, and '' stands for those not named.")

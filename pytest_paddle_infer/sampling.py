@@ -12,6 +12,9 @@ from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
 
+LONG = 80
+"""Characters that are shown of a text that was taken for a path."""
+
 DRAWN = 4
 """Pictures drawn when nobody gives any."""
 
@@ -48,9 +51,15 @@ def _as_sample(index: int, value: Any) -> Sample:
         return value
     if isinstance(value, (str, os.PathLike)):
         path = Path(value)
-        if not path.is_file():
+        if os.path.isfile(path):  # of a text that is too long for a name `Path.is_file` raises
+            return Sample(path.name, path)
+        if not isinstance(value, str):
             raise SampleError(f"there is no sample {path}.")
-        return Sample(path.name, path)
+        shown = value if len(value) <= LONG else f"{value[:LONG]}..."
+        raise SampleError(
+            f"there is no file {shown}: a text among the samples is a path. Samples that are text themselves are given as a dict, a tuple "
+            "or another object that preprocess takes."
+        )
     name = os.path.basename(getattr(value, "filename", "") or "") or f"sample-{index}"
     return Sample(name, None, value)
 

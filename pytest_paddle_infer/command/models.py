@@ -22,6 +22,9 @@ SIZES: Mapping[str, float] = {
 """MB of the export, measured on 3.3.1 (2.6.2 writes up to 0.2 MB less); a factory that is newer has none."""
 
 
+LISTS = "`pytest --paddle-model='*' --collect-only -q`"
+
+
 def chosen(pattern: str | None) -> Sequence[str]:
     """The known names, or those that a name or glob means. Raises `ModelError` with near matches for one that means none."""
     known = vision_factories()
@@ -30,8 +33,9 @@ def chosen(pattern: str | None) -> Sequence[str]:
     found = fnmatch.filter(known, pattern)
     if not found and known:
         near = near_names(pattern, known)
-        hint = f" Did you mean {near}?" if near else " `models` alone lists all."
-        raise ModelError(f"no factory of paddle.vision.models is called {pattern!r}.{hint}")
+        hint = f" Did you mean {near}?" if near else " `models` alone lists all of these."
+        raise ModelError(f"no factory of paddle.vision.models is called {pattern!r}.{hint} Models of a conftest.py are known to pytest "
+                         f"only: {LISTS} lists them.")  # fmt: skip
     return found
 
 
@@ -44,8 +48,7 @@ def lines(names: Sequence[str]) -> list[str]:
         *folded("MB: size of the export. Each is a factory of paddle.vision.models, and gets seeded random weights "
         "without --paddle-weights."),
         *folded("Also: package.module:factory, path/to/file.py:factory, and the names that the "
-        "pytest_paddle_infer_models hook of a "
-                "conftest.py gives; `pytest --paddle-model='*' --collect-only -q` lists those too."),
+        f"pytest_paddle_infer_models hook of a conftest.py gives; {LISTS} lists those too."),
     ]  # fmt: skip
 
 

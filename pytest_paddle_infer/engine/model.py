@@ -153,9 +153,13 @@ def _running(spec: ModelSpec, inputs: Sequence[TensorSpec]) -> Iterator[None]:
 
 def _described(error: BaseException) -> str:
     """The kind and first line of an exception, and the user's innermost line of code."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = next((f" at {frame.filename}:{frame.lineno}" for frame in reversed(frames) if is_users(frame.filename)), "")
+    frame = _users_frame(error)
+    where = f" at {frame.filename}:{frame.lineno}" if frame is not None else ""
     return f"{type(error).__name__}{where}: {native_reason(str(error)) or 'no message'}"
+
+
+def _users_frame(error: BaseException) -> traceback.FrameSummary | None:
+    return next((frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if is_users(frame.filename)), None)
 
 
 def _build(factory: Any, spec: ModelSpec, seed: int, paddle: Any) -> Any:
@@ -163,8 +167,10 @@ def _build(factory: Any, spec: ModelSpec, seed: int, paddle: Any) -> Any:
         try:
             layer = factory(**spec.kwargs)
         except Exception as error:
+            frame = _users_frame(error)
+            where = f" ({frame.filename}:{frame.lineno}: {frame.line})" if frame is not None else ""
             raise ModelError(
-                f"{spec.name}: its factory {_called(factory, spec)} raised {type(error).__name__}: {_first_line(error)}"
+                f"{spec.name}: its factory {_called(factory, spec)} raised {type(error).__name__}: {_first_line(error)}{where}"
             ) from error
     if not isinstance(layer, paddle.nn.Layer):
         raise ModelError(f"{spec.name}: its factory returned {type(layer).__name__}, not a paddle.nn.Layer.")

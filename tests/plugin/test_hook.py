@@ -100,6 +100,16 @@ def test_something_else_than_model_specs_is_a_usage_error(run: Session) -> None:
         assert f"pytest_paddle_infer_models returned {shown}; return a list of ModelSpec." in message
 
 
+def test_a_model_is_shown_by_its_name(run: Session) -> None:
+    for returned, shown in (
+        ("ModelSpec('mine', factory='nets:a')", "ModelSpec 'mine'"),
+        ("[[ModelSpec('mine', factory='nets:a'), 3]]", "[ModelSpec 'mine', 3]"),
+    ):
+        hook(run, returned)
+        message = run.usage_error("--paddle-model=mine")
+        assert f"ERROR: pytest_paddle_infer_models returned {shown}; return a list of ModelSpec." in message
+
+
 def test_what_is_no_list_is_a_usage_error(run: Session) -> None:
     for returned in ("ModelSpec('mine', factory='nets:a')", "3"):
         hook(run, returned)

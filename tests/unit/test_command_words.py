@@ -231,8 +231,17 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
     assert models.chosen("resnet*") == ["resnet18", "resnet50"]
     with pytest.raises(ModelError, match=r"called 'resnt18'\. Did you mean 'resnet18'"):
         models.chosen("resnt18")
-    with pytest.raises(ModelError, match="lists all"):
+    with pytest.raises(ModelError, match="`models` alone lists all of these"):
         models.chosen("qqqq")
+
+
+@pytest.mark.usefixtures("zoo")
+@pytest.mark.parametrize("name", ["resnt18", "qqqq"])
+def test_an_unknown_name_may_be_that_of_a_conftest(name: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        models.chosen(name)
+    told = "Models of a conftest.py are known to pytest only: `pytest --paddle-model='*' --collect-only -q` lists them."
+    assert str(caught.value).endswith(told)
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

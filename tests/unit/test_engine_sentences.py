@@ -27,12 +27,35 @@ from pytest_paddle_infer.engine.training import TrainingEngine
 from pytest_paddle_infer.engine.worker import Worker
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ModelError, PaddleInferError, WorkerFailure
-from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.models import ModelSpec, TensorSpec, load_factory
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.variants import find
 
 X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
 GOOD = np.zeros((3, 8, 8), np.float32)
+
+# -- the factory -------------------------------------------------------------------------------------------------------
+
+
+PADDLE = SimpleNamespace(get_rng_state=list, set_rng_state=list, seed=id, nn=SimpleNamespace(Layer=float))
+"""As far as a factory is called with it."""
+
+
+def test_what_a_factory_raises_is_said_with_the_users_line(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("def shapes(**cfg):\n    return inner(cfg)\n\ndef inner(cfg):\n    return cfg['cfg']\n")
+    spec = ModelSpec("net", factory=f"{tmp_path}/nets.py:shapes", kwargs={"depth": 3})
+    with pytest.raises(ModelError) as caught:
+        model._build(load_factory(spec, tmp_path), spec, 0, PADDLE)
+    assert str(caught.value) == (
+        f"net: its factory {tmp_path}/nets.py:shapes(depth=3) raised KeyError: 'cfg' ({tmp_path}/nets.py:5: return cfg['cfg'])"
+    )
+
+
+def test_a_factory_that_is_called_wrongly_has_no_line_of_its_own() -> None:
+    spec = ModelSpec("net", factory=int, kwargs={"depth": 3})
+    with pytest.raises(ModelError, match=r"^net: its factory int\(depth=3\) raised TypeError: [^:/]*$"):
+        model._build(int, spec, 0, PADDLE)
+
 
 # -- preprocessing -----------------------------------------------------------------------------------------------------
 

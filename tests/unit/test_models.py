@@ -219,6 +219,8 @@ def test_a_file_is_loaded_once_and_its_neighbours_are_importable(base: Path) -> 
         ("def broken(:\n", "importing it raised SyntaxError"),
         ("make = 5\n", "'make' is not a callable of"),
         ("other = 5\n", "'make' is not a callable of"),
+        ("def maker(): pass\nmakes = 5\nmake = 5\n", "'make' is not a callable of FILE (did you mean 'maker'?)."),
+        ("def _make(): pass\nmake = 5\n", "'make' is not a callable of FILE."),
     ],
 )
 def test_a_factory_that_cannot_be_loaded_is_refused_with_the_reason(base: Path, text: str, sentence: str) -> None:
@@ -226,7 +228,7 @@ def test_a_factory_that_cannot_be_loaded_is_refused_with_the_reason(base: Path, 
     for _ in range(2):  # a failed import leaves nothing half-made behind
         with pytest.raises(ModelError) as caught:
             load_factory(ModelSpec("mine", factory=f"{name}:make"), base)
-        assert f"'{name}:make': {sentence}" in str(caught.value)
+        assert f"'{name}:make': {sentence.replace('FILE', name)}" in str(caught.value)
 
 
 # -- TensorSpec --------------------------------------------------------------------------------------------------------

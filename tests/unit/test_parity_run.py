@@ -94,6 +94,10 @@ def test_a_tolerance_may_be_given_for_one_output_by_its_name() -> None:
     assert not Case(exact, names=["a", "b"], atol={"b": 0.1, "": 1e-3}).feed(wrong).passed
     with pytest.raises(OptionError, match="atol names the output 'c'; the outputs are 'a', 'b', and '' stands for those not named"):
         Case(exact, names=["a", "b"], atol={"c": 0.1})
+    with pytest.raises(
+        OptionError, match="rtol names the output 'c'; the model has one output, without a name: give a number, or '' for the name"
+    ):
+        Case([logits()], names=[""], rtol={"c": 0.1})
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------

@@ -150,8 +150,24 @@ def test_a_factory_in_a_file_that_is_no_python_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_path_among_the_samples_that_is_not_there_is_named() -> None:
-    with pytest.raises(SampleError, match=r"there is no sample none\.png\."):
-        as_samples(["none.png"])
+    with pytest.raises(SampleError, match=r"^there is no sample none\.png\.$"):
+        as_samples([Path("none.png")])
+    with pytest.raises(SampleError) as caught:
+        as_samples(["the cat sat"])
+    assert str(caught.value) == (
+        "there is no file the cat sat: a text among the samples is a path. Samples that are text themselves are given as a dict, a tuple "
+        "or another object that preprocess takes."
+    )
+
+
+def test_a_long_text_among_the_samples_is_shown_in_part() -> None:
+    with pytest.raises(SampleError, match=r"^there is no file (word ){16}\.\.\.: a text among the samples is a path\."):
+        as_samples(["word " * 1000])
+
+
+def test_a_text_in_a_dict_or_a_tuple_is_a_sample() -> None:
+    values = [{"text": "the cat sat"}, ("the cat", "sat")]
+    assert [sample.open() for sample in as_samples(values)] == values
 
 
 @pytest.mark.parametrize(
