@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_paddle_infer.report.matrix import UNBOUNDED
+from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEMORY_TOLERANCE, UNBOUNDED
 
 NONE = "–"
+
+FASTEST = "fastest that passed"
+NOT_TOLD_APART = "not told from it by the spread"
+"""Of the variants, in the terminal and in the page."""
 
 CHECKPOINTS = ("artifacts", "parity", "log")
 
@@ -94,6 +98,26 @@ def title_of(model: Mapping[str, Any]) -> str:
 def counts(outcomes: Mapping[str, int]) -> str:
     """Returns `3 passed, 1 failed`; `no tests` where there is nothing to count."""
     return ", ".join(f"{count} {name}" for name, count in outcomes.items() if count) or "no tests"
+
+
+def legend(objectives: Sequence[str]) -> tuple[str, str]:
+    """Returns what the star of a variant says, and which differences are none; in the terminal, the page and the summary alike."""
+    *others, last = objectives
+    best = f"no other that passed is as good in {', '.join(others)} and {last}, and better in one of them"
+    equal = {
+        "error": f"errors within a factor of {ERROR_FACTOR:g} or the training engine's rounding",
+        "p50": "p50 within the spread",
+        "memory": f"memory within {MEMORY_NOISE_MB:g} MB or {100 * MEMORY_TOLERANCE:g} %",
+        "GPU memory": f"GPU memory within {100 * MEMORY_TOLERANCE:g} %",
+    }
+    counted = f"counted as equal: {', '.join(text for goal, text in equal.items() if goal in objectives)}"
+    return (f"Pareto-best: {best}" if others else f"best in {last}"), counted
+
+
+def legends(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a line for the models in which variants are marked, once where they are compared in the same."""
+    marked = [model for model in models if any(row["pareto_best"] for row in model["variants"])]
+    return list(dict.fromkeys("; ".join(legend(model["pareto_objectives"])) for model in marked))
 
 
 def unavailable(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from pytest_paddle_infer.report.results import OUTCOMES, Result
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """MAJOR.MINOR: another major number once a key changes its meaning or goes, another minor one once a key is added."""
 
 GENERATOR = "pytest-paddle-infer"

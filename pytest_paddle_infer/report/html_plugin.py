@@ -73,8 +73,7 @@ def matrices(reports: Iterable[Properties]) -> str:
     for model in models:
         head, rows = cells.table(model)
         parts += [f"<h3>{escape(cells.title_of(model))}</h3>", *_table(head, rows)]
-    if any(row["pareto_best"] for model in models for row in model["variants"]):
-        parts.append("<p>* Pareto-best: no other variant that passed is as good in everything and better in something.</p>")
+    parts += [f"<p>* {escape(legend)}.</p>" for legend in cells.legends(models)]
     parts += [f"<p>{escape(f'{who}: not available: {reason}')}</p>" for who, reason in cells.unavailable(models)]
     return "".join(parts)
 

@@ -40,8 +40,8 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     for model in content["models"]:
         head, rows = cells.table(model)
         yield from ("", f"### {escape(cells.title_of(model))}", "", *_table(head, rows))
-    if any(row["pareto_best"] for model in content["models"] for row in model["variants"]):
-        yield from ("", "\\* Pareto-best: no other variant that passed is as good in everything and better in something.")
+    for legend in cells.legends(content["models"]):
+        yield from ("", escape(f"* {legend}."))
     for who, reason in cells.unavailable(content["models"]):
         yield from ("", escape(f"{who}: not available: {reason}"))
     failed = cells.failures(content)

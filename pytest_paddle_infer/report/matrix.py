@@ -21,7 +21,10 @@ ERROR_FACTOR = 2.0
 precision rounds more luckily differs from net to net (oneDNN's error is 0.6 to 1.6 times the training engine's)."""
 
 MEMORY_TOLERANCE = 0.02
-"""Relative; four runs of one variant in a row differed by up to 0.9 % (squeezenet1_1 and alexnet, `cpu` and `onednn`)."""
+MEMORY_NOISE_MB = 12.0
+"""Memory within either is equal: a share, or so many MB. What a process takes differs from session to session by MB, however small the net:
+in ten sessions each (`benchmarks/memory.py`, `cpu` and `onednn`) a tiny net's lay up to 3.3 and 6.1 MB apart, with a new export every time
+9.0 and 12.3 MB, squeezenet1_1's 4.0 and 4.2 MB (9 % of it), and alexnet's 6.0 and 5.3 MB (2.3 and 1.1 %)."""
 
 INFINITE = "inf"
 """How a figure says that the error is infinite: of NaN, and of integers that differ."""
@@ -93,7 +96,8 @@ class Row:
 class Matrix:
     """The variants of one model at one batch size (None where nothing was timed), and what makes a variant Pareto-best here.
 
-    passed, failed: checkpoints of the model itself.
+    passed, failed: checkpoints of the model itself. fastest: the fastest variant that passed, and behind it those that the spread of
+    their times does not tell from it.
     """
 
     model: str
@@ -102,6 +106,7 @@ class Matrix:
     objectives: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    fastest: tuple[str, ...] = ()
 
     @property
     def ran(self) -> bool:
@@ -183,9 +188,10 @@ def _of_model(model: str, variants: Mapping[str, _Found]) -> Iterator[Matrix]:
         rows = [_row(name, found, own, size) for name, found in variants.items() if name]
         yardstick = next((row.over_training for row in rows if row.variant == "cpu"), None)
         rows = [replace(row, over_cpu=_ratio(row.over_training, yardstick)) for row in rows]
-        objectives, best = _pareto(rows)
+        able = _competing(rows)
+        objectives, best = _pareto(able)
         marked = tuple(replace(row, pareto_best=row.variant in best) for row in rows)
-        yield Matrix(model, size, marked, objectives, own.holding(), own.broken())
+        yield Matrix(model, size, marked, objectives, own.holding(), own.broken(), _fastest(able))
 
 
 def _row(name: str, found: _Found, own: _Found, size: int | None) -> Row:
@@ -261,21 +267,40 @@ OBJECTIVES = (
     _Objective(
         "memory",
         lambda row: row.speed.memory_mb,
-        lambda a, b: MEMORY_TOLERANCE * max(a.speed.memory_mb or 0.0, b.speed.memory_mb or 0.0),
+        lambda a, b: max(MEMORY_NOISE_MB, MEMORY_TOLERANCE * max(a.speed.memory_mb or 0.0, b.speed.memory_mb or 0.0)),
     ),
     _Objective("GPU memory", _gpu_memory, lambda a, b: MEMORY_TOLERANCE * max(_gpu_memory(a), _gpu_memory(b))),
 )
 
 
-def _pareto(rows: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:
-    """Returns the objectives that count, and the variants that are Pareto-best in them.
-
-    Those compete that were timed and failed nothing. Where parity ran for any of them, those without it are no proven answer
-    and stay out. An objective that not all of them have does not count.
-    """
+def _competing(rows: Sequence[Row]) -> list[Row]:
+    """Returns those that were timed and failed nothing. Where parity ran for any of them, those without it are no proven answer."""
     able = [row for row in rows if row.speed.p50_ms and not row.failed]
-    if any(row.accuracy.output_error is not None for row in able):
-        able = [row for row in able if row.accuracy.output_error is not None]
+    proven = [row for row in able if row.accuracy.output_error is not None]
+    return proven or able
+
+
+def _fastest(able: Sequence[Row]) -> tuple[str, ...]:
+    """Returns the fastest first, then those that are no slower than it by more than the larger spread of the two.
+
+    Times are held against the training engine's where that was timed for all of them: a machine that slows down in between takes part
+    in both.
+    """
+    yardsticks = [row.speed.training_p50_ms or 0.0 for row in able]
+    known = all(yardsticks)
+    found = []
+    for row, yardstick in zip(able, yardsticks):
+        unit = yardstick if known else 1.0
+        found.append(((row.speed.p50_ms or 0.0) / unit, (row.speed.spread_ms or 0.0) / unit, row.variant))
+    found.sort()
+    return tuple(name for time, spread, name in found if time - found[0][0] <= max(spread, found[0][1]))
+
+
+def _pareto(able: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:
+    """Returns the objectives that count, and which of the competing variants are Pareto-best in them.
+
+    An objective that not all of them have does not count.
+    """
     if not able:
         return (), set()
     on_gpu = any(row.speed.gpu_memory_mb is not None for row in able)

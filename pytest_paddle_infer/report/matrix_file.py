@@ -57,6 +57,7 @@ def _model_to_json(matrix: Matrix) -> dict[str, Any]:
         "passed": list(matrix.passed),
         "failed": _failed_to_json(matrix.failed),
         "pareto_objectives": list(matrix.objectives),
+        "fastest": list(matrix.fastest),
         "variants": [_row_to_json(row) for row in matrix.rows],
     }
 

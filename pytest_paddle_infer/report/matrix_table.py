@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_TOLERANCE, UNBOUNDED, Accuracy, Matrix, Row
+from pytest_paddle_infer.report.cells import FASTEST, NOT_TOLD_APART, legend
+from pytest_paddle_infer.report.matrix import UNBOUNDED, Accuracy, Matrix, Row
 
 _NONE = "-"
 
 
 def lines(matrices: Sequence[Matrix]) -> list[str]:
-    """Returns a table for each model with something to compare, the variants that are not available, and a legend.
+    """Returns a table for each model with something to compare, its fastest variant, those that are not available, and a legend.
 
     Nothing for models with one variant, or none that was timed: the summary says it all.
     """
     shown: list[str] = []
     tables = [matrix for matrix in matrices if _worth_a_table(matrix)]
     for matrix in tables:
-        shown.extend(("", *_table(matrix)))
+        shown.extend(("", *_table(matrix), *_fastest(matrix)))
     shown.extend(_unavailable(matrices))
     shown.extend(dict.fromkeys(line for matrix in tables if matrix.objectives for line in _legend(matrix)))
     if any(row.failed and row.ran for matrix in tables for row in matrix.rows):
@@ -45,6 +46,20 @@ def _table(matrix: Matrix) -> Iterator[str]:
     for line in ([title for title, _ in columns], *zip(*(cells for _, cells in columns))):
         first, *others = line
         yield "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:]))]).rstrip()
+
+
+def _fastest(matrix: Matrix) -> Iterator[str]:
+    """Which variant to deploy where speed decides; and which others would do as well."""
+    rows = {row.variant: row for row in matrix.rows}
+    told = [f"{name}{_by_how_much(rows[name])}" for name in matrix.fastest]
+    if told:
+        yield f"{FASTEST}: {told[0]}" + (f"; {NOT_TOLD_APART}: {'; '.join(told[1:])}" if told[1:] else "")
+
+
+def _by_how_much(row: Row) -> str:
+    if row.over_cpu is not None and row.variant != "cpu":
+        return f", {row.over_cpu:.2f} x cpu"
+    return "" if row.over_training is None else f", {row.over_training:.2f} x training"
 
 
 def _mark(row: Row) -> str:
@@ -104,14 +119,6 @@ def _unavailable(matrices: Sequence[Matrix]) -> Iterator[str]:
 
 
 def _legend(matrix: Matrix) -> Iterator[str]:
-    *others, last = matrix.objectives
-    if others:
-        yield f"* Pareto-best: no other that passed is as good in {', '.join(others)} and {last}, and better in one of them"
-    else:
-        yield f"* best in {last}"
-    equal = {
-        "error": f"errors within a factor of {ERROR_FACTOR:g} or below the training engine's rounding",
-        "p50": "p50 within the spread",
-        "memory": f"memory within {100 * MEMORY_TOLERANCE:g} %",
-    }
-    yield f"  counted as equal: {', '.join(text for goal, text in equal.items() if goal in matrix.objectives)}"
+    best, equal = legend(matrix.objectives)
+    yield f"* {best}"
+    yield f"  {equal}"

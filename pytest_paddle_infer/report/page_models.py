@@ -35,7 +35,8 @@ def models(content: Mapping[str, Any], draw: Draw, undrawn: str = MISSING) -> It
     if used:
         yield "<details><summary>What the columns show</summary>"
         yield from definitions([(column, text(cells.MEANING[column])) for column in used])
-        yield "<p>* Pareto-best: no other variant that passed is as good in everything and better in something.</p></details>"
+        yield from (f"<p>* {text(legend)}.</p>" for legend in cells.legends(content["models"]))
+        yield "</details>"
 
 
 def _figures(model: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], first: bool) -> Iterator[Figure]:

@@ -54,9 +54,10 @@ def test_variants_are_compared_below_the_summary(run: Session) -> None:
         "  variant    worst / limit  answers  p50 ms  spread ms  p99 ms  samples/s  x training  x cpu  first ms  load s   MB",
         "* cpu      2.5e-07 / 1e-05      4/4   10.00       0.40   12.50        100        2.00   1.00      31.0    0.25  512",
         "* onednn   2.5e-07 / 1e-05      4/4    5.00       0.20    6.25        200        4.00   2.00      62.0    0.50  640",
+        "fastest that passed: onednn, 2.00 x cpu",
         "* Pareto-best: no other that passed is as good in error, p50 and memory, and better in one of them",
-        "  counted as equal: errors within a factor of 2 or below the training engine's rounding, p50 within the spread, "
-        "memory within 2 %",
+        "  counted as equal: errors within a factor of 2 or the training engine's rounding, p50 within the spread, "
+        "memory within 12 MB or 2 %",
     ]
 
 

@@ -43,6 +43,7 @@ def test_the_variants_of_each_model_stand_above_the_summary(run: Session, plant:
     assert head[:4] == ["variant", "artifacts", "parity", "log"]
     assert (cpu[:4], onednn[:4]) == (["cpu *", "ok", "ok", "ok"], ["onednn", "ok", "ok", "FAILED"])
     assert dict(zip(head, cpu))["p50 ms"] == "10"
+    assert above.count("* Pareto-best: no other that passed is as good in error, p50 and memory, and better in one of them; ") == 1
 
 
 def test_a_variant_that_is_missing_is_told_with_its_reason(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:

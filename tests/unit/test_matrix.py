@@ -200,8 +200,41 @@ def test_times_within_the_larger_spread_are_equal() -> None:
 
 
 def test_memory_within_its_tolerance_is_equal() -> None:
-    assert best(both("one", 1e-6, 10, 500), both("two", 1e-6, 5, 509)) == {"two"}
-    assert best(both("one", 1e-6, 10, 500), both("two", 1e-6, 5, 520)) == {"one", "two"}
+    assert best(both("one", 1e-6, 10, 2000), both("two", 1e-6, 5, 2039)) == {"two"}
+    assert best(both("one", 1e-6, 10, 2000), both("two", 1e-6, 5, 2045)) == {"one", "two"}
+
+
+def test_memory_that_differs_by_less_than_one_variants_from_session_to_session_is_equal() -> None:
+    assert best(both("cpu-noopt", 1e-6, 3.4, 20.9), both("cpu", 1e-6, 0.34, 21.9)) == {"cpu"}, "a tiny net"
+    assert best(both("one", 1e-6, 10, 20), both("two", 1e-6, 5, 31.9)) == {"two"}
+    assert best(both("one", 1e-6, 10, 20), both("two", 1e-6, 5, 32.1)) == {"one", "two"}
+
+
+def test_gpu_memory_has_no_such_noise() -> None:
+    gpu = [both(name, 1e-6, p50, 2000, gpu_memory_mb=memory) for name, p50, memory in (("one", 10, 100), ("two", 5, 109))]
+    assert best(*gpu) == {"one", "two"}
+
+
+def fastest(*variants: list[Report]) -> tuple[str, ...]:
+    (matrix,) = read_matrices([each for reports in variants for each in reports])
+    return matrix.fastest
+
+
+def test_the_fastest_is_one_that_passed_and_whose_answers_are_proven() -> None:
+    wrong = [parity("wrong", 1e-6, failed="parity"), log("wrong", 1, 100)]
+    assert fastest(both("cpu", 1e-6, 10), both("onednn", 1e-6, 5), wrong, [log("unproven", 2)]) == ("onednn",)
+    assert fastest([log("cpu", 10)], [log("onednn", 5)]) == ("onednn",), "parity was not asked for"
+    assert fastest(wrong) == ()
+
+
+def test_those_that_the_spread_does_not_tell_from_the_fastest_stand_behind_it() -> None:
+    assert fastest(both("cpu", 1e-6, 10.4), both("onednn", 1e-6, 10.0), both("slow", 1e-6, 10.6)) == ("onednn", "cpu")
+    assert fastest(both("cpu", 1e-6, 10.6, spread_ms=0.7), both("onednn", 1e-6, 10.0)) == ("onednn", "cpu"), "the larger spread"
+
+
+def test_a_machine_that_slows_down_in_between_makes_no_other_fastest() -> None:
+    assert fastest(both("cpu", 1e-6, 10, training_p50_ms=20), both("onednn", 1e-6, 12, training_p50_ms=40)) == ("onednn",)
+    assert fastest(both("cpu", 1e-6, 10, training_p50_ms=20), both("onednn", 1e-6, 12, training_p50_ms="")) == ("cpu",)
 
 
 def test_variants_that_noise_cannot_tell_apart_are_best_together() -> None:
@@ -396,9 +429,39 @@ def test_a_title_says_what_was_timed() -> None:
 def test_a_legend_says_what_counts_and_what_is_equal() -> None:
     assert lines(read_matrices(TWO))[-2:] == [
         "* Pareto-best: no other that passed is as good in error, p50 and memory, and better in one of them",
-        "  counted as equal: errors within a factor of 2 or below the training engine's rounding, p50 within the spread, memory within 2 %",
+        "  counted as equal: errors within a factor of 2 or the training engine's rounding, p50 within the spread, "
+        "memory within 12 MB or 2 %",
     ]
     assert "error" not in lines(read_matrices([log("cpu"), log("onednn")]))[-2]
+    assert lines(read_matrices([log("cpu", memory_mb=""), log("onednn", 5)]))[-2:] == [
+        "* best in p50",
+        "  counted as equal: p50 within the spread",
+    ]
+    gpu = [log(name, p50, gpu_memory_mb=800) for name, p50 in (("gpu", 5), ("gpu-fp16", 2))]
+    assert lines(read_matrices(gpu))[-1].endswith(", memory within 12 MB or 2 %, GPU memory within 2 %")
+
+
+def below_the_table(*variants: list[Report]) -> str:
+    shown = lines(read_matrices([each for reports in variants for each in reports]))
+    return shown[next(index for index, line in enumerate(shown) if line.startswith(("* ", "! ", "  ")) and ":" in line) - 1]
+
+
+def test_below_the_rows_stands_which_is_fastest_and_by_how_much() -> None:
+    assert lines(read_matrices(TWO))[-3] == "fastest that passed: onednn, 2.01 x cpu"
+    assert below_the_table(both("cpu", 1e-6, 5), both("onednn", 1e-6, 10)) == "fastest that passed: cpu, 4.00 x training"
+    others = [[log(name, p50, training_p50_ms="")] for name, p50 in (("onednn", 5), ("mine", 10))]
+    assert below_the_table(*others) == "fastest that passed: onednn"
+
+
+def test_where_the_fastest_cannot_be_told_apart_the_line_says_so() -> None:
+    assert below_the_table(both("cpu", 1e-6, 10.0), both("onednn", 1e-6, 9.8), both("mine", 1e-6, 9.9), both("slow", 1e-6, 40)) == (
+        "fastest that passed: onednn, 1.02 x cpu; not told from it by the spread: mine, 1.01 x cpu; cpu, 2.00 x training"
+    )
+
+
+def test_where_none_passed_none_is_fastest() -> None:
+    failed = [[parity(name, 0.5, failed="parity"), log(name)] for name in ("cpu", "onednn")]
+    assert not any("fastest" in line for line in lines(read_matrices([each for reports in failed for each in reports])))
 
 
 def test_several_models_have_a_table_each_and_one_legend() -> None:
@@ -462,6 +525,7 @@ def test_the_json_says_what_the_table_says() -> None:
     (model,) = content["models"]
     assert (content["format"], model["model"], model["batch_size"], model["passed"]) == (1, "net", 1, ["artifacts"])
     assert model["pareto_objectives"] == ["error", "p50", "memory"]
+    assert model["fastest"] == ["onednn"]
     cpu, onednn, gpu = model["variants"]
     assert cpu.keys() == onednn.keys() == gpu.keys()
     assert onednn == {

@@ -21,6 +21,7 @@ from pytest_paddle_infer.command import program
 from pytest_paddle_infer.command.columns import WIDTH
 from pytest_paddle_infer.judge.latency import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.report.comparison import ALLOWED, SEVERAL_RUNS, Comparison, compare
+from pytest_paddle_infer.report.content import SCHEMA_VERSION
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.results import Result
 from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
@@ -522,7 +523,7 @@ def test_a_place_without_a_report_is_a_usage_error(tmp_path: Path, capsys: pytes
     [
         ({"generator": "other 1.0"}, "is no report of pytest-paddle-infer; give the report.json of a run with --paddle-report"),
         ({"schema_version": "2.0"},
-         "has version 2.0 of the schema, and this pytest-paddle-infer reads 1.0: update pytest-paddle-infer"),
+         f"has version 2.0 of the schema, and this pytest-paddle-infer reads {SCHEMA_VERSION}: update pytest-paddle-infer"),
         ({"schema_version": "new"}, "is damaged (*): run the tests again with --paddle-report"),
         ({"tests": None}, "is damaged (None is not a list): run the tests again with --paddle-report"),
         ({"tests": [{}]}, "is damaged (it has no 'failure'): run the tests again with --paddle-report"),
