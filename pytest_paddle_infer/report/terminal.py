@@ -28,7 +28,7 @@ COLUMNS = (
     "worst / limit",
     "sees from",
     "answers",
-    "pre / run / post ms",
+    "mean pre / run / post ms",
     "x training",
 )
 

@@ -26,7 +26,7 @@ def test_there_is_one_aligned_row_for_each_model_and_variant(run: Session) -> No
         times = {"cpu": "2.00", "onednn": "4.00"}[line.split()[1]]
         for column, cell in (
             ("artifacts", "ok"), ("parity", "ok"), ("log", "ok"), ("size", "1.5 MB"), ("worst / limit", "2.5e-07 / 1e-05"),
-            ("answers", "4/4"), ("pre / run / post ms", "1.5 / 10 / 0.25"), ("x training", times),
+            ("answers", "4/4"), ("mean pre / run / post ms", "1.5 / 10 / 0.25"), ("x training", times),
         ):  # fmt: skip
             assert line[header.index(column) :].split("  ")[0] == cell, column
     assert rows[4:6] == ["random weights, seed 0: alexnet, mobilenet_v1", "outputs and logs: /stub/output"]
@@ -85,7 +85,7 @@ def test_a_body_that_fails_after_its_checkpoints_leaves_their_cells_ok(run: Sess
 def test_only_what_ran_has_figures(run: Session) -> None:
     result = run("paddle-model/alexnet::test_artifacts")
     assert (cells(result, "artifacts"), cells(result, "size")) == (["ok"], ["1.5 MB"])
-    for column in ("variant", "parity", "log", "worst / limit", "answers", "pre / run / post ms", "x training"):
+    for column in ("variant", "parity", "log", "worst / limit", "answers", "mean pre / run / post ms", "x training"):
         assert cells(result, column) == ["-"]
 
 

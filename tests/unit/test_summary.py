@@ -32,7 +32,7 @@ def test_the_three_checkpoints_of_a_variant_become_one_row() -> None:
     lines = summary_lines([report("alexnet", **ARTIFACTS), report("alexnet", "cpu", **PARITY), report("alexnet", "cpu", **LOG)])
     assert row(lines).items() >= {
         "model": "alexnet", "variant": "cpu", "artifacts": "ok", "parity": "ok", "log": "ok", "size": "244.4 MB",
-        "worst / limit": "2.5e-07 / 1e-05", "answers": "4/4", "pre / run / post ms": "1.5 / 10 / 0.25", "x training": "2.00",
+        "worst / limit": "2.5e-07 / 1e-05", "answers": "4/4", "mean pre / run / post ms": "1.5 / 10 / 0.25", "x training": "2.00",
     }.items()  # fmt: skip
     assert lines[2:] == ["outputs and logs: /out"]
 
