@@ -156,7 +156,8 @@ class ParityRun:
         agreements = self._add_answers(training, inference, samples, first, answers_to)
         if self._records is not None:
             classes = self._default_answers or are_predictions((*training.answers, *inference.answers))
-            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements, classes)
+            own = None if self._default_answers else (training.answers, inference.answers)
+            self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements, classes, own)
         if first < KEPT_OUTPUTS:
             self.first_inputs.append(inference.inputs)
             self.kept[0].append(training.outputs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_paddle_infer.details.answers import as_text
 from pytest_paddle_infer.details.magnitudes import Magnitudes
 from pytest_paddle_infer.details.numbers import rounded
 from pytest_paddle_infer.judge.closeness import Judged, OutputJudge, OutputVerdict
@@ -39,12 +40,13 @@ _ROW = np.dtype(
 class SampleRecords:
     """One row of 150 bytes for each of `count` samples. Figures of a sample are of the output that is nearest its limit, as judged.
 
-    seconds: how long the run has taken so far.
+    Answers of an own postprocess are kept as text besides, of at most 200 characters a side. seconds: how long the run has taken so far.
     """
 
     def __init__(self, count: int) -> None:
         self._rows = np.zeros(count, _ROW)
         self._rows["classes"] = -1
+        self._texts: dict[int, tuple[str, str]] = {}
         self._done, self._began, self.seconds = 0, time.monotonic(), 0.0
         self._outputs: list[dict[int, Judged]] = []
         self._magnitudes: list[Magnitudes | None] = []
@@ -81,10 +83,12 @@ class SampleRecords:
         same_inputs: bool,
         agreements: Sequence[str],
         classes: bool,
+        answers: tuple[Sequence[Any], Sequence[Any]] | None = None,
     ) -> None:
         """Takes a batch that was judged: samples first, first + 1, ...; one agreement for each (see `AnswersJudge.add`).
 
-        classes: whether answers are classes; else the first output has no best ones, whatever its shape.
+        classes: whether answers are classes; else the first output has no best ones, whatever its shape. answers: of both sides, where
+        an own postprocess makes them.
         """
         size = len(agreements)
         for offset, agreement in enumerate(agreements):
@@ -97,6 +101,9 @@ class SampleRecords:
                     best = top_k(outputs[0][offset], TOP)
                     row["classes"][side, : len(best)] = [each.class_id for each in best]
                     row["scores"][side, : len(best)] = [each.prob for each in best]
+        for offset, (one, two) in enumerate(zip(*answers)) if answers else ():
+            if one is not None or two is not None:
+                self._texts[first + offset] = as_text(one), as_text(two)
         self._done, self.seconds = first + size, time.monotonic() - self._began
         for seen in (*self._outputs, *self._inputs):
             seen.clear()
@@ -142,6 +149,7 @@ class SampleRecords:
                     "agreement": _AGREEMENTS[row["agreement"]] or None,
                     "training": _answer(row["classes"][0], row["scores"][0]),
                     "inference": _answer(row["classes"][1], row["scores"][1]),
+                    "answer_texts": _texts(self._texts.get(index)),
                     "pictured": index in pictured,
                 }
                 for index, (sample, row) in enumerate(zip(samples, self._rows[: self._done]))
@@ -170,6 +178,10 @@ def _answer(classes: Array, scores: Array) -> dict[str, Any] | None:
         "top": [{"class_id": each, "score": rounded(score)} for each, score in known],
         "margin": rounded(known[0][1] - known[1][1]),
     }
+
+
+def _texts(pair: tuple[str, str] | None) -> dict[str, str] | None:
+    return None if pair is None else {"training": pair[0], "inference": pair[1]}
 
 
 def _output_part(verdict: OutputVerdict, magnitudes: Magnitudes | None) -> dict[str, Any]:

@@ -215,7 +215,11 @@ def _answers(seen: Seen, index: int) -> str:
     ]
     if any(answer and answer["margin"] is not None for answer in answers):
         rows.append(("margin", [number(answer["margin"]) if answer else cells.NONE for answer in answers]))
-    rows.append(("answer", ["", *(_agreement(sample["agreement"]) for sample in each)]))
+    texts = [sample["answer_texts"] for sample in each]
+    trained = next((found["training"] for found in texts if found), "")
+    agreements = [_agreement(sample["agreement"]) for sample in each]
+    made = [_shown(found["inference"]) + cell if found else cell for found, cell in zip(texts, agreements)]
+    rows.append(("answer", [_shown(trained) if trained else "", *made]))
     rows.append(("input", ["", *(_input(sample["input"]) for sample in each)]))
     rows.append(("error / limit", ["", *(_error(sample) for sample in each)]))
     filled = "".join(f'<tr><th scope="row">{label}</th>{"".join(f"<td>{cell}</td>" for cell in row)}</tr>' for label, row in rows)
@@ -226,6 +230,11 @@ def _answers(seen: Seen, index: int) -> str:
     if len(answers) > 4:
         return f'<div class="wide" role="region" tabindex="0" aria-label="Answers to {name}, sample {index}">{body}</div>'
     return body
+
+
+def _shown(answer: str) -> str:
+    """What an own postprocess returned, on lines of its own."""
+    return f'<div class="answered">{text(answer)}</div>'
 
 
 def _class(answer: Mapping[str, Any] | None, training: Mapping[str, Any] | None, place: int) -> str:

@@ -47,7 +47,7 @@ def sample(index: int, error: float | None, seed: int = 0, **more: Any) -> dict[
     return {
         "index": index, "name": f"picture-{index:04d}.png", "input": "equal", "output": "logits", "error_relative": error,
         "limit_relative": LIMIT, "limits": None if error is None else error / LIMIT, "agreement": "agrees", "training": trained,
-        "inference": trained, "pictured": True, **more,
+        "inference": trained, "answer_texts": None, "pictured": True, **more,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from parity_case import LIMIT, Case, Prediction, logits, moved
 
+from pytest_paddle_infer.details.answers import ITEMS, LONGEST, as_text
 from pytest_paddle_infer.details.magnitudes import BINS, LOOKED_AT, Magnitudes
 from pytest_paddle_infer.details.samples import PICTURED, SampleRecords
 from pytest_paddle_infer.judge.noise import Array
@@ -174,6 +176,89 @@ def test_an_own_postprocess_has_classes_only_where_its_answers_name_some() -> No
     case = Case([logits()], postprocess=len)
     _, _, parity = kept(case, case.training, answers=lambda side: [Prediction(1, 0.5)] * 2)
     assert [sample["inference"]["top"][0]["class_id"] for sample in parity["samples"]] == [0, 1, 2, 3]
+
+
+def texts(answers: Any, **spec: Any) -> list[dict[str, str] | None]:
+    case = Case([logits()], batch_size=4, **{"postprocess": len, **spec})
+    _, _, parity = kept(case, case.training, answers=lambda side: answers[side])
+    return [sample["answer_texts"] for sample in parity["samples"]]
+
+
+def test_the_answers_of_an_own_postprocess_are_kept_as_text() -> None:
+    array = np.arange(100, dtype=np.float32)
+    one = [{"label": "cat", "boxes": [1, 2]}, array, Prediction(3, 0.5), None]
+    two = [{"label": "dog", "boxes": []}, array[:2], None, None]
+    assert texts((one, two)) == [
+        {"training": "{'label': 'cat', 'boxes': [1, 2]}", "inference": "{'label': 'dog', 'boxes': []}"},
+        {
+            "training": "array([ 0., 1., 2., ..., 97., 98., 99.], shape=(100,), dtype=float32)" if np.__version__ >= "2.2" else
+            "array([ 0., 1., 2., ..., 97., 98., 99.], dtype=float32)",
+            "inference": "array([0., 1.], dtype=float32)",
+        },
+        {"training": "Prediction(class_id=3, prob=0.5)", "inference": "None"},
+        None,
+    ]  # fmt: skip
+
+
+def test_the_default_postprocess_leaves_no_text() -> None:
+    _, _, parity = kept(Case([logits()]), [logits().astype(np.float32)])
+    assert {sample["answer_texts"] for sample in parity["samples"]} == {None}
+
+
+def test_an_answer_is_one_short_line_without_control_characters() -> None:
+    assert as_text("a\x1b[31m\n\udcff") == "'a\\x1b[31m\\n\\udcff'"
+    named = type("Named", (), {"__repr__": lambda self: "red \x1b[31m\x07 and\nblue"})
+    assert as_text(named()) == r"red \x07 and blue"
+    assert as_text("word " * 100).endswith("word ...")
+    assert [len(as_text("x" * length)) for length in (100, 10_000)] == [102, LONGEST]
+    assert as_text({key: key for key in range(3, -ITEMS, -1)})[:15] == "{3: 3, 2: 2, 1:", "in its own order"
+    assert as_text([[[[[[[[{"deep": 1}]]]]]]]]) == "[[[[[[[...]]]]]]]"
+    assert as_text({"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}).count("{") == 7
+
+
+def test_an_answer_that_cannot_be_shown_is_told_by_its_type() -> None:
+    class dict(int):  # reprlib goes by the name of the type
+        pass
+
+    assert as_text(dict(1)) == "<dict, whose repr raises AttributeError>"
+
+
+def test_answers_of_many_large_things_cost_little_time_and_little_memory() -> None:
+    mask = np.zeros((2000, 2000), np.float32)
+    answer = {"mask": mask, "rows": [list(range(1000))] * 1000, "labels": dict.fromkeys(range(1000), "x" * 1000)}
+    records = SampleRecords(2000)
+    tracemalloc.start()
+    begin = time.process_time()
+    for number in range(2000):
+        records.add(number, [], [], True, ["agrees"], False, ([answer], [answer]))
+    seconds = time.process_time() - begin
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 2000 * 1000
+    assert seconds < 10, "of 4,000 answers, traced, on a slow machine"
+
+
+def test_lists_in_lists_do_not_multiply() -> None:
+    answer: Any = 1
+    for _ in range(6):
+        answer = [answer] * ITEMS
+    begin = time.process_time()
+    assert as_text(answer).startswith("[[[[[[1, 1, 1, ")
+    assert time.process_time() - begin < 1
+
+
+def test_nothing_is_made_of_answers_that_no_report_shows() -> None:
+    class Loud:
+        def __repr__(self) -> str:
+            raise AssertionError("shown")
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    case = Case([logits()], postprocess=len)
+    assert case.feed(case.training, answers=lambda side: [Loud()] * 2).passed
 
 
 # -- which are pictured, and memory ------------------------------------------------------------------------------------

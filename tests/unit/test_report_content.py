@@ -128,7 +128,8 @@ def test_the_check_of_the_tests_sees_details_that_contradict_the_figures() -> No
     answer = {"top": [{"class_id": 0, "score": 1.0}], "margin": None}
     sample: dict[str, Any] = {
         "index": 0, "name": "a.png", "input": "equal", "output": "output", "error_relative": 2.5e-07, "limit_relative": 1e-05,
-        "limits": 0.025, "agreement": "agrees", "training": answer, "inference": answer, "pictured": False,
+        "limits": 0.025, "agreement": "agrees", "training": answer, "inference": answer,
+        "answer_texts": None, "pictured": False,
     }  # fmt: skip
     bin = {
         "from_relative": 0.5, "to_relative": 1.0, "elements": 3, "median_error_relative": 1e-7, "largest_error_relative": 2.5e-07,

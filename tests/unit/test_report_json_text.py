@@ -42,7 +42,8 @@ def test_two_thousand_samples_take_less_than_a_kilobyte_each() -> None:
     answer = {"top": [{"class_id": 999, "score": 0.12345}] * 5, "margin": 0.12345}
     sample = {
         "index": 1999, "name": "ILSVRC2012_val_00000001.JPEG", "input": "rounding", "output": "output", "error_relative": 1.2345e-07,
-        "limit_relative": 1.2345e-06, "limits": 0.12345, "agreement": "agrees", "training": answer, "inference": answer, "pictured": False,
+        "limit_relative": 1.2345e-06, "limits": 0.12345, "agreement": "agrees", "training": answer, "inference": answer,
+        "answer_texts": None, "pictured": False,
     }  # fmt: skip
     parity = {"outputs": [], "samples_compared": 2000, "samples": [sample] * 2000}
     assert len(text_of({"parity": parity, "latency": None, "layers": None})[1]) < 2000 * 1000

@@ -87,6 +87,14 @@ def test_models_without_classes_have_errors_and_no_classes() -> None:
     assert words == "picture-0000.png sample 0 training cpu answer – input ✓ equal error / limit 1e-07"
 
 
+def test_both_answers_of_an_own_postprocess_are_shown() -> None:
+    said = {"training": "{'label': '<cat>'}", "inference": "{'label': 'dog'}"}
+    own: dict[str, Any] = {"training": None, "inference": None, "agreement": "differs", "answer_texts": said}
+    text = made(sample(0, 1e-7, **own), onednn=[sample(0, 1e-7, training=None, inference=None)])
+    words = Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text
+    assert "answer {'label': '<cat>'} {'label': 'dog'} ✗ differs ✓ agrees input" in words
+
+
 def test_a_picture_that_all_engines_were_fed_is_there_once() -> None:
     found, pictures = green(3)
     text = to_html(found, pictures)
