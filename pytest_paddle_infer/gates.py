@@ -98,7 +98,7 @@ def compare(gates: Gates, run: Measured) -> Compared:
         return Compared(notes=(f"{where}the baseline '{wanted.name}' holds no times of it",))
     same = found.same_training(run.paddle, run.program)
     verdict = judge_regression(found.latencies, run.latencies, wanted.threshold, same_training=same)
-    words = verdict.sentence(wanted.name)
+    words = verdict.sentence(f"the baseline '{wanted.name}'")
     return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,))
 
 

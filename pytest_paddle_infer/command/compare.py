@@ -20,6 +20,10 @@ FORMAT = 1
 
 NONE = "-"
 
+DRIFT_TAKEN_OUT = "with the drift of the training engine taken out, and so not the ratio of the two medians"
+NOT_JUDGED = "in brackets the ratio of the two medians as they were measured, which was not judged"
+"""What `B / A` may be besides the ratio of the two medians beside it."""
+
 
 def lines(found: Comparison, a: Path, b: Path) -> list[str]:
     """The whole text; a, b: what was given on the command line."""
@@ -33,7 +37,7 @@ def lines(found: Comparison, a: Path, b: Path) -> list[str]:
             shown += ["", f"tests, {change}"]
             shown += [line for test in tests for line in (f"  {test.id}", *(folded(test.why, 4) if test.why else []))]
     if found.variants:
-        shown += ["", *_table(found), *_times(found)]
+        shown += ["", *_table(found), *folded(_ratios(found)), *_times(found)]
     return [*shown, "", *folded(_verdict(found))]
 
 
@@ -80,7 +84,27 @@ def _ratio(each: VariantChange) -> str:
         return NONE
     if each.times.verdict is not None and each.times.verdict.ratio is not None:
         return f"{each.times.verdict.ratio:.2f}"
-    return f"({each.b.p50_ms / each.a.p50_ms:.2f})" if each.a.p50_ms and each.b.p50_ms else NONE
+    medians = _of_medians(each)
+    return NONE if medians is None else f"({medians:.2f})"
+
+
+def _of_medians(each: VariantChange) -> float | None:
+    return each.b.p50_ms / each.a.p50_ms if each.a and each.b and each.a.p50_ms and each.b.p50_ms else None
+
+
+def _ratios(found: Comparison) -> str:
+    """What `B / A` is where it is not the judged ratio of the two medians beside it; "" where it is that in every row."""
+    told = {_ratio_of(each) for each in found.variants}
+    parts = [words for words in (DRIFT_TAKEN_OUT, NOT_JUDGED) if words in told]
+    return f"B / A: {'; '.join(parts)}." if parts else ""
+
+
+def _ratio_of(each: VariantChange) -> str:
+    cell, medians, verdict = _ratio(each), _of_medians(each), each.times.verdict if each.times else None
+    if cell.startswith("("):
+        return NOT_JUDGED
+    corrected = verdict is not None and verdict.judged is not None and verdict.judged is verdict.corrected
+    return DRIFT_TAKEN_OUT if corrected and medians is not None and cell != f"{medians:.2f}" else ""
 
 
 def _changes(each: VariantChange) -> Iterator[str]:
@@ -105,7 +129,7 @@ def _times(found: Comparison) -> Iterator[str]:
 def _sentence(who: str, times: TimesChange) -> str:
     assert times.verdict is not None
     word = {"slower": "slower: ", "faster": "faster: ", "held": "not slower: "}.get(times.outcome, "")
-    return f"{who}: {word}{times.verdict.sentence('A')}"
+    return f"{who}: {word}{times.verdict.sentence('report A')}"
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

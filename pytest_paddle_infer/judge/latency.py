@@ -151,15 +151,15 @@ class PerfVerdict:
         """Upper end of the interval that decides."""
         return None if self.judged is None else self.judged.high
 
-    def sentence(self, name: str) -> str:
-        """Returns the verdict in words, without a full stop; `name` is that of the baseline."""
+    def sentence(self, baseline: str) -> str:
+        """Returns the verdict in words, without a full stop. baseline: what it was held against: `the baseline 'main'`, `report A`."""
         if self.judged is None or self.drift is None:
-            return f"not compared with the baseline '{name}': {self.why}"
+            return f"not compared with {baseline}: {self.why}"
         taken_out = ""
         if self.judged is self.corrected:
             taken_out = f", with the drift of the training engine ({self.drift:.2f} times) taken out"
         text = (
-            f"run takes {self.judged.ratio:.2f} times the baseline '{name}'{taken_out} ({100 * self.confidence:g} % interval "
+            f"run takes {self.judged.ratio:.2f} times {baseline}{taken_out} ({100 * self.confidence:g} % interval "
             f"{self.judged.low:.2f} to {self.judged.high:.2f}, allowed {1 + self.threshold:.4g})"
         )
         return f"{text}: not decided, {self.why}" if self.outcome == "undecided" else text

@@ -114,7 +114,7 @@ def test_too_few_batches_are_neither_a_regression_nor_a_pass(
     verdict = judge_regression([world.run(20, 20), world.run(*baseline)], world.run(*current, slower=slower))
     assert (verdict.outcome, verdict.why, verdict.regressed) == ("too few", why, False)
     assert (verdict.ratio, verdict.low, verdict.high, verdict.corrected) == (None, None, None, None)
-    assert verdict.sentence("main") == f"not compared with the baseline 'main': {why}"
+    assert verdict.sentence("the baseline 'main'") == f"not compared with the baseline 'main': {why}"
 
 
 def test_the_least_number_is_where_the_range_of_the_times_holds_their_median_with_the_confidence() -> None:
@@ -333,14 +333,14 @@ def verdict(outcome: str, corrected: Interval, uncorrected: Interval, same: bool
 
 
 def test_the_sentence_names_ratio_interval_and_what_is_allowed() -> None:
-    assert verdict("regressed", Interval(1.5, 1.4, 1.6), SLOW, False).sentence("main") == (
+    assert verdict("regressed", Interval(1.5, 1.4, 1.6), SLOW, False).sentence("the baseline 'main'") == (
         "run takes 1.42 times the baseline 'main' (99 % interval 1.35 to 1.50, allowed 1.15)"
     )
-    assert verdict("regressed", SLOW, EVEN, True).sentence("main") == (
+    assert verdict("regressed", SLOW, EVEN, True).sentence("the baseline 'main'") == (
         "run takes 1.42 times the baseline 'main', with the drift of the training engine (0.72 times) taken out "
         "(99 % interval 1.35 to 1.50, allowed 1.15)"
     )
-    assert verdict("undecided", SLOW, EVEN, False, "for a reason").sentence("main") == (
+    assert verdict("undecided", SLOW, EVEN, False, "for a reason").sentence("the baseline 'main'") == (
         "run takes 1.02 times the baseline 'main' (99 % interval 0.97 to 1.06, allowed 1.15): not decided, for a reason"
     )
 

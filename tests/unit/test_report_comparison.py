@@ -403,7 +403,7 @@ def test_the_text_says_what_is_worse_and_how_sure_it_is() -> None:
     assert row.split()[2:9] == ["0.3", "1.3", "4/4", "3/4", "10", "14", "1.40"]
     assert row.endswith("  slower, less exact, fewer answers")
     flat = " ".join(text.split())
-    judged = "run takes 1.40 times the baseline 'A', with the drift of the training engine (1.00 times) taken out (99 % interval "
+    judged = "run takes 1.40 times report A, with the drift of the training engine (1.00 times) taken out (99 % interval "
     assert f"- net, onednn: slower: {judged}" in flat
     assert flat.endswith("B is worse: 1 test newly failing; 2 variants: slower; 1 variant: less exact; 1 variant: fewer answers. "
                          "1 test of A did not run in B.")  # fmt: skip
@@ -429,8 +429,32 @@ def test_reasons_that_several_variants_share_are_told_once() -> None:
     a, b = saved(log(), log(variant="onednn")), saved(log(), log(variant="onednn"))
     told = command.lines(compare(a, b), Path("a"), Path("b"))
     assert [line for line in told if "not judged" in line] == [
-        "  - times not judged: A keeps no times of single batches: net, cpu; net, onednn"
+        "B / A: in brackets the ratio of the two medians as they were measured, which was not judged.",
+        "  - times not judged: A keeps no times of single batches: net, cpu; net, onednn",
     ]
+
+
+def ratios(a: Any, b: Any) -> str:
+    """What is said of the column `B / A`, behind the cell of the first row."""
+    told = command.lines(compare(a, b), Path("a"), Path("b"))
+    below = next((line for line in told if line.startswith("B / A: ")), "")
+    (cell,) = (line.split()[-2] for line in told if line.startswith("net    cpu "))
+    return f"{cell} {below}"
+
+
+def test_a_ratio_that_is_not_that_of_the_medians_beside_it_is_explained() -> None:
+    a = saved(log("10"), times=batches(10.0))
+    drifted = saved(log("10.4"), times=batches(10.4, training=20.8))
+    assert ratios(a, drifted) == f"1.00 B / A: {command.DRIFT_TAKEN_OUT}."
+    assert ratios(a, saved(log("10.4"), times=batches(10.4))) == "1.04 ", "nothing was taken out"
+    assert ratios(a, saved(log("5"))) == f"(0.50) B / A: {command.NOT_JUDGED}."
+
+
+def test_both_explanations_stand_in_one_line() -> None:
+    a = saved(log("10"), log("10", variant="onednn"), times=batches(10.0))
+    b = saved(log("10.4"), log("10.4", variant="onednn", threads="2"), times=batches(10.4, training=20.8))
+    told = " ".join(command.lines(compare(a, b), Path("a"), Path("b")))
+    assert f"B / A: {command.DRIFT_TAKEN_OUT}; {command.NOT_JUDGED}." in told
 
 
 def test_as_json_it_says_the_same_with_numbers() -> None:
