@@ -99,6 +99,8 @@ def compare(gates: Gates, run: Measured) -> Compared:
     same = found.same_training(run.paddle, run.program)
     verdict = judge_regression(found.latencies, run.latencies, wanted.threshold, same_training=same)
     words = verdict.sentence(f"the baseline '{wanted.name}'")
+    if verdict.outcome == "held":  # the others say in words what they are
+        where += "held: "
     return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,))
 
 

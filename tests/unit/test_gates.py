@@ -47,8 +47,18 @@ def test_nothing_is_compared_or_kept_unless_asked(tmp_path: Path) -> None:
 def test_the_same_speed_is_a_note(place: Path) -> None:
     found = compare(gates(place, against="main"), run_of(10.0, seed=1))
     assert found.regression == ""
+    assert found.notes[0].startswith("cpu: held: run takes ")
     assert "times the baseline 'main'" in found.notes[0]
     assert "not decided" not in found.notes[0]
+
+
+def test_what_is_not_decided_and_what_is_too_little_are_not_said_to_hold(place: Path) -> None:
+    undecided = compare(gates(place, against="main"), run_of(11.5, seed=1)).notes[0]
+    assert undecided.startswith("cpu: run takes ")
+    assert ": not decided, for " in undecided
+    few = run_of(10.0)
+    few = replace(few, latencies=replace(few.latencies, run=few.latencies.run[:3]))
+    assert compare(gates(place, against="main"), few).notes[0].startswith("cpu: not compared with the baseline 'main': ")
 
 
 def test_half_the_speed_is_a_regression(place: Path) -> None:
