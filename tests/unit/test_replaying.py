@@ -19,7 +19,7 @@ from pytest_paddle_infer.evidence.reading import COPY
 from pytest_paddle_infer.evidence.record import Death
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError, WorkerFailure
-from pytest_paddle_infer.replaying import WHOLE, ReplayOptions, UndecidedError, _Replay, replay
+from pytest_paddle_infer.replaying import REPLAYED, WHOLE, ReplayOptions, UndecidedError, _Replay, replay
 
 NOW = {"paddle_version": "9.9.9"}
 LOAD = "inference engine (onednn): load the model"
@@ -72,7 +72,7 @@ def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_t
     assert facts["output"] == "largest difference 0.5 of the largest value, limit 4e-06; then 0.001"
     assert facts["Paddle"] == "3.3.1 then, 9.9.9 now"
     assert facts["weights"] == "tiny.pdparams", "the recorded facts stand below"
-    assert facts["replayed"].startswith("this folder alone, not the repository's code: after a repair run its test again")
+    assert facts["replayed"] == REPLAYED
     assert (failure.stage, failure.kind, failure.name) == ("optimise", "pass", "conv_bn_fuse_pass"), "as the diagnosis found then"
     assert failure.remedy == "do this."
 

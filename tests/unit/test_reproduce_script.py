@@ -172,6 +172,7 @@ def test_the_exit_status_tells_a_difference_from_agreement_and_both_from_what_th
     assert status_of(folder, outputs, monkeypatch) == status
     said = capsys.readouterr().out
     assert said.endswith(f"\n{last}"), said
+    assert said.startswith("kept for: tiny, onednn:threads=2: a cause.\n")
     assert "\nPaddle 3.3.1 then, 3.3.1 now\nfigures of the kept samples alone, from number 4 on: a.png b.png\n" in said
     assert "\nover its largest value: difference     limit   x limit\noutput 0 " in said
     named = re.search(r"^left out: config\.(set_model_buffer\(|enable_mkldnn\(\): .*enable_mkldnn)", said, re.MULTILINE)
