@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel, ExportError, locate, read_graph
-from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError
+from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError, WorkerFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec
@@ -262,12 +262,22 @@ class Conformance:
 
     def _export(self, bench: Bench) -> ExportedModel:
         def find() -> ExportedModel:
-            with worded(bench.spec):
+            with self._inputs_first(bench), worded(bench.spec):
                 if self.options.exported is not None:
                     return locate(self.options.exported, below=as_filename(bench.spec.name))
                 return self._exports.of(bench)
 
         return self._checkpoint(bench, "export", find)
+
+    @contextmanager
+    def _inputs_first(self, bench: Bench) -> Iterator[None]:
+        """Where an export fails, looks at what the model was given: a forward that is traced for another size fails in its own words."""
+        try:
+            yield
+        except ConformanceFailure as red:
+            if isinstance(red.__cause__, WorkerFailure) and red.__cause__.kind == "exception":
+                self._no_answer.check_inputs(bench)
+            raise
 
     # -- checkpoint artifacts ------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable
 
 from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
-from pytest_paddle_infer.words import CONFIGURE, explained, title_of
+from pytest_paddle_infer.words import CONFIGURE, explained, title_of, worded
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnose import Diagnosis
@@ -53,6 +53,18 @@ class NoAnswer:
                 seen.finding = found
             raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
 
+    def check_inputs(self, bench: Bench) -> None:
+        """Raises `ConformanceFailure` where the first sample's tensors do not fit the model: what fails of them says so in riddles."""
+        try:
+            with worded(bench.spec):
+                bench.call(bench.training(), "preprocess", "inputs", 0, 1)
+        except ConformanceFailure as failed:
+            error = failed.__cause__
+            found = _of_refusal(bench, failed, error) if self._options.diagnosis and isinstance(error, WorkerFailure) else None
+            if found is None:
+                raise
+            raise ConformanceFailure(explained(failed.failure, title_of(bench.spec), found)) from error
+
     def _of_engine(
         self,
         bench: Bench,
@@ -81,20 +93,41 @@ class NoAnswer:
 
 
 def _of_refusal(bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> Finding | None:
-    """Why the inference preprocessing of a sample was refused, where the text and the picture tell."""
-    shared = bench.spec.training_preprocess is None
-    if error.error != "ProcessingError" or red.failure.stage != "preprocess" or not (shared or error.step.startswith(DEPLOYED)):
+    """Why the preprocessing of a sample was refused, where the text, the picture and the other side's program tell."""
+    deployed = error.step.startswith(DEPLOYED)
+    if error.error != "ProcessingError" or red.failure.stage != "preprocess":
         return None
-    from pytest_paddle_infer.diagnosis.refusals import explain_refusal, of_both, shape_in
-    from pytest_paddle_infer.engine.processing import size_remedy
+    from pytest_paddle_infer.diagnosis.refusals import explain_refusal, made_in, of_both, of_training
+    from pytest_paddle_infer.engine.processing import description_remedy
 
     named = (sample for sample in bench.samples if re.search(rf"\bsample {re.escape(sample.name)}:", error.detail))
     picture = None
     with contextlib.suppress(PaddleInferError):  # a picture that does not open is what the failure says already
         picture = next((sample.open() for sample in named), None)
     found = explain_refusal(error.detail, picture)
-    if found is None or not shared:
-        return found
-    found = of_both(found)
-    size = size_remedy(bench.spec, shape_in(error.detail)) if found.name == "shape" else ""
-    return replace(found, remedy=size) if size else found
+    if found is None:
+        return None
+    if not _refused_alike(bench, error, training=deployed):
+        return found if deployed else of_training(found)
+    remedy = description_remedy(bench.spec, *made_in(error.detail))
+    return replace(of_both(found), remedy=remedy) if remedy else of_both(found)
+
+
+def _refused_alike(bench: Bench, error: WorkerFailure, *, training: bool) -> bool:
+    """True where the other side's program is the same, or returns the same. training: that is the training side's."""
+    from pytest_paddle_infer.diagnosis.refusals import said_in
+    from pytest_paddle_infer.engine.processing import Processing, preprocess_of
+    from pytest_paddle_infer.engine.services import EngineService
+
+    if bench.spec.training_preprocess is None:
+        return True
+    model, samples = bench.model, bench.samples
+    other = Processing(model.inputs, preprocess_of(bench.spec, training=training))
+    worker = bench.worker("preprocessing", lambda: EngineService(other, samples))
+    try:
+        bench.call(worker, "preprocess", "inputs", 0, 1)
+    except WorkerFailure as theirs:
+        return bool(said_in(theirs.detail)) and said_in(theirs.detail) == said_in(error.detail)
+    finally:
+        worker.close()
+    return False

@@ -14,7 +14,7 @@ from pytest_paddle_infer.diagnosis.steps import step_finding
 _INPUT = r"input (?P<input>'[^']*'), which is (?P<want>\[.*?\]|\w+)"
 
 _REFUSALS = (
-    (rf"returned (?P<had>\w+) for {_INPUT}", "dtype", "makes {had} for input {input}, where the model takes {want}"),
+    (rf"returned (?P<had>\w+)\[[\d, ]*\] for {_INPUT}", "dtype", "makes {had} for input {input}, where the model takes {want}"),
     (
         rf"returned shape (?P<had>\[.*?\]) for {_INPUT}: it looks like NHWC",
         "layout",
@@ -78,17 +78,36 @@ def explain_refusal(message: str, picture: Any = None) -> Finding | None:
 
 
 def of_both(found: Finding) -> Finding:
-    """The same where the training engine has no preprocessing of its own: nobody's program is right then."""
-    cause = found.cause.replace("the inference preprocessing", "preprocess, which serves both engines,")
+    """The same where both sides' programs are one, or return the same: neither is right then."""
+    cause = found.cause.replace("the inference preprocessing", "the preprocessing of both engines")
     remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
     return replace(found, cause=cause, remedy=remedy)
 
 
-def shape_in(message: str) -> tuple[int, ...]:
-    """The shape, batch axis first, that a preprocess returned by what its error says; () where it says none."""
-    found = re.search(r"returned shape \[([\d, ]+)\]", message)
-    shape = tuple(int(number) for number in found[1].split(",")) if found is not None else ()
-    return (1, *shape) if len(shape) == 3 else shape
+def of_training(found: Finding) -> Finding:
+    """The same where it is the training side's program alone."""
+    remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
+    return replace(
+        found,
+        cause=found.cause.replace("the inference preprocessing", "the training preprocessing"),
+        remedy=remedy.replace("from preprocess,", "from training_preprocess,").replace("preprocess.", "training_preprocess."),
+    )
+
+
+def made_in(message: str) -> tuple[str, tuple[int, ...]]:
+    """(dtype, shape) of the tensor that a preprocess returned, by what its error says; ("", ()) where it says neither."""
+    found = re.search(r"returned (shape |\w+)\[([\d, ]*)\] for input", message)
+    if found is None:
+        return "", ()
+    wanted = re.search(r"which is (\w+)", message)
+    dtype = found[1] if found[1] != "shape " else wanted[1] if wanted is not None else "float32"
+    return dtype, tuple(int(number) for number in found[2].split(",") if number.strip())
+
+
+def said_in(message: str) -> str:
+    """What a preprocess returned, in the words of its error; "" for another error."""
+    found = re.search(r"preprocess returned .*", message)
+    return found[0] if found is not None else ""
 
 
 def _unconverted(picture: Image.Image) -> Finding:

@@ -19,10 +19,10 @@ from pytest_paddle_infer.engine.processing import (
     Processing,
     ProcessingError,
     as_list,
+    description_remedy,
     given_to_preprocess,
     is_scores,
     preprocess_of,
-    size_remedy,
     stack,
 )
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
@@ -125,7 +125,7 @@ class _Batch:
                 try:
                     tensors.append(self._processing.preprocess(sample))
                 except ProcessingError as error:
-                    error.remedy = size_remedy(self._spec, error.returned)
+                    error.remedy = description_remedy(self._spec, error.dtype, error.returned)
                     raise
                 except PaddleInferError:
                     raise

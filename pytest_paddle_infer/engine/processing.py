@@ -27,6 +27,7 @@ class ProcessingError(PaddleInferError, ValueError):
     """
 
     returned: tuple[int, ...] = ()
+    dtype: str = ""
 
 
 def preprocess_of(spec: ModelSpec, *, training: bool = False) -> Callable[[Any], Any]:
@@ -106,15 +107,25 @@ def given_to_preprocess(sample: Sample) -> str:
     return f"; it was given {'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def size_remedy(spec: ModelSpec, returned: Sequence[int]) -> str:
-    """What to set where an own preprocess makes pictures of another size than the input has, which nobody may have given."""
+def description_remedy(spec: ModelSpec, dtype: str, returned: Sequence[int]) -> str:
+    """What to set where an own preprocess makes another tensor than the input is described as, which nobody may have done; "" for nothing.
+
+    dtype, returned: of the tensor; "" and () where they are not known.
+    """
     wanted = spec.inputs[0].shape
-    if len(spec.inputs) > 1 or not len(returned) == len(wanted) == 4 or returned[1] != wanted[1]:
+    if len(spec.inputs) > 1 or not returned:
         return ""
-    height, width = returned[2:]
-    shape = [None, *returned[1:]]
+    batched = returned[0] == 1 and len(returned) in (2, 4)  # of three, the first are the channels
+    shape = [None, *returned[1:]] if batched else [None, *returned]
+    picture = len(shape) == len(wanted) == 4 and shape[1] == wanted[1] and dtype.startswith("float")
+    if spec.input_spec is None and not picture:
+        made = f"input_spec=[({shape}, {dtype!r})]"
+        return f"no input_spec was given, so the input is taken for a picture: set {made}, which is what preprocess makes."
+    if not picture:
+        return ""
     if spec.input_spec is not None:
         return f"set input_spec=[{shape}], or return the shape that it says from preprocess."
+    height, width = returned[-2:]
     return f"set image_size={height if height == width else (height, width)} (or input_spec=[{shape}]): the size that preprocess makes."
 
 
@@ -152,10 +163,13 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
         )
     array = value[np.newaxis] if value.ndim == len(spec.shape) - 1 else value
     if array.dtype.name != spec.dtype:
-        raise ProcessingError(
-            f"preprocess returned {array.dtype.name} for input {spec.name!r}, which is {spec.dtype}: "
-            f"cast it with .astype({spec.dtype!r})."
+        cast = f": cast it with .astype({spec.dtype!r})" if array.dtype.kind == np.dtype(spec.dtype).kind else ""
+        error = ProcessingError(
+            f"preprocess returned {array.dtype.name}{_shape(value.shape)} for input {spec.name!r}, which is "
+            f"{spec.dtype}{_shape(spec.shape)}{cast}."
         )
+        error.returned, error.dtype = value.shape, array.dtype.name
+        raise error
     if array.ndim != len(spec.shape) or any(
         want is not None and have != want for have, want in zip(array.shape[1:], spec.shape[1:])
     ):
@@ -163,7 +177,7 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
             f"preprocess returned shape {_shape(value.shape)} for input {spec.name!r}, which is {_shape(spec.shape)}"
             f"{_hint(array, spec)}."
         )
-        error.returned = array.shape
+        error.returned, error.dtype = value.shape, array.dtype.name
         raise error
     return array
 

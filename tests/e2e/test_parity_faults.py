@@ -86,6 +86,11 @@ def pytest_paddle_infer_models(config):
         model("class_off_by_one", postprocess=lambda output: int(output.argmax()) - 1, training_postprocess=lambda output: output.argmax()),
         ModelSpec("rounds", factory=f"{HERE}/rounds.py:Rounds", image_size=32, softmax="no"),
         ModelSpec("rounds_allowed", factory=f"{HERE}/rounds.py:Rounds", image_size=32, softmax="no", rtol={"0": 1e-3, "1": 1e-3}),
+        ModelSpec("flat", factory=f"{HERE}/rounds.py:Flat", weights="factory", softmax="no", preprocess=training),
+        ModelSpec("flat_on_both_sides", factory=f"{HERE}/rounds.py:Flat", weights="factory", softmax="no", preprocess=training,
+                  training_preprocess=lambda image: training(image)),
+        ModelSpec("ids", factory=f"{HERE}/rounds.py:Ids", weights="factory", softmax="no", images=[{"text": "a"}],
+                  preprocess=lambda sample: np.arange(12) % 10),
         model("random_answer", postprocess=random_answer),
         model("wrong_size", softmax="no", preprocess=lambda image: np.zeros((3, 48, 48), np.float32)),
     ]
@@ -103,6 +108,24 @@ class Rounds(nn.Layer):
     def forward(self, x):
         y = self.head(nn.functional.relu(self.norm(self.conv(x))).mean([2, 3]))
         return y, (y * 1e7).astype("int64")
+
+
+class Flat(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2D(3, 8, 3, stride=2), nn.Linear(8 * 15 * 15, 10)
+
+    def forward(self, x):
+        return self.head(self.conv(x).flatten(1))
+
+
+class Ids(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(10, 8), nn.Linear(8, 4)
+
+    def forward(self, ids):
+        return self.head(self.table(ids).mean(1))
 """
 
 SUITE = """
@@ -139,7 +162,8 @@ def faults(made_repo: Path, shared_directory: Path) -> Session:
         (repo / "test_tolerances.py").write_text(SUITE)
         names = ["control", "bgr", "no_division", "mirrored", "not_transposed", "other_crop", "other_dtype", "nan_output", "nan_weight",
                  "nan_behind_softmax", "control_with_postprocess", "answers_by_process",
-                 "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer", "wrong_size"]  # fmt: skip
+                 "two_postprocesses", "label_off_by_one", "class_off_by_one", "random_answer", "wrong_size", "flat", "flat_on_both_sides",
+                 "ids"]  # fmt: skip
         ids = [f"paddle-model/{name}::test_parity[cpu]" for name in names]
         ids += [f"paddle-model/{name}::test_parity[onednn]" for name in ("control", "rounds", "rounds_allowed")]
         return run_shared(shared_directory, repo, "test_tolerances.py", *ids)
@@ -207,9 +231,23 @@ def test_an_own_postprocess_that_answers_differently_is_told_from_the_outputs(fa
 
 def test_a_size_that_nobody_gave_the_model_is_named_where_one_preprocess_serves_both(faults: Session) -> None:
     case = assert_red(
-        faults, parity("wrong_size"), r"preprocess, which serves both engines, makes shape \[3, 48, 48\] for input 'x', where"
+        faults, parity("wrong_size"), r"the preprocessing of both engines makes shape \[3, 48, 48\] for input 'x', where"
     )
     assert "set image_size=48 (or input_spec=[[None, 3, 48, 48]])" in " ".join(case.text.split())
+
+
+@pytest.mark.parametrize("name", ["flat", "flat_on_both_sides"])
+def test_a_size_that_nobody_gave_the_model_is_named_where_its_export_fails_of_it(faults: Session, name: str) -> None:
+    case = assert_red(faults, parity(name), r"the preprocessing of both engines makes shape \[3, 32, 32\] for input 'x', where")
+    assert "set image_size=32 (or input_spec=[[None, 3, 32, 32]])" in " ".join(case.text.split())
+
+
+def test_a_model_of_numbers_that_nobody_described_is_named(faults: Session) -> None:
+    case = assert_red(
+        faults, parity("ids"), "the preprocessing of both engines makes int64 for input 'ids', where the model takes float32"
+    )
+    text = " ".join(case.text.split())
+    assert "no input_spec was given, so the input is taken for a picture: set input_spec=[([None, 12], 'int64')]" in text
 
 
 def test_integers_that_are_made_of_what_rounding_moves_are_told_so_and_no_pass_is_blamed(faults: Session) -> None:

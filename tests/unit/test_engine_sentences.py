@@ -33,6 +33,7 @@ from pytest_paddle_infer.variants import find
 
 X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
 GOOD = np.zeros((3, 8, 8), np.float32)
+NO_SPEC = "no input_spec was given, so the input is taken for a picture"
 
 # -- the factory -------------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,9 @@ def test_a_factory_that_is_called_wrongly_has_no_line_of_its_own() -> None:
         ((GOOD, GOOD), (X,), "preprocess returned 2 arrays; the model has 1 inputs: x float32[None, 3, 8, 8]."),
         ("text", (X,), "preprocess returned str for input 'x'; it must return a numpy array (float32[None, 3, 8, 8]; the batch axis may "
          "be left out)."),
-        (GOOD.astype(np.float64), (X,), "preprocess returned float64 for input 'x', which is float32: cast it with .astype('float32')."),
+        (GOOD.astype(np.float64), (X,), "preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: "
+         "cast it with .astype('float32')."),
+        (GOOD.astype(np.int64), (X,), "preprocess returned int64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]."),
         (GOOD[:, :7], (X,), "preprocess returned shape [3, 7, 8] for input 'x', which is [None, 3, 8, 8]."),
         (np.zeros((8, 8, 3), np.float32), (X,), "preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks "
          "like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))."),
@@ -86,8 +89,8 @@ def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, i
         ({"image_size": 8}, (1, 3, 48, 64), "set image_size=(48, 64) (or input_spec=[[None, 3, 48, 64]]): the size that preprocess makes."),
         ({"input_spec": [(None, 3, 8, 8)]}, (3, 64, 64),
          "set input_spec=[[None, 3, 64, 64]], or return the shape that it says from preprocess."),
-        ({}, (1, 64, 64), ""),
-        ({}, (64, 64), ""),
+        ({}, (1, 64, 64), f"{NO_SPEC}: set input_spec=[([None, 1, 64, 64], 'float32')], which is what preprocess makes."),
+        ({}, (64, 64), f"{NO_SPEC}: set input_spec=[([None, 64, 64], 'float32')], which is what preprocess makes."),
         ({"input_spec": [(None, 8)]}, (3, 64, 64), ""),
         ({"input_spec": [(None, 3, 8, 8), (None, 3, 8, 8)]}, (3, 64, 64), ""),
     ],
@@ -100,6 +103,17 @@ def test_another_size_than_the_input_has_is_what_to_set(given: Any, returned: tu
     with pytest.raises(ProcessingError, match="preprocess returned shape") as caught:
         _Batch(spec, Processing(spec.inputs, preprocess), [Sample("a", value=1)]).tensors(1)
     assert caught.value.remedy == remedy
+
+
+@pytest.mark.parametrize(("made", "spec"), [((12,), "[None, 12]"), ((1, 12), "[None, 12]"), ((3, 12), "[None, 3, 12]")])
+def test_numbers_where_a_picture_is_expected_for_want_of_a_description_are_what_to_set(made: tuple[int, ...], spec: str) -> None:
+    def preprocess(value: Any) -> Any:
+        return np.zeros(made, np.int64)
+
+    described = ModelSpec("net", factory=object, preprocess=preprocess)
+    with pytest.raises(ProcessingError, match="preprocess returned int64") as caught:
+        _Batch(described, Processing(described.inputs, preprocess), [Sample("a", value=1)]).tensors(1)
+    assert caught.value.remedy == f"{NO_SPEC}: set input_spec=[({spec}, 'int64')], which is what preprocess makes."
 
 
 def test_a_preprocess_that_raises_on_both_sides_is_a_fault_of_preprocessing() -> None:

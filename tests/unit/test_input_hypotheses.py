@@ -17,7 +17,15 @@ from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
 from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
 from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry
-from pytest_paddle_infer.diagnosis.refusals import _REFUSALS, RETURNED, explain_refusal, of_both, shape_in
+from pytest_paddle_infer.diagnosis.refusals import (
+    _REFUSALS,
+    RETURNED,
+    explain_refusal,
+    made_in,
+    of_both,
+    of_training,
+    said_in,
+)
 from pytest_paddle_infer.diagnosis.search import identify
 from pytest_paddle_infer.diagnosis.steps import _REMEDIES, STEPS
 from pytest_paddle_infer.engine import processing
@@ -565,7 +573,7 @@ BROADCAST = "preprocess raised ValueError for sample a: operands could not be br
 @pytest.mark.parametrize(
     ("message", "mode", "name", "sentence"),
     [
-        ("sample a: preprocess returned float64 for input 'x', which is float32: cast it with .astype('float32').", "RGB", "dtype",
+        ("sample a: preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: cast it.", "RGB", "dtype",
          "makes float64 for input 'x', where the model takes float32"),
         ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC, where", "RGB", "layout",
          f"{NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32]"),
@@ -596,16 +604,16 @@ def test_a_refusal_is_explained_by_its_text(message: str, mode: str, name: str, 
     ("message", "sentence", "remedy"),
     [
         ("preprocess returned shape [3, 96, 96] for input 'x', which is [None, 3, 224, 224].",
-         "preprocess, which serves both engines, makes shape [3, 96, 96] for input 'x', where the model takes [None, 3, 224, 224].",
+         "the preprocessing of both engines makes shape [3, 96, 96] for input 'x', where the model takes [None, 3, 224, 224].",
          "return the shape that the model takes from preprocess, or say in input_spec which one it makes."),
         ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC",
-         f"preprocess, which serves both engines, {NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32].",
+         f"the preprocessing of both engines {NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32].",
          "bring HWC to CHW with transpose(2, 0, 1) in preprocess."),
-        ("preprocess returned float64 for input 'x', which is float32: cast it",
-         "preprocess, which serves both engines, makes float64 for input 'x', where the model takes float32.",
+        ("preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: cast it",
+         "the preprocessing of both engines makes float64 for input 'x', where the model takes float32.",
          "cast the tensor to the model's dtype at the end of preprocess."),
         ("preprocess returned 2 arrays; the model has 1 inputs: x.",
-         "preprocess, which serves both engines, returns 2 arrays where the model has 1 inputs.", RETURNED),
+         "the preprocessing of both engines returns 2 arrays where the model has 1 inputs.", RETURNED),
     ],
 )  # fmt: skip
 def test_a_program_of_both_engines_is_not_sent_to_another_for_an_example(message: str, sentence: str, remedy: str) -> None:
@@ -614,16 +622,28 @@ def test_a_program_of_both_engines_is_not_sent_to_another_for_an_example(message
     assert (of_both(found).cause, of_both(found).remedy) == (sentence, remedy)
 
 
+def test_a_program_of_the_training_side_alone_is_called_that() -> None:
+    found = explain_refusal("preprocess returned shape [3, 96, 96] for input 'x', which is [None, 3, 224, 224].")
+    assert found is not None
+    told = of_training(found)
+    assert (
+        told.cause == "the training preprocessing makes shape [3, 96, 96] for input 'x', where the model takes [None, 3, 224, 224]."
+    )
+    assert told.remedy == "return the shape that the model takes from training_preprocess, or say in input_spec which one it makes."
+
+
 @pytest.mark.parametrize(
-    ("message", "shape"),
+    ("message", "made"),
     [
-        ("preprocess returned shape [3, 96, 64] for input 'x'", (1, 3, 96, 64)),
-        ("preprocess returned shape [2, 3, 96, 64] for input 'x'", (2, 3, 96, 64)),
-        ("preprocess returned 2 arrays", ()),
+        ("preprocess returned shape [3, 96, 64] for input 'x', which is [None, 3, 224, 224].", ("float32", (3, 96, 64))),
+        ("preprocess returned int64[12] for input 'ids', which is float32[None, 3, 224, 224].", ("int64", (12,))),
+        ("preprocess returned 2 arrays", ("", ())),
     ],
 )
-def test_the_shape_that_a_preprocess_returned_is_read_from_its_error(message: str, shape: tuple[int, ...]) -> None:
-    assert shape_in(message) == shape
+def test_the_tensor_that_a_preprocess_returned_is_read_from_its_error(message: str, made: tuple[str, tuple[int, ...]]) -> None:
+    assert made_in(message) == made
+    assert said_in(f"sample a: {message}") == message
+    assert said_in("postprocess raised KeyError") == ""
 
 
 def test_each_refusal_that_is_known_is_one_that_the_engine_makes() -> None:
