@@ -11,7 +11,7 @@ from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEM
 NONE = "–"
 
 FASTEST = "fastest that passed"
-NOT_TOLD_APART = "not told from it by the spread"
+NOT_TOLD_APART = "their spread is larger than the difference"
 """Of the variants, in the terminal and in the page."""
 
 CHECKPOINTS = ("artifacts", "parity", "log")

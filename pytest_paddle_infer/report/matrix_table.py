@@ -51,15 +51,17 @@ def _table(matrix: Matrix) -> Iterator[str]:
 def _fastest(matrix: Matrix) -> Iterator[str]:
     """Which variant to deploy where speed decides; and which others would do as well."""
     rows = {row.variant: row for row in matrix.rows}
-    told = [f"{name}{_by_how_much(rows[name])}" for name in matrix.fastest]
-    if told:
-        yield f"{FASTEST}: {told[0]}" + (f"; {NOT_TOLD_APART}: {'; '.join(told[1:])}" if told[1:] else "")
+    if len(matrix.fastest) == 1:
+        row = rows[matrix.fastest[0]]
+        over_training = "" if row.over_training is None else f", {row.over_training:.2f} x training"
+        yield f"{FASTEST}: {row.variant}{_over_cpu(row, ', {} x cpu') or over_training}"
+    elif matrix.fastest:
+        told = [f"{name}{_over_cpu(rows[name], ' ({} x cpu)')}" for name in matrix.fastest]
+        yield f"{FASTEST}: not decided between {' and '.join(told)}: {NOT_TOLD_APART}"
 
 
-def _by_how_much(row: Row) -> str:
-    if row.over_cpu is not None and row.variant != "cpu":
-        return f", {row.over_cpu:.2f} x cpu"
-    return "" if row.over_training is None else f", {row.over_training:.2f} x training"
+def _over_cpu(row: Row, form: str) -> str:
+    return "" if row.over_cpu is None or row.variant == "cpu" else form.format(f"{row.over_cpu:.2f}")
 
 
 def _mark(row: Row) -> str:

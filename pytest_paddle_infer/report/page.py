@@ -120,7 +120,8 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     ]
     if timed:
         factor, model, row = max(timed, key=lambda found: float(found[0]))
-        alike = f"; {cells.NOT_TOLD_APART}: {', '.join(model['fastest'][1:])}" if model["fastest"][1:] else ""
+        others = model["fastest"][1:]
+        alike = f"; not decided against {', '.join(others)}: {cells.NOT_TOLD_APART}" if others else ""
         told = f"{_who(model, row)}: {cells.figure(row['p50_ms'])} ms{alike}"
         yield cells.FASTEST, f"{cells.figure(factor)} x training", told
 
