@@ -106,10 +106,11 @@ class Replays:
             report.result = [*report.result, *(KeptFolder.build(collector, *entry) for entry in self._folders.items())]
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Prints a line for each folder that is green."""
+        """Prints a line for each folder that is green, or that could tell nothing: pytest prints no reason of a skip by itself."""
         told = [
             value
-            for report in terminalreporter.getreports("passed")
+            for outcome in ("passed", "skipped")
+            for report in terminalreporter.getreports(outcome)
             for name, value in getattr(report, "user_properties", ())
             if name == PROPERTY and getattr(report, "when", "") == "call"
         ]
@@ -165,10 +166,10 @@ class Replay(pytest.Item):
         setup = EngineSetup(settings.threads, place.number, settings.python or "")
         try:
             told = replay(self.parent.folder, ReplayOptions(setup, settings.timeout, place.cores))
-        except UndecidedError as error:
-            pytest.skip(plain(str(error)))
-        except UnavailableError as error:
-            pytest.skip(plain(error.failure.title))
+        except (UndecidedError, UnavailableError) as error:
+            reason = plain(error.failure.title if isinstance(error, UnavailableError) else str(error))
+            self.user_properties.append((PROPERTY, f"skipped: {reason}"))
+            pytest.skip(reason)
         except PaddleInferError as error:
             remedy = getattr(error, "remedy", "")  # of a damaged folder
             failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error), remedy=remedy)

@@ -27,6 +27,9 @@ REPLAYED = (
 )
 """What people who have mended their code must know of a replay that is still red."""
 
+STAYS = "this replay stays red, because it runs the kept tensors: it is the model's test that turns green"
+"""What people who have mended a preprocessing must know besides."""
+
 SHOWN_FACTS = 6
 """Facts of the recorded failure that are printed again."""
 
@@ -196,7 +199,8 @@ class _Replay:
         shown = ("files", "kept", *(verdict.name for verdict in verdicts), *(label for label, _ in facts))
         facts_then = [fact for fact in kept.facts if fact[0] not in shown][:SHOWN_FACTS]
         recorded = [(label, f"then {value}" if label in MEASURED else value) for label, value in facts_then]
-        raise ConformanceFailure(_failure(kept.cause, (*facts, *recorded), kept.remedy, kept.named))
+        remedy = f"{kept.remedy.rstrip('.')}; {STAYS}." if kept.stage == "preprocess" else kept.remedy
+        raise ConformanceFailure(_failure(kept.cause, (*facts, *recorded), remedy, kept.named))
 
     def _agree(self, verdicts: Sequence[OutputVerdict], evidence: Evidence) -> str:
         kept = self._kept
@@ -262,7 +266,7 @@ class _Replay:
         if not any(name.startswith("model/") for name in self._kept.changed):
             return ""
         kept = self._kept
-        command = ("pytest", f"--paddle-model={kept.model}", f"--paddle-variant={kept.variant}", f"--paddle-exported={kept.export}")
+        command = ("pytest", f"paddle-model/{kept.model}", f"--paddle-variant={kept.variant}", f"--paddle-exported={kept.export}")
         return f"a replay does not look for the cause of what changed; the checkpoints do: {shlex.join(command)}"
 
     def _versions(self) -> Facts:

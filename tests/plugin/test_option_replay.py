@@ -87,6 +87,7 @@ def test_a_variant_that_cannot_run_here_is_skipped_with_the_reason(kept: Session
     monkeypatch.setenv("STUB_MISSING", "replay/one")
     result = kept("--paddle-replay=kept", "-rs")
     result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(["*= paddle replay =*", "skipped: *"])
     result.stdout.fnmatch_lines(["SKIPPED*not available here: no GPU."])
 
 

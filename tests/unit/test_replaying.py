@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from failed_parity import EVIDENCE, EXACT, FAILURE, OFF, TRAINED, failed
 
+from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.engine.inference import EngineSetup
 from pytest_paddle_infer.engine.replay import Reloaded, Rerun
 from pytest_paddle_infer.evidence.arrays import EvidenceError
@@ -19,7 +20,7 @@ from pytest_paddle_infer.evidence.reading import COPY
 from pytest_paddle_infer.evidence.record import Death
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError, WorkerFailure
-from pytest_paddle_infer.replaying import REPLAYED, WHOLE, ReplayOptions, UndecidedError, _Replay, replay
+from pytest_paddle_infer.replaying import REPLAYED, STAYS, WHOLE, ReplayOptions, UndecidedError, _Replay, replay
 
 NOW = {"paddle_version": "9.9.9"}
 LOAD = "inference engine (onednn): load the model"
@@ -209,7 +210,7 @@ def test_a_model_that_was_changed_leads_with_what_is_found_now_and_says_what_cha
     assert facts["changed"] == "model/inference.pdiparams since it was kept"
     assert "weights" not in facts, "the facts of the other model are not this one's"
     (model,) = tmp_path.glob("tiny-*/model")
-    command = f"pytest --paddle-model=tiny --paddle-variant=onednn:threads=2 --paddle-exported={model}"
+    command = f"pytest paddle-model/tiny --paddle-variant=onednn:threads=2 --paddle-exported={model}"
     assert failure.remedy == f"a replay does not look for the cause of what changed; the checkpoints do: {command}"
 
 
@@ -228,6 +229,13 @@ def test_a_changed_model_that_agrees_is_green_and_said_to_be_changed(answers: An
 
 def test_the_figures_say_of_which_samples_they_are(answers: Answer) -> None:
     assert dict(red(answers, [OFF]).facts)["samples"] == "4 to 5 (a.png, b.png); the figures are of these alone, which were kept"
+
+
+def test_a_preprocessing_that_was_mended_is_not_waited_for_in_its_kept_tensors(answers: Answer) -> None:
+    found = Finding("preprocess", "It feeds BGR.", "step", "channel order")
+    failure = red(answers, [OFF], finding=found, failure=replace(FAILURE, stage="preprocess"))
+    assert failure.remedy == f"do this; {STAYS}."
+    assert STAYS not in red(answers, [OFF]).remedy
 
 
 @pytest.mark.parametrize("program", ["preprocess", "postprocess"])
