@@ -37,7 +37,9 @@ def keys(config: pytest.Config, suspects: Iterable[str]) -> list[str]:
     ours = {option.attribute: option.key for option in OPTIONS}
     found = []
     for key in suspects:
-        near = difflib.get_close_matches(key[len("paddle_") :], list(ours), 1, NEAR)
+        name = key[len("paddle_") :]
+        name = name[len("infer_") :] if name.startswith("infer_") else name  # as the marker and the hooks have it
+        near = difflib.get_close_matches(name, list(ours), 1, NEAR)
         if near and not _registered(config, key):
             found.append(f"ini value {key}: no option has that name; did you mean {ours[near[0]]!r}?")
     return found

@@ -256,8 +256,9 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
         raise ModelError(f"{pattern!r} is a file; add the factory that it defines: {pattern}:FACTORY.")
     near = near_names(pattern, known)
     hint = f" Did you mean {near}?" if near else ""
+    none = "" if registered else " (no conftest.py has one that gives any)"
     raise ModelError(
-        f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook, "
+        f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook{none}, "
         f"package.module:factory, path/to/file.py:factory, or one of: {_few(known)}; {LISTED}."
     )
 

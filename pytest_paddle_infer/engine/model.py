@@ -148,7 +148,10 @@ def _running(spec: ModelSpec, inputs: Sequence[TensorSpec]) -> Iterator[None]:
         raise
     except Exception as error:
         shapes = ", ".join(f"{item.dtype}{list(item.shape)}" for item in inputs)
-        raise ModelError(f"{spec.name}: its forward raised {_described(error)} (inputs: {shapes})") from error
+        told = ModelError(f"{spec.name}: its forward raised {_described(error)} (inputs: {shapes})")
+        if spec.input_spec is None and spec.image_size is None:
+            told.remedy = "give the model's own size with image_size or input_spec: nobody did, and 224 is only the default."
+        raise told from error
 
 
 def _described(error: BaseException) -> str:

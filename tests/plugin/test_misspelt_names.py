@@ -67,6 +67,7 @@ def test_a_worker_says_which_marker_is_meant_and_nothing_runs(run: Session) -> N
     ("key", "meant"),
     [
         ("paddle_variants", "paddle_variant"),
+        ("paddle_infer_variant", "paddle_variant"),
         ("paddle_wieghts", "paddle_weights"),
         ("paddle_batchsize", "paddle_batch_size"),
         ("paddle_image-size", "paddle_image_size"),

@@ -74,7 +74,8 @@ BAD = [
     (
         "model",
         "alexnt",
-        "unknown model 'alexnt'. Did you mean 'alexnet'? A model is a name from the pytest_paddle_infer_models hook",
+        "unknown model 'alexnt'. Did you mean 'alexnet'? A model is a name from the pytest_paddle_infer_models hook (no "
+        "conftest.py has one that gives any), package.module:factory",
     ),
     ("model", "zzz*", "no known model matches 'zzz*'. Known models: alexnet, mobilenet_v1,"),
     ("model", "no_such_package.nets:make", "there is no module 'no_such_package.nets' on sys.path or in"),

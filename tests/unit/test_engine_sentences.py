@@ -105,6 +105,18 @@ def test_another_size_than_the_input_has_is_what_to_set(given: Any, returned: tu
     assert caught.value.remedy == remedy
 
 
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [({}, "give the model's own size with image_size or input_spec"), ({"image_size": 8}, ""), ({"input_spec": [(None, 8)]}, "")],
+)
+def test_a_forward_that_raises_may_be_one_whose_size_nobody_gave(given: Any, remedy: str) -> None:
+    spec = ModelSpec("net", factory=object, **given)
+    with pytest.raises(ModelError, match="its forward raised ValueError") as caught, model._running(spec, spec.inputs):
+        raise ValueError("no such size")
+    assert caught.value.remedy.startswith(remedy)
+    assert bool(caught.value.remedy) == bool(remedy)
+
+
 @pytest.mark.parametrize(("made", "spec"), [((12,), "[None, 12]"), ((1, 12), "[None, 12]"), ((3, 12), "[None, 3, 12]")])
 def test_numbers_where_a_picture_is_expected_for_want_of_a_description_are_what_to_set(made: tuple[int, ...], spec: str) -> None:
     def preprocess(value: Any) -> Any:

@@ -89,6 +89,7 @@ def test_an_unknown_name_has_near_matches_and_says_what_a_model_is(base: Path, t
         resolve(typed, {}, base)
     text = str(caught.value)
     assert text.startswith(f"unknown model {typed!r}. {near} A model is a name from the pytest_paddle_infer_models hook")
+    assert " hook (no conftest.py has one that gives any), " in text
     assert text.endswith("or one of: alexnet, mobilenet_v1, mobilenet_v2, resnet18, vgg16; `python -m pytest_paddle_infer models` "
                          "lists all of Paddle's.")  # fmt: skip
 
@@ -112,6 +113,11 @@ def test_a_file_without_a_factory_says_what_to_add(base: Path) -> None:
         ModelError, match=r"^'shapes/net\.py' is a file; add the factory that it defines: shapes/net\.py:FACTORY\.$"
     ):
         resolve("shapes/net.py", {}, base)
+
+
+def test_where_a_hook_gives_models_nothing_is_said_of_a_missing_one(base: Path) -> None:
+    with pytest.raises(ModelError, match=r"pytest_paddle_infer_models hook, package\.module:factory"):
+        resolve("zzzz", {"mine": spec("mine")}, base)
 
 
 def test_a_name_like_nothing_has_no_near_match(base: Path) -> None:
