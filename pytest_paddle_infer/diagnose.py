@@ -208,7 +208,7 @@ class Diagnosis:
 
         found = self._ask.quietly(lambda: explain_answers(*run.scored)) or self._ask.quietly(lambda: explain_answers(*run.answered))
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
-        return plain if found is None else found.with_facts(("answers", run.output_problem))
+        return plain if found is None else found  # where they part first is told with the figures
 
     def _of_unsteady_answers(self, bench: Bench, run: ParityRun, worker: Worker, deadline: Deadline) -> Finding | None:
         """The inference side's postprocess answers the first batch's own output otherwise when it is asked again."""
@@ -224,7 +224,7 @@ class Diagnosis:
             return None
         cause = "the postprocess answers one and the same output differently each time."
         remedy = "take random numbers, the time and state that is kept between calls out of the postprocess."
-        return Finding("postprocess", cause, "step", "postprocess", (("answers", run.output_problem),), remedy)
+        return Finding("postprocess", cause, "step", "postprocess", remedy=remedy)
 
     def _of_numbers(
         self, bench: Bench, export: ExportedModel, comparison: Comparison, worker: Worker, shown: Finding, deadline: Deadline

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from pytest_paddle_infer.failures import ModelError, OptionError
 from pytest_paddle_infer.model_values import READERS, read_value
-from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, softmax_choice
+from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, nearest, softmax_choice
 from pytest_paddle_infer.option_table import (
     CHECKPOINTS,
     MARKER,
@@ -177,7 +177,8 @@ def read_marker(marker: pytest.Mark | None, settings: Settings) -> Request:
     wrong = sorted(set(values) - set(MARKER_KEYS))
     if wrong:
         raise OptionError(
-            f"@pytest.mark.{MARKER}: unknown key {', '.join(map(repr, wrong))}; the keys are {', '.join(MARKER_KEYS)}."
+            f"@pytest.mark.{MARKER}: unknown key {', '.join(map(repr, wrong))}{_meant(wrong, list(MARKER_KEYS))}; the keys are "
+            f"{', '.join(MARKER_KEYS)}."
         )
     named = "variants" in values or "variant" not in settings.from_ini
     try:
@@ -211,7 +212,7 @@ def _labels(value: Any) -> tuple[str, ...]:
 def _names(key: str, value: Any, valid: Sequence[str]) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
     if (not names and value not in ([], ())) or any(name not in valid for name in names):
-        raise OptionError(f"{key}={value!r}: choose from {', '.join(valid)}; [] is none of them")
+        raise OptionError(f"{key}={value!r}{_meant(names, valid)}: choose from {', '.join(valid)}; [] is none of them")
     return tuple(dict.fromkeys(names))
 
 
@@ -229,6 +230,11 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
         return replace(spec, **values)
     except ModelError as error:
         raise OptionError(str(error)) from None
+
+
+def _meant(given: Iterable[Any], valid: Sequence[str]) -> str:
+    """Which valid name the first wrong one may stand for, as `nearest` has it."""
+    return next(filter(None, (nearest(str(each), valid) for each in given if each not in valid)), "")
 
 
 def origin(settings: Settings, name: str) -> str:

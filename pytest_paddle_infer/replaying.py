@@ -222,7 +222,8 @@ class _Replay:
             raise UndecidedError(
                 f"{self._who}: what failed is not in the outputs of one batch, which agreed then and agree now ({kept.cause.rstrip('.')})."
             )
-        told = "; ".join(self._figures(verdict, index) for index, verdict in enumerate(verdicts))
+        named = [(f"{verdict.name}: " if len(verdicts) > 1 else "", verdict) for verdict in verdicts]
+        told = "; ".join(f"{name}{self._figures(verdict, index)}" for index, (name, verdict) in enumerate(named))
         what = "no longer differs" if kept.shows == "outputs" else "no longer dies"
         beside = "; ".join(f"{label}: {text}" for label, text in (*self._changed(), *self._versions()))
         return f"{self._who} {what}{f': {told}' if told else ''} ({beside})."

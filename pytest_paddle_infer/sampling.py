@@ -57,8 +57,8 @@ def _as_sample(index: int, value: Any) -> Sample:
             raise SampleError(f"there is no sample {path}.")
         shown = value if len(value) <= LONG else f"{value[:LONG]}..."
         raise SampleError(
-            f"there is no file {shown}: a text among the samples is a path. Samples that are text themselves are given as a dict, a tuple "
-            "or another object that preprocess takes."
+            f"there is no file {shown!r}: a text among the samples is a path. Samples that are text themselves are given as a dict, a "
+            "tuple or another object that preprocess takes."
         )
     name = os.path.basename(getattr(value, "filename", "") or "") or f"sample-{index}"
     return Sample(name, None, value)

@@ -272,7 +272,12 @@ class OutputJudge:
         unknown = not self._samples or (self._apart and self._error != float("inf"))
         index, training, inference, reference = self._worst or ((), 0.0, 0.0, None)
         if not problem and self._excess > 1:
-            if self._differing:
+            if self._integers:
+                problem = (
+                    f"{self._differing} of {self._elements} integers differ, by at most {self._largest:.6g}; the first at "
+                    f"{_at(index[0], index[1:])}: inference {inference:.9g}, training {training:.9g}"
+                )
+            elif self._differing:
                 exact = "" if reference is None else f", float64 {reference:.9g}"
                 problem = (
                     f"{self._differing} of {self._elements} elements differ by more than {self.rule}; worst at "

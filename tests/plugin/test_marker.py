@@ -219,8 +219,15 @@ KEYS = ", ".join(MARKER_KEYS)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("modl='alexnet'", f"unknown key 'modl'; the keys are {KEYS}."),
-        ("model='alexnet', variant='cpu', seed=1", f"unknown key 'seed', 'variant'; the keys are {KEYS}."),
+        ("modl='alexnet'", f"unknown key 'modl' (did you mean 'model'?); the keys are {KEYS}."),
+        (
+            "model='alexnet', variant='cpu', seed=1",
+            f"unknown key 'seed', 'variant' (did you mean 'variants'?); the keys are {KEYS}.",
+        ),
+        (
+            "model='alexnet', checkpoints=['partiy']",
+            "checkpoints=['partiy'] (did you mean 'parity'?): choose from artifacts, parity, log",
+        ),
         ("'alexnet'", "takes keywords only, such as model='alexnet'."),
         ("model=5", "model=5 is not a name"),
         ("model='alexnt'", "unknown model 'alexnt'. Did you mean 'alexnet'?"),

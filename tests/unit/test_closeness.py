@@ -125,6 +125,7 @@ def test_integers_and_bools_are_compared_exactly_under_any_rule(dtype: str) -> N
     assert verdict.index == (1, 0, 2)
     assert (verdict.differing, verdict.elements, verdict.error) == (1, 6, float("inf"))
     assert verdict.integers
+    assert verdict.problem == "1 of 6 integers differ, by at most 1; the first at sample 1, element [0, 2]: inference 0, training 1"
     assert not judge(training.astype(np.float32), training.astype(np.float32), Tolerance()).integers
 
 

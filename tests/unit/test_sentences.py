@@ -155,13 +155,13 @@ def test_a_path_among_the_samples_that_is_not_there_is_named() -> None:
     with pytest.raises(SampleError) as caught:
         as_samples(["the cat sat"])
     assert str(caught.value) == (
-        "there is no file the cat sat: a text among the samples is a path. Samples that are text themselves are given as a dict, a tuple "
+        "there is no file 'the cat sat': a text among the samples is a path. Samples that are text themselves are given as a dict, a tuple "
         "or another object that preprocess takes."
     )
 
 
 def test_a_long_text_among_the_samples_is_shown_in_part() -> None:
-    with pytest.raises(SampleError, match=r"^there is no file (word ){16}\.\.\.: a text among the samples is a path\."):
+    with pytest.raises(SampleError, match=r"^there is no file '(word ){16}\.\.\.': a text among the samples is a path\."):
         as_samples(["word " * 1000])
 
 
