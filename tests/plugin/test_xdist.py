@@ -109,6 +109,6 @@ def test_a_wrong_marker_key_in_a_worker_says_which_are_right_and_nothing_runs(ru
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["test_user.py::test_user: @pytest.mark.paddle_infer_parity: unknown key 'modl'; the keys are model, variants, images,*"]
+        ["test_user.py::test_user: *: unknown key 'modl' (did you mean 'model'[?]); the keys are model, variants, images,*"]
     )
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
