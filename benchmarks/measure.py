@@ -117,6 +117,17 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
+def plugin_session(model: str, variants: Sequence[str], empty: Path, options: Sequence[str]) -> None:
+    """Runs `pytest --paddle-model` in an empty directory. Ends the benchmark, with what it printed, when it fails."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--paddle-model={model}", *options]
+    done = subprocess.run(
+        [*command, *(f"--paddle-variant={variant}" for variant in variants)],
+        cwd=empty, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+
+
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without what would change pytest, and with `extra`.
 

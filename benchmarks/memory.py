@@ -8,12 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from measure import environment, machine, print_table
+from measure import machine, plugin_session, print_table
 
 TINY = """
 from paddle import nn
@@ -28,14 +26,8 @@ HEADING = ("model", "variant", "least MB", "median MB", "most MB", "most - least
 
 def session(model: str, variants: list[str], empty: Path, options: list[str]) -> dict[str, float]:
     """Variant -> MB in one run of pytest."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--paddle-model={model}"]
-    command += [f"--paddle-cache-dir={empty / 'cache'}", f"--paddle-output-dir={empty / 'output'}", "--paddle-repeats=1", *options]
-    done = subprocess.run(
-        [*command, *(f"--paddle-variant={variant}" for variant in variants)],
-        cwd=empty, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+    places = [f"--paddle-cache-dir={empty / 'cache'}", f"--paddle-output-dir={empty / 'output'}"]
+    plugin_session(model, variants, empty, [*places, "--paddle-repeats=1", *options])
     (told,) = json.loads((empty / "output" / "matrix.json").read_text(encoding="utf-8"))["models"]
     return {row["variant"]: row["memory_mb"] for row in told["variants"]}
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import environment, machine
+from measure import environment, machine, plugin_session
 
 from pytest_paddle_infer.samples import drawn_samples
 
@@ -67,23 +67,8 @@ RUNS = 4 + 1 + 2 + 12
 
 def session(model: str, variants: list[str], cache: Path, empty: Path) -> float:
     """Seconds of one run of pytest."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--paddle-model={model}",
-        f"--paddle-cache-dir={cache}",
-    ]
     begin = time.perf_counter()
-    done = subprocess.run(
-        [*command, *(f"--paddle-variant={variant}" for variant in variants)],
-        cwd=empty, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+    plugin_session(model, variants, empty, [f"--paddle-cache-dir={cache}"])
     return time.perf_counter() - begin
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
@@ -55,7 +56,7 @@ def _as_sample(index: int, value: Any) -> Sample:
             return Sample(path.name, path)
         if not isinstance(value, str):
             raise SampleError(f"there is no sample {path}.")
-        shown = value if len(value) <= LONG else f"{value[:LONG]}..."
+        shown = behind_a_word(value, LONG)
         raise SampleError(
             f"there is no file {shown!r}: a text among the samples is a path. Samples that are text themselves are given as a dict, a "
             "tuple or another object that preprocess takes."

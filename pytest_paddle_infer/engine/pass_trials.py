@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.deployed.config import Call, custom_passes, make_config, reads_pir, registered_name
 from pytest_paddle_infer.deployed.proof import Printed, passes_that_ran
 from pytest_paddle_infer.diagnosis.finding import Deadline
@@ -194,6 +195,5 @@ def _end(failure: WorkerFailure) -> str:
 
 
 def _raises(kind: str, text: str) -> str:
-    reason = " ".join(re.split(r"\[Hint:|\(at /", text)[0].split()).rstrip(".")
-    short = reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 3] + "..."
+    short = behind_a_word(re.split(r"\[Hint:|\(at /", text)[0].rstrip(". "), LONGEST_REASON)
     return ": ".join(part for part in (f"raises {kind}" if kind else "raises an error", short) if part)

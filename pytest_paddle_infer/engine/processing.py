@@ -23,7 +23,7 @@ Tensors = Union[Array, Arrays]
 class ProcessingError(PaddleInferError, ValueError):
     """A preprocess or postprocess raised, or returned something that the model cannot take.
 
-    returned: the shape that preprocess returned, with a batch axis, where it is another than the model's.
+    dtype, returned: dtype and shape of what preprocess returned, where one of them is not the model's.
     """
 
     returned: tuple[int, ...] = ()
@@ -117,7 +117,9 @@ def description_remedy(spec: ModelSpec, dtype: str, returned: Sequence[int]) -> 
         return ""
     batched = returned[0] == 1 and len(returned) in (2, 4)  # of three, the first are the channels
     shape = [None, *returned[1:]] if batched else [None, *returned]
-    picture = len(shape) == len(wanted) == 4 and shape[1] == wanted[1] and dtype.startswith("float")
+    picture = len(shape) == len(wanted) == 4 and shape[1] == wanted[1]
+    if picture and dtype != spec.inputs[0].dtype:  # such as uint8: what is missing is a cast
+        return ""
     if spec.input_spec is None and not picture:
         made = f"input_spec=[({shape}, {dtype!r})]"
         return f"no input_spec was given, so the input is taken for a picture: set {made}, which is what preprocess makes."
@@ -163,7 +165,8 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
         )
     array = value[np.newaxis] if value.ndim == len(spec.shape) - 1 else value
     if array.dtype.name != spec.dtype:
-        cast = f": cast it with .astype({spec.dtype!r})" if array.dtype.kind == np.dtype(spec.dtype).kind else ""
+        near = array.dtype.kind == np.dtype(spec.dtype).kind or array.shape[1:] == tuple(spec.shape[1:])
+        cast = f": cast it with .astype({spec.dtype!r})" if near else ""
         error = ProcessingError(
             f"preprocess returned {array.dtype.name}{_shape(value.shape)} for input {spec.name!r}, which is "
             f"{spec.dtype}{_shape(spec.shape)}{cast}."

@@ -70,7 +70,9 @@ def test_a_factory_that_is_called_wrongly_has_no_line_of_its_own() -> None:
          "be left out)."),
         (GOOD.astype(np.float64), (X,), "preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: "
          "cast it with .astype('float32')."),
-        (GOOD.astype(np.int64), (X,), "preprocess returned int64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]."),
+        (GOOD.astype(np.uint8), (X,), "preprocess returned uint8[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: "
+         "cast it with .astype('float32')."),
+        (np.zeros(12, np.int64), (X,), "preprocess returned int64[12] for input 'x', which is float32[None, 3, 8, 8]."),
         (GOOD[:, :7], (X,), "preprocess returned shape [3, 7, 8] for input 'x', which is [None, 3, 8, 8]."),
         (np.zeros((8, 8, 3), np.float32), (X,), "preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks "
          "like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))."),
@@ -126,6 +128,13 @@ def test_numbers_where_a_picture_is_expected_for_want_of_a_description_are_what_
     with pytest.raises(ProcessingError, match="preprocess returned int64") as caught:
         _Batch(described, Processing(described.inputs, preprocess), [Sample("a", value=1)]).tensors(1)
     assert caught.value.remedy == f"{NO_SPEC}: set input_spec=[({spec}, 'int64')], which is what preprocess makes."
+
+
+def test_a_picture_of_integers_needs_a_cast_and_no_other_description() -> None:
+    described = ModelSpec("net", factory=object, preprocess=lambda value: np.zeros((3, 224, 224), np.uint8))
+    with pytest.raises(ProcessingError, match=r"cast it with \.astype\('float32'\)") as caught:
+        _Batch(described, Processing(described.inputs, described.preprocess), [Sample("a", value=1)]).tensors(1)
+    assert caught.value.remedy == ""
 
 
 def test_a_preprocess_that_raises_on_both_sides_is_a_fault_of_preprocessing() -> None:

@@ -161,7 +161,7 @@ def test_a_path_among_the_samples_that_is_not_there_is_named() -> None:
 
 
 def test_a_long_text_among_the_samples_is_shown_in_part() -> None:
-    with pytest.raises(SampleError, match=r"^there is no file '(word ){16}\.\.\.': a text among the samples is a path\."):
+    with pytest.raises(SampleError, match=r"^there is no file '(word ){15}\.\.\.': a text among the samples is a path\."):
         as_samples(["word " * 1000])
 
 
