@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
+from pytest_paddle_infer.engine.services import scatter_random_numbers
 from pytest_paddle_infer.engine.worker import Worker, reap
 from pytest_paddle_infer.failures import WorkerFailure
 
@@ -100,3 +104,14 @@ def test_an_ended_worker_says_so_when_it_is_called(worker: Worker) -> None:
     worker.end()
     with pytest.raises(WorkerFailure, match="the process has ended already"):
         worker.call("count", "number", timeout=60)
+
+
+@pytest.mark.parametrize(("seed", "draw"), [(random.seed, random.random), (np.random.seed, np.random.rand)])
+def test_engines_that_were_forked_from_one_process_draw_numbers_of_their_own(
+    seed: Callable[[int], Any], draw: Callable[[], Any]
+) -> None:
+    seed(0)
+    would_be = draw()
+    seed(0)
+    scatter_random_numbers()
+    assert draw() != would_be
