@@ -175,7 +175,7 @@ def _parity() -> Explanation:
 
 def _log() -> Explanation:
     from pytest_paddle_infer.gates import BATCHES
-    from pytest_paddle_infer.judge.latency import CONFIDENCE
+    from pytest_paddle_infer.judge.apart import CONFIDENCE
     from pytest_paddle_infer.log_check import ENOUGH_BATCHES, MOST_BATCHES
     from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS
     from pytest_paddle_infer.logs.autolog_check import MIN_RSS_MB, TOTAL_RTOL

@@ -16,24 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_paddle_infer.judge.apart import BETWEEN_RUNS, BETWEEN_RUNS_WEIGHT, CONFIDENCE, LEAST_BATCHES
+
 Array = npt.NDArray[Any]
-
-CONFIDENCE = 0.99
-"""Probability that the interval holds the true ratio. Half of the rest lies on the side that makes a regression of noise."""
-
-LEAST_BATCHES = 8
-"""Timed batches of each engine in each run, below which nothing is judged.
-
-The median of n independent times lies between the smallest and the largest of them with probability `1 - 2^(1 - n)`. Below n = 8 that
-is less than `CONFIDENCE`, so that no interval made of the times themselves could keep what is promised.
-"""
-
-BETWEEN_RUNS = 0.01
-BETWEEN_RUNS_WEIGHT = 6
-"""Deviation of one run from another, as a share, that no batch of either shows (where memory came to lie, which core got the work).
-
-1 % is assumed, with the weight of 6 runs, until the baseline's own runs have shown more or less of it.
-"""
 
 REPLICATES = 2000
 """Bootstrap replicates: ten of them lie beyond each end of a 99 % interval."""

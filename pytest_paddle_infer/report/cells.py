@@ -11,7 +11,7 @@ from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEM
 NONE = "–"
 
 FASTEST = "fastest that passed"
-NOT_TOLD_APART = "their spread is larger than the difference"
+NOT_TOLD_APART = "noise may explain the difference; more --paddle-repeats may tell"
 """Of the variants, in the terminal and in the page."""
 
 CHECKPOINTS = ("artifacts", "parity", "log")
@@ -106,7 +106,7 @@ def legend(objectives: Sequence[str]) -> tuple[str, str]:
     best = f"no other that passed is as good in {', '.join(others)} and {last}, and better in one of them"
     equal = {
         "error": f"errors within a factor of {ERROR_FACTOR:g} or the training engine's rounding",
-        "p50": "p50 within the spread",
+        "p50": "p50 within noise",
         "memory": f"memory within {MEMORY_NOISE_MB:g} MB or {100 * MEMORY_TOLERANCE:g} %",
         "GPU memory": f"GPU memory within {100 * MEMORY_TOLERANCE:g} %",
     }

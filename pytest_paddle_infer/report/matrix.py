@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Callable
 
+from pytest_paddle_infer.judge.apart import noise_of_ratio
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, REPEATED, WHY
 from pytest_paddle_infer.report.pareto import best_of, dominates
 
@@ -96,8 +97,8 @@ class Row:
 class Matrix:
     """The variants of one model at one batch size (None where nothing was timed), and what makes a variant Pareto-best here.
 
-    passed, failed: checkpoints of the model itself. fastest: the fastest variant that passed, and behind it those that the spread of
-    their times does not tell from it.
+    passed, failed: checkpoints of the model itself. fastest: the fastest variant that passed, and behind it those that noise may have
+    made slower than it.
     """
 
     model: str
@@ -257,13 +258,23 @@ def _error(row: Row) -> float | None:
     return None if error is None else max(error, row.accuracy.noise_floor or 0.0)
 
 
+def _p50(row: Row) -> float:
+    return row.speed.p50_ms or 0.0
+
+
+def _noise(one: Row, two: Row) -> float:
+    """By what factor the slower may be slower by noise alone."""
+    spreads = (one.speed.spread_ms or 0.0, two.speed.spread_ms or 0.0)
+    return noise_of_ratio((_p50(one), _p50(two)), spreads, (one.speed.batches or 0.0, two.speed.batches or 0.0))
+
+
 def _gpu_memory(row: Row) -> float:
     return row.speed.gpu_memory_mb or 0.0
 
 
 OBJECTIVES = (
     _Objective("error", _error, lambda a, b: (ERROR_FACTOR - 1) * min(_error(a) or 0.0, _error(b) or 0.0)),
-    _Objective("p50", lambda row: row.speed.p50_ms, lambda a, b: max(a.speed.spread_ms or 0.0, b.speed.spread_ms or 0.0)),
+    _Objective("p50", lambda row: row.speed.p50_ms, lambda a, b: (_noise(a, b) - 1) * min(_p50(a), _p50(b))),
     _Objective(
         "memory",
         lambda row: row.speed.memory_mb,
@@ -281,19 +292,18 @@ def _competing(rows: Sequence[Row]) -> list[Row]:
 
 
 def _fastest(able: Sequence[Row]) -> tuple[str, ...]:
-    """Returns the fastest first, then those that are no slower than it by more than the larger spread of the two.
+    """Returns the fastest first, then those that are slower than it by no more than noise may make them.
 
     Times are held against the training engine's where that was timed for all of them: a machine that slows down in between takes part
     in both.
     """
-    yardsticks = [row.speed.training_p50_ms or 0.0 for row in able]
-    known = all(yardsticks)
-    found = []
-    for row, yardstick in zip(able, yardsticks):
-        unit = yardstick if known else 1.0
-        found.append(((row.speed.p50_ms or 0.0) / unit, (row.speed.spread_ms or 0.0) / unit, row.variant))
-    found.sort()
-    return tuple(name for time, spread, name in found if time - found[0][0] <= max(spread, found[0][1]))
+    if not able:
+        return ()
+    known = all(row.speed.training_p50_ms for row in able)
+    times = {row.variant: _p50(row) / (row.speed.training_p50_ms or 1.0 if known else 1.0) for row in able}
+    first, *others = sorted(able, key=lambda row: (times[row.variant], row.variant))
+    near = (row.variant for row in others if times[row.variant] <= times[first.variant] * _noise(row, first))
+    return (first.variant, *near)
 
 
 def _pareto(able: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:

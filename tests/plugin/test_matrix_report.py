@@ -56,7 +56,7 @@ def test_variants_are_compared_below_the_summary(run: Session) -> None:
         "* onednn   2.5e-07 / 1e-05      4/4    5.00       0.20    6.25        200        4.00   2.00      62.0    0.50  640",
         "fastest that passed: onednn, 2.00 x cpu",
         "* Pareto-best: no other that passed is as good in error, p50 and memory, and better in one of them",
-        "  counted as equal: errors within a factor of 2 or the training engine's rounding, p50 within the spread, "
+        "  counted as equal: errors within a factor of 2 or the training engine's rounding, p50 within noise, "
         "memory within 12 MB or 2 %",
     ]
 

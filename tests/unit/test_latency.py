@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_paddle_infer.judge.apart import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.judge.latency import (
-    CONFIDENCE,
-    LEAST_BATCHES,
     REPLICATES,
     Interval,
     Latencies,

@@ -19,7 +19,7 @@ from report_content import ENVIRONMENT, content, failed, passed, properties
 from pytest_paddle_infer.command import compare as command
 from pytest_paddle_infer.command import program
 from pytest_paddle_infer.command.columns import WIDTH
-from pytest_paddle_infer.judge.latency import CONFIDENCE, LEAST_BATCHES
+from pytest_paddle_infer.judge.apart import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.report.comparison import ALLOWED, SEVERAL_RUNS, Comparison, compare
 from pytest_paddle_infer.report.content import SCHEMA_VERSION
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
