@@ -16,7 +16,7 @@ from pytest_paddle_infer.exports import ExportedModel, ExportError, locate, read
 from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError, WorkerFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.log_check import LogCheck, LogResult
-from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.models import ModelSpec, shapes_of_one_sample
 from pytest_paddle_infer.no_answer import RUNNING, NoAnswer
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.perf import as_filename
@@ -90,6 +90,8 @@ class ParityResult:
     """Digest of what was executed; two variants with the same one are the same in all but name."""
     details: str = ""
     """The folder for the report, see `details.keeping`."""
+    fed: str = ""
+    """Dtype and shape of each input of one sample."""
 
 
 class Conformance:
@@ -395,6 +397,7 @@ class Conformance:
             bench.model.weights,
             (*sample_notes(spec, bench.samples), *run.notes, *said, *self._elsewhere(facts)),
             hashlib.sha256(repr(evidence.program).encode()).hexdigest()[:12],
+            fed=shapes_of_one_sample(bench.model.inputs),
         )
 
     def _elsewhere(self, facts: LoadFacts) -> tuple[str, ...]:

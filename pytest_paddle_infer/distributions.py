@@ -23,6 +23,11 @@ def paddle_here() -> str:
     return next(filter(None, map(version_of, WHEELS)), "")
 
 
+def engines(python: str | None) -> str:
+    """Which Paddle runs, in the words of the session's header. python: another interpreter, for the inference engine."""
+    return f"paddle {paddle_here()}".rstrip() + (f", inference by {python}" if python is not None else "")
+
+
 ASK = f"""
 from importlib.metadata import PackageNotFoundError, version
 for name in {WHEELS!r}:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+import re
 from collections.abc import Iterable, Mapping
 
+import pluggy
 import pytest
 
 from pytest_paddle_infer import hookspecs
@@ -52,6 +55,18 @@ def _registered(config: pytest.Config, key: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def parameter(error: pluggy.PluginValidationError) -> str:
+    """The sentence for an implementation of one of our hooks that takes what the hook does not give."""
+    found = re.search(
+        r"Plugin '(?P<where>.*)' for hook '(?P<hook>\w+)'.*Argument\(s\) \{(?P<names>.*)\} are", str(error), re.DOTALL
+    )
+    if found is None:
+        return " ".join(str(error).split())
+    taken = ", ".join(name.strip(" '") for name in found["names"].split(","))
+    given = ", ".join(inspect.signature(getattr(hookspecs, found["hook"])).parameters)
+    return f"{found['where']}: {found['hook']} takes {taken}, which the hook does not give: write def {found['hook']}({given})."
 
 
 def hooks(where: str, unknown: Iterable[str]) -> dict[str, str]:

@@ -64,6 +64,13 @@ class TensorSpec:
             raise ModelError(f"{error}.") from None
 
 
+def shapes_of_one_sample(inputs: Iterable[TensorSpec]) -> str:
+    """Returns `float32 3x224x224`, and the same of further inputs; `?` is a dimension that varies."""
+    return " and ".join(
+        f"{spec.dtype} {'x'.join('?' if dim is None else str(dim) for dim in spec.shape[1:]) or 'scalar'}" for spec in inputs
+    )
+
+
 def _is_shape(value: Any) -> bool:
     """True for a list of sizes, None or -1 for one that stays open; a bool is none."""
     return isinstance(value, (list, tuple)) and bool(value) and all(_is_size(dim) for dim in value)

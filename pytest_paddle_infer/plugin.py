@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pluggy
 import pytest
 
 from pytest_paddle_infer import fixtures, hookspecs, option_table
@@ -25,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Adds the hooks that model repos implement."""
     pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, Any, None]:
+    """Makes one sentence of a hook of ours with a parameter that it has not: pytest shows pluggy's traceback otherwise."""
+    outcome = yield
+    error = outcome.excinfo[1] if outcome.excinfo is not None else None
+    if isinstance(error, pluggy.PluginValidationError) and "hook 'pytest_paddle_infer_" in str(error):
+        from pytest_paddle_infer import misspelt
+
+        outcome.force_exception(pytest.UsageError(misspelt.parameter(error)))
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
@@ -62,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.pluginmanager.register(fixtures, "paddle-infer-fixtures")
     config.stash[SESSION] = SessionState(config)
+    if config.pluginmanager.hasplugin("dsession"):  # of xdist
+        config.pluginmanager.register(_Refusals(), "paddle-infer-refusals")
     suspects = option_table.unknown_keys(config)
     if suspects:
         from pytest_paddle_infer import misspelt
@@ -151,7 +165,30 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], problems: Sequence[
     # a worker that raises here ends in an INTERNALERROR without a word of ours; a failed collection is shown
     items.clear()
     for problem in problems:
-        config.hook.pytest_collectreport(report=pytest.CollectReport(problem.partition(": ")[0], "failed", problem, []))
+        report = pytest.CollectReport(problem.partition(": ")[0], "failed", problem, [])
+        report.__dict__[_REFUSED] = True
+        config.hook.pytest_collectreport(report=report)
+
+
+_REFUSED = "paddle_infer_refused"
+"""Attribute of a collection report that is a usage error; it crosses xdist."""
+
+
+class _Refusals:
+    """Ends a session over xdist with the exit code that it would have had in one process. Only in the process that prints."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Sees what the workers refused."""
+        self.any = self.any or hasattr(report, _REFUSED)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Before others are told how the session ended."""
+        if self.any:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def _prepared(item: pytest.Item) -> bool:

@@ -14,7 +14,7 @@ from pytest_paddle_infer.collection import (
     run_marker,
     split_arguments,
 )
-from pytest_paddle_infer.distributions import paddle_here
+from pytest_paddle_infer.distributions import engines
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
 from pytest_paddle_infer.options import Request, Settings, check_one_model, check_paths, merge
@@ -81,8 +81,7 @@ def _header(models: Mapping[str, str], settings: Settings) -> str:
     """models: name -> its variants; "" where only the training engine is used."""
     listed = [f"{name} ({variants})" if variants else name for name, variants in models.items()]
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    other = f", inference by {settings.python}" if settings.python is not None else ""
-    return f"paddle {paddle_here()}".rstrip() + f"{other}: {', '.join(listed[:SHOWN])}{more}"
+    return f"{engines(settings.python)}: {', '.join(listed[:SHOWN])}{more}"
 
 
 def header_of(items: Iterable[pytest.Item], settings: Settings) -> str:

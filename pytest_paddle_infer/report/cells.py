@@ -36,15 +36,40 @@ MEANING = {
 def table(model: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Returns head and rows of one model; columns that nothing was measured for are left out, the checkpoints' never."""
     variants = model["variants"] or [{"variant": NONE, "passed": model["passed"], "failed": model["failed"]}]
-    rows = [[_name(row), *_states(row), *_figures(row)] for row in variants]
+    marked = _is_choice(model)
+    rows = [[_name(row, marked), *_states(row), *_figures(row)] for row in variants]
     head = ["variant", *CHECKPOINTS, *MEANING]
     fixed = 1 + len(CHECKPOINTS)
     kept = [index for index in range(len(head)) if index < fixed or any(row[index] != NONE for row in rows)]
     return [head[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['variant']} *" if row.get("pareto_best") else str(row["variant"])
+def fastest(model: Mapping[str, Any]) -> str | None:
+    """Which variant to deploy where speed decides, and which others would do as well; None where there is nothing to choose from."""
+    rows = {row["variant"]: row for row in model["variants"]}
+    if not model["fastest"] or not _is_choice(model):
+        return None
+    first, *others = model["fastest"]
+    if others:
+        told = [f"{name}{_over_cpu(rows[name], ' ({} x cpu)')}" for name in (first, *others)]
+        return f"{FASTEST}: not decided between {' and '.join(told)}: {NOT_TOLD_APART}"
+    factor = rows[first]["speedup_over_training"]
+    over_training = "" if factor is None else f", {factor:.2f} x training"
+    return f"{FASTEST}: {first}{_over_cpu(rows[first], ', {} x cpu') or over_training}"
+
+
+def _over_cpu(row: Mapping[str, Any], form: str) -> str:
+    factor = row["speedup_over_cpu"]
+    return "" if factor is None or row["variant"] == "cpu" else form.format(f"{factor:.2f}")
+
+
+def _is_choice(model: Mapping[str, Any]) -> bool:
+    """Among fewer than two variants that were timed none is best."""
+    return sum(bool(row.get("p50_ms")) for row in model["variants"]) > 1
+
+
+def _name(row: Mapping[str, Any], marked: bool) -> str:
+    return f"{row['variant']} *" if marked and row.get("pareto_best") else str(row["variant"])
 
 
 def _states(row: Mapping[str, Any]) -> Iterator[str]:
@@ -116,7 +141,7 @@ def legend(objectives: Sequence[str]) -> tuple[str, str]:
 
 def legends(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns a line for the models in which variants are marked, once where they are compared in the same."""
-    marked = [model for model in models if any(row["pareto_best"] for row in model["variants"])]
+    marked = [model for model in models if _is_choice(model) and any(row["pareto_best"] for row in model["variants"])]
     return list(dict.fromkeys("; ".join(legend(model["pareto_objectives"])) for model in marked))
 
 

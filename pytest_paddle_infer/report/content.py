@@ -56,8 +56,8 @@ class Session:
 
 
 def content_of(session: Session) -> dict[str, Any]:
-    """Returns the report for `json.dumps`. Tests stand in the order of their ids, because xdist reports them in any order."""
-    results = sorted(session.results, key=lambda result: (result.id.rstrip("]"), repr(result)))  # cpu before cpu-noopt
+    """Returns the report for `json.dumps`. Tests stand as they were collected, because xdist reports them in any order."""
+    results = sorted(session.results, key=lambda result: (result.place, result.id.rstrip("]"), repr(result)))
     counts = Counter(result.outcome for result in results)
     matrices = read_matrices(result.properties for result in results if result.compared)
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.cutting import behind_a_word
+from pytest_paddle_infer.option_table import MARKER
 from pytest_paddle_infer.report.text import plain
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class Figures:
         for name, value in figures(result.outputs, result.answers):
             self._put(name, value)
         self._put("samples", result.samples)
+        if result.fed:
+            self._put("fed", result.fed)
         if result.program:
             self._put("program", result.program)
         self._put("directory", result.directory)
@@ -150,9 +153,18 @@ class Figures:
                 self._put(field.name, value if isinstance(value, int) else f"{value:.5g}")
 
 
+def is_ours(report: Any) -> bool:
+    """True for an item of `--paddle-model` or `--paddle-replay`, a marked test, and any test that ran a checkpoint by hand."""
+    return (
+        report.nodeid.startswith(("paddle-model/", "paddle-replay/"))
+        or MARKER in report.keywords
+        or any(isinstance(name, str) and name.startswith(PREFIX) for name, _ in getattr(report, "user_properties", ()))
+    )
+
+
 def note_place(report: pytest.TestReport, item: pytest.Item) -> None:
     """Notes on a report of ours, as an attribute that crosses xdist, which of the session's items it is of."""
-    if any(name.startswith(PREFIX) for name, _ in report.user_properties) and item in item.session.items:
+    if is_ours(report) and item in item.session.items:
         report.__dict__["paddle_infer_place"] = item.session.items.index(item)
 
 

@@ -73,6 +73,8 @@ def matrices(reports: Iterable[Properties]) -> str:
     for model in models:
         head, rows = cells.table(model)
         parts += [f"<h3>{escape(cells.title_of(model))}</h3>", *_table(head, rows)]
+        if fastest := cells.fastest(model):
+            parts.append(f"<p>{escape(fastest)}.</p>")
     parts += [f"<p>* {escape(legend)}.</p>" for legend in cells.legends(models)]
     parts += [f"<p>{escape(f'{who}: not available: {reason}')}</p>" for who, reason in cells.unavailable(models)]
     return "".join(parts)

@@ -40,6 +40,8 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     for model in content["models"]:
         head, rows = cells.table(model)
         yield from ("", f"### {escape(cells.title_of(model))}", "", *_table(head, rows))
+        if fastest := cells.fastest(model):
+            yield from ("", escape(f"{fastest}."))
     for legend in cells.legends(content["models"]):
         yield from ("", escape(f"* {legend}."))
     for who, reason in cells.unavailable(content["models"]):

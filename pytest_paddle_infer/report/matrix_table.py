@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_paddle_infer.report.cells import FASTEST, NOT_TOLD_APART, legend
+from pytest_paddle_infer.report.cells import fastest, legend
 from pytest_paddle_infer.report.matrix import UNBOUNDED, Accuracy, Matrix, Row
+from pytest_paddle_infer.report.matrix_file import to_json
 
 _NONE = "-"
 
@@ -19,7 +20,10 @@ def lines(matrices: Sequence[Matrix]) -> list[str]:
     shown: list[str] = []
     tables = [matrix for matrix in matrices if _worth_a_table(matrix)]
     for matrix in tables:
-        shown.extend(("", *_table(matrix), *_fastest(matrix)))
+        shown.extend(("", *_table(matrix)))
+        (model,) = to_json([matrix])["models"]
+        if told := fastest(model):
+            shown.append(told)
     shown.extend(_unavailable(matrices))
     shown.extend(dict.fromkeys(line for matrix in tables if matrix.objectives for line in _legend(matrix)))
     if any(row.failed and row.ran for matrix in tables for row in matrix.rows):
@@ -46,22 +50,6 @@ def _table(matrix: Matrix) -> Iterator[str]:
     for line in ([title for title, _ in columns], *zip(*(cells for _, cells in columns))):
         first, *others = line
         yield "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:]))]).rstrip()
-
-
-def _fastest(matrix: Matrix) -> Iterator[str]:
-    """Which variant to deploy where speed decides; and which others would do as well."""
-    rows = {row.variant: row for row in matrix.rows}
-    if len(matrix.fastest) == 1:
-        row = rows[matrix.fastest[0]]
-        over_training = "" if row.over_training is None else f", {row.over_training:.2f} x training"
-        yield f"{FASTEST}: {row.variant}{_over_cpu(row, ', {} x cpu') or over_training}"
-    elif matrix.fastest:
-        told = [f"{name}{_over_cpu(rows[name], ' ({} x cpu)')}" for name in matrix.fastest]
-        yield f"{FASTEST}: not decided between {' and '.join(told)}: {NOT_TOLD_APART}"
-
-
-def _over_cpu(row: Row, form: str) -> str:
-    return "" if row.over_cpu is None or row.variant == "cpu" else form.format(f"{row.over_cpu:.2f}")
 
 
 def _mark(row: Row) -> str:

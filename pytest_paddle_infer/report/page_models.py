@@ -26,8 +26,10 @@ def models(content: Mapping[str, Any], draw: Draw, undrawn: str = MISSING) -> It
             told = True
             yield f'<p class="hint">{text(undrawn)}</p>'
         yield f"<h3>{text(title)}</h3>"
-        yield from _weights(model["model"], content["tests"])
+        yield from _subject(model["model"], content["tests"])
         yield from table(f"Variants of {title}", head, (map(state, row) for row in rows), figures=1 + len(cells.CHECKPOINTS))
+        if fastest := cells.fastest(model):
+            yield f"<p>{text(fastest)}.</p>"
         if figures:
             yield '<div class="figures">'
             yield from (line for shown in figures for line in figure(shown, title, draw))
@@ -51,7 +53,10 @@ def _figures(model: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], first
         yield from plots_of_errors.magnitudes(judged, colours)
 
 
-def _weights(model: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    found = dict.fromkeys(test["weights"] for test in tests if test["model"] == model and test["weights"])
+def _subject(model: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Which weights were tested, and what the engines were fed."""
+    mine = [test for test in tests if test["model"] == model]
+    found = dict.fromkeys(test["weights"] for test in mine if test["weights"])
+    found.update(dict.fromkeys(f"each sample fed as {test['texts']['fed']}" for test in mine if "fed" in test["texts"]))
     if found:
         yield f'<p class="faint">{text("; ".join(found))}</p>'

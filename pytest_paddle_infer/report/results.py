@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_paddle_infer.option_table import MARKER
-from pytest_paddle_infer.report.figures import PREFIX
+from pytest_paddle_infer.report.figures import PREFIX, is_ours, place_of
 
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 """error: setup or teardown failed, or the process died. xfailed, xpassed: of tests that are expected to fail."""
@@ -41,11 +41,14 @@ class Phase:
     text: str = ""
     file: str = ""
     line: int = 0
+    place: float = math.inf
 
 
 @dataclass(frozen=True)
 class Result:
     """One test. compared: its figures belong into the comparison of the variants, as in the terminal. again: the command for it alone.
+
+    place: which of the session's items it is; infinity where that is not known, as of one whose process died.
 
     details, notes: what its checkpoints kept for the report, and what of that could not be read. outputs, log: its files, as the report
     names them; "" where they were not copied.
@@ -65,6 +68,7 @@ class Result:
     notes: tuple[str, ...] = ()
     outputs: str = ""
     log: str = ""
+    place: float = math.inf
 
 
 def read_phase(report: Any) -> Phase:
@@ -72,20 +76,11 @@ def read_phase(report: Any) -> Phase:
     given = [(name, str(value)) for name, value in getattr(report, "user_properties", ()) if isinstance(name, str)]
     when, outcome, seconds = str(report.when), str(report.outcome), float(getattr(report, "duration", 0.0))
     expected = hasattr(report, "wasxfail")
-    if not _is_ours(report, given):
+    if not is_ours(report):
         return Phase(when, outcome, seconds, False, expected)
     file, line, _ = report.location
     summary, text = _told(report)
-    return Phase(when, outcome, seconds, True, expected, tuple(given), summary, text, str(file), (line or 0) + 1)
-
-
-def _is_ours(report: Any, properties: Sequence[tuple[str, str]]) -> bool:
-    """True for an item of `--paddle-model` or `--paddle-replay`, a marked test, and any test that ran a checkpoint by hand."""
-    return (
-        report.nodeid.startswith(("paddle-model/", "paddle-replay/"))
-        or MARKER in report.keywords
-        or any(name.startswith(PREFIX) for name, _ in properties)
-    )
+    return Phase(when, outcome, seconds, True, expected, tuple(given), summary, text, str(file), (line or 0) + 1, place_of(report))
 
 
 def _told(report: Any) -> tuple[str, str]:
@@ -138,6 +133,7 @@ def joined(nodeid: str, phases: Sequence[Phase]) -> Result:
         telling.text,
         telling.file,
         telling.line,
+        place=min(phase.place for phase in phases),
     )
 
 

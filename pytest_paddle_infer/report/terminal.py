@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.distributions import engines
+from pytest_paddle_infer.failures import HookError
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.report import matrix_file, matrix_table
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, place_of
@@ -17,6 +19,9 @@ from pytest_paddle_infer.session import SESSION
 if TYPE_CHECKING:
     import pytest
     from _pytest.terminal import TerminalReporter
+
+SHOWN = 10
+"""Models that one line names."""
 
 COLUMNS = (
     "model",
@@ -41,7 +46,9 @@ def print_summary(reporter: TerminalReporter) -> None:
     reports = reports_of(reporter)
     matrices = read_matrices(reports)
     reporter.write_sep("=", "paddle inference")
-    for line in (*summary_lines(reports), *matrix_table.lines(matrices), *_write_matrix(reporter.config, matrices, reports)):
+    summary = summary_lines(reports, inputs=reporter.config.option.verbose > 0)
+    written = _write_matrix(reporter.config, matrices, reports)
+    for line in (*_engines(reporter.config), *summary, *_untested(reporter, reports), *matrix_table.lines(matrices), *written):
         reporter.write_line(line)
 
 
@@ -79,6 +86,31 @@ def _write_matrix(config: pytest.Config, matrices: Sequence[Matrix], reports: Se
             yield f"the same as JSON: {path}"
 
 
+def _engines(config: pytest.Config) -> Iterator[str]:
+    """Which Paddle ran, where no header said so: over xdist only the workers know before that models are tested."""
+    state = config.stash[SESSION]
+    if config.pluginmanager.hasplugin("dsession") and not state.header and config.option.verbose >= 0:
+        yield engines(state.settings.python)
+
+
+def _untested(reporter: TerminalReporter, reports: Iterable[Sequence[tuple[str, str]]]) -> Iterator[str]:
+    """Names the registered models that no checkpoint ran for; not where the run was narrowed to some tests, or ended early."""
+    config, state = reporter.config, reporter.config.stash[SESSION]
+    narrowed = ("file_or_dir", "keyword", "markexpr", "deselect", "lf", "stepwise")
+    session = reporter._session
+    early = session is None or session.shouldstop or session.shouldfail
+    if early or state.settings.models_on_command_line or any(config.getoption(name, None) for name in narrowed):
+        return
+    tested = {value for properties in reports for name, value in properties if name == PREFIX + "model"}
+    try:
+        left = [name for name in state.registered if name not in tested]
+    except HookError:  # told where it was met
+        return
+    if left:
+        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        yield f"registered, but no checkpoint ran: {', '.join(left[:SHOWN])}{more}; --paddle-model tests a model without a test file"
+
+
 def _same_programs(rows: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
     """Says which variants of a model executed the same: the options that set them apart had no effect on it."""
     first: dict[tuple[str, str], str] = {}
@@ -95,8 +127,8 @@ def _facts(properties: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             yield name[len(PREFIX) :], value
 
 
-def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
-    """Returns the lines of the summary from the user_properties of each report."""
+def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool = False) -> list[str]:
+    """Returns the lines of the summary from the user_properties of each report. inputs: say what each model was fed, too."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     shared: dict[str, dict[str, str]] = {}
     notes: list[str] = []
@@ -129,11 +161,18 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]]) -> list[str]:
         if facts.get("weights", "").startswith("random") and model not in weights.setdefault(facts["weights"], []):
             weights[facts["weights"]].append(model)
     lines.extend(f"{text}: {', '.join(models)}" for text, models in weights.items())
+    if inputs:
+        lines.extend(dict.fromkeys(_fed(model, facts) for (model, _), facts in rows.items() if "fed" in facts))
     lines.extend(dict.fromkeys([*notes, *_same_programs(rows)]))
     place = matrix_file.output_root(rows.values())
     if place is not None:
         lines.append(f"outputs and logs: {place}")
     return lines
+
+
+def _fed(model: str, facts: Mapping[str, str]) -> str:
+    count = facts.get("samples", "0")
+    return f"{model}: {count} sample{'s' * (count != '1')}, each fed as {facts['fed']}"
 
 
 def _ran(facts: Mapping[str, str]) -> list[str]:

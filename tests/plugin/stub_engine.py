@@ -103,7 +103,9 @@ class Conformance:
         verdict = OutputVerdict("output", "", len(samples), 4000, 0, error=2.5e-7, excess=0.025, limit=1e-5)
         answers = AnswersVerdict(len(samples), len(samples))
         details = self._details(spec, variant, parity=_parity_of(samples))
-        return ParityResult((), (verdict,), answers, len(samples), self._directory(spec, variant), WEIGHTS, details=details)
+        return ParityResult(
+            (), (verdict,), answers, len(samples), self._directory(spec, variant), WEIGHTS, details=details, fed="float32 3x224x224"
+        )
 
     def log(self, spec: ModelSpec, variant: str, samples: Sequence[Sample], exported: Any = None) -> LogResult:
         self._begin("log", spec, variant, samples, exported)

@@ -54,6 +54,7 @@ def test_a_worker_says_which_marker_is_meant_and_nothing_runs(run: Session) -> N
     pytest.importorskip("xdist")
     run.write("test_user.py", f"import pytest\n@pytest.mark.paddle_infer_party\n{PLAIN}")
     result = run.apart("-n2", "-Wignore")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["test_user.py::test_user: there is no marker paddle_infer_party (did you mean 'paddle_infer_parity'?)*"]
@@ -170,11 +171,29 @@ def test_with_workers_the_hook_that_is_meant_is_said_and_nothing_runs(run: Sessi
     path = hook(run, "pytest_paddle_infer_model", file)
     run.write("later/deep/test_other.py", PLAIN)
     result = run.apart("-n2")
-    assert result.ret in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.TESTS_FAILED)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     output = result.stdout.str() + result.stderr.str()
     assert f"{path}: there is no hook pytest_paddle_infer_model; did you mean 'pytest_paddle_infer_models'?" in output
     assert "INTERNALERROR" not in output
     assert "passed" not in output
+
+
+def test_a_hook_with_a_parameter_that_it_has_not_is_shown_as_it_is_written(run: Session) -> None:
+    file = run.write("conftest.py", "def pytest_paddle_infer_models(cfg, request): return []\n")
+    run.write("test_user.py", PLAIN)
+    said = run.usage_error()
+    assert re.search(
+        rf"ERROR: {file}: pytest_paddle_infer_models takes (cfg, request|request, cfg), which the hook does not give: "
+        r"write def pytest_paddle_infer_models\(config\)\.",
+        said,
+    )
+
+
+def test_parameters_of_others_hooks_are_their_business(run: Session) -> None:
+    run.write("conftest.py", "def pytest_collection_finish(what): pass\n")
+    run.write("test_user.py", PLAIN)
+    result = run.apart()
+    assert "Argument(s) {'what'}" in result.stderr.str()
 
 
 @pytest.mark.parametrize("file", ["conftest.py", "later/deep/conftest.py"])

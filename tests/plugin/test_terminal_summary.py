@@ -99,3 +99,39 @@ def test_a_session_without_checkpoints_prints_nothing(run: Session) -> None:
 def test_other_peoples_properties_are_no_checkpoints(run: Session) -> None:
     run.write("test_user.py", "def test_user(record_property): record_property('paddle', 1); record_property(5, 1)")
     assert TITLE not in run().stdout.str()
+
+
+TWO_MODELS = """
+from pytest_paddle_infer import ModelSpec
+def pytest_paddle_infer_models(config):
+    return [ModelSpec(name, factory="nets:a") for name in ("tested", "forgotten", "lost")]
+"""
+UNTESTED = "registered, but no checkpoint ran: forgotten, lost; --paddle-model tests a model without a test file"
+
+
+def test_a_registered_model_without_a_test_is_named(run: Session) -> None:
+    run.write("conftest.py", TWO_MODELS)
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='tested')\ndef test_user(): pass\n")
+    assert UNTESTED in section(run())
+    for narrowed in (("test_user.py",), ("-k", "user"), ("--deselect=test_other.py",), ("--paddle-model=tested",)):
+        assert UNTESTED not in section(run(*narrowed)), narrowed
+
+
+def test_where_the_run_ended_early_nothing_is_said_of_the_rest(run: Session, plant: Callable[..., None]) -> None:
+    run.write("conftest.py", TWO_MODELS)
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='tested')\ndef test_user(): pass\n")
+    plant("tested/parity")
+    assert UNTESTED in section(run())
+    assert UNTESTED not in section(run("-x"))
+
+
+def test_of_many_registered_models_ten_are_named(run: Session) -> None:
+    run.write("conftest.py", TWO_MODELS.replace('("tested", "forgotten", "lost")', '["tested", *(f"m{n}" for n in range(12))]'))
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='tested')\ndef test_user(): pass\n")
+    assert any("no checkpoint ran: m0, " in line and ", m9 and 2 more;" in line for line in section(run()))
+
+
+def test_what_the_engines_were_fed_is_said_with_v(run: Session) -> None:
+    line = "alexnet: 4 samples, each fed as float32 3x224x224"
+    assert line in section(run("--paddle-model=alexnet", "--paddle-variant=cpu", "--paddle-variant=onednn", "-v"))
+    assert line not in section(run("--paddle-model=alexnet"))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from pytest_paddle_infer.distributions import paddle_here
+
 if TYPE_CHECKING:
     from conftest import Session
 
@@ -75,6 +77,16 @@ def junit(run: Session) -> dict[str, list[str]]:
     }
 
 
+def test_which_paddle_ran_stands_in_the_summary_where_no_header_could_say_it(run: Session) -> None:
+    run.write("test_marked.py", MARKED)
+    line = f"paddle {paddle_here()}"
+    lines = run.apart("-n2").outlines
+    assert lines[lines.index(line) - 1].strip("= ") == "paddle inference"
+    assert line not in run.apart("-n2", "-q").outlines
+    assert line not in run.apart().outlines
+    assert line not in run.apart("-n2", MODEL).outlines, "the header says it"
+
+
 @pytest.mark.parametrize("mode", ["loadfile", "loadscope", "worksteal"])
 def test_every_way_of_spreading_runs_every_item_once(run: Session, mode: str) -> None:
     result = run.apart(MODEL, "--paddle-model=vgg16", "-n2", "--dist", mode, "-v")
@@ -106,7 +118,7 @@ def test_a_wrong_marker_key_in_a_worker_says_which_are_right_and_nothing_runs(ru
         "import pytest\n@pytest.mark.paddle_infer_parity(modl='alexnet')\ndef test_user(): pass\ndef test_other(): pass\n",
     )
     result = run.apart("-n2")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, "as in one process"
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["test_user.py::test_user: *: unknown key 'modl' (did you mean 'model'[?]); the keys are model, variants, images,*"]

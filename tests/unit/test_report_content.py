@@ -84,7 +84,14 @@ def test_a_hash_that_looks_like_a_number_stays_text() -> None:
     assert "program" not in test["figures"]
 
 
-def test_tests_stand_in_the_order_of_their_ids() -> None:
+def test_tests_stand_as_they_were_collected() -> None:
+    late, early = replace(passed(), place=3), replace(passed("test_parity[onednn]", variant="onednn"), place=1)
+    assert [row["variant"] for row in content(late, early)["models"][0]["variants"]] == ["onednn", "cpu"]
+    unknown = passed("test_parity[auto]", variant="auto")
+    assert [test["variant"] for test in content(unknown, late)["tests"]] == ["cpu", "auto"]
+
+
+def test_those_whose_place_is_not_known_stand_in_the_order_of_their_ids() -> None:
     one, two = passed(model="a"), passed(model="b")
     assert content(one, two) == content(two, one)
     assert [model["model"] for model in content(two, one)["models"]] == ["a", "b"]

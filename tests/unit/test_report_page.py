@@ -14,6 +14,7 @@ from report_details import green
 from report_details import red as red_run
 
 from pytest_paddle_infer.report import page as page_room
+from pytest_paddle_infer.report.cells import fastest
 from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.content import GENERATOR
 from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdown
@@ -219,6 +220,21 @@ def test_the_fastest_is_the_matrixs_and_those_beside_it_are_told() -> None:
     )
     found["models"][0]["fastest"] = []
     assert "fastest" not in Page(to_html(found)).text
+
+
+def test_the_summary_names_the_fastest_in_the_words_of_the_terminal() -> None:
+    found, _ = green()
+    (line,) = (line for line in to_markdown(found).splitlines() if "fastest" in line)
+    assert line == f"{fastest(found['models'][0])}." == "fastest that passed: onednn, 2.40 x cpu."
+    assert line in Page(to_html(found)).text
+
+
+def test_of_a_single_variant_none_is_best_or_fastest() -> None:
+    found, _ = green()
+    found["models"][0].update(variants=found["models"][0]["variants"][:1], fastest=["cpu"])
+    found["models"][0]["variants"][0]["pareto_best"] = True
+    told = to_markdown(found)
+    assert ("| cpu | ok |" in told, "fastest" in told, "Pareto" in told) == (True, False, False)
 
 
 STAR = "Pareto-best: no other that passed is as good in error, p50 and memory, and better in one of them; counted as equal: errors within"
