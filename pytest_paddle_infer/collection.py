@@ -13,7 +13,7 @@ import pytest
 from pytest_paddle_infer import checks
 from pytest_paddle_infer.failures import HookError, OptionError
 from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.option_table import MARKER, MARKER_FIXTURES, VARIANTS
+from pytest_paddle_infer.option_table import FIXTURES, MARKER, MARKER_FIXTURES, VARIANTS
 from pytest_paddle_infer.options import merge, read_marker
 from pytest_paddle_infer.session import SELECTED, SESSION, Selected, SessionState
 from pytest_paddle_infer.variants import Choice, Variant, find
@@ -175,6 +175,12 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
     state = metafunc.config.stash[SESSION]
     try:
         request = read_marker(marker, state.settings)
+        idle = not request.checkpoints and not any(name in metafunc.fixturenames for name in FIXTURES)
+        if idle and marker in metafunc.definition.own_markers:  # that of a class may be meant for its other tests
+            raise OptionError(
+                f"@pytest.mark.{MARKER}: checkpoints=[] runs none, and the test takes no fixture of the model: nothing would be tested. "
+                f"Take one ({', '.join(FIXTURES)}), or leave checkpoints out."
+            )
         choices = state.choices(request.variants, named=request.named, origin=f"@pytest.mark.{MARKER}: variants")
         specs = [merge(spec, request, state.settings) for spec in state.models_for(request)]
         state.use_models()

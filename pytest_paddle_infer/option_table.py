@@ -20,6 +20,8 @@ SOFTMAX = ("auto", "yes", "no")
 MARKER = "paddle_infer_parity"
 MARKER_FIXTURES = ("paddle_model", "paddle_variant", "sample_images", "paddle_checkpoints")
 """What a marked test sets up, named by the test or not."""
+FIXTURES = ("inference_engine", "training_engine", "exported_model", *MARKER_FIXTURES)
+"""What a test takes of its model."""
 CHECKPOINTS = ("artifacts", "parity", "log")
 VARIANTS = (
     "cpu", "cpu-noopt", "onednn", "onednn-bf16", "onednn-int8", "gpu", "gpu-fp16", "gpu-bf16",

@@ -89,8 +89,8 @@ def test_no_checkpoint_runs_for_each_variant_of_an_engine_either(run: Session) -
     assert run.checkpoints() == []
 
 
-def test_a_marker_without_checkpoints_on_a_test_without_fixtures_makes_no_engine(run: Session) -> None:
-    marked(run, "model='alexnet', checkpoints=[]")
+def test_a_marker_without_checkpoints_on_a_test_of_samples_makes_no_engine(run: Session) -> None:
+    marked(run, "model='alexnet', checkpoints=[]", signature="sample_images")
     run().assert_outcomes(passed=1)
     assert run.calls() == []
 
@@ -99,10 +99,20 @@ def test_a_class_names_the_model_of_its_fixtures_and_one_test_in_it_runs_the_che
     run.write(
         "test_user.py",
         f"import pytest\n{MARK}(model='alexnet', checkpoints=[])\nclass TestUser:\n    def test_a(self, paddle_variant): pass\n"
+        "    def test_plain(self): pass\n"
         f"    {MARK}(model='alexnet', checkpoints=['log'])\n    def test_b(self): pass\n",
     )
-    run().assert_outcomes(passed=2)
+    run().assert_outcomes(passed=3)
     assert run.checkpoints() == ["alexnet/log/cpu"]
+
+
+def test_a_test_that_runs_no_checkpoint_and_takes_no_fixture_would_be_a_green_that_tests_nothing(run: Session) -> None:
+    marked(run, "model='alexnet', checkpoints=[]")
+    said = run.usage_error()
+    assert (
+        "test_user.py::test_user: @pytest.mark.paddle_infer_parity: checkpoints=[] runs none, and the test takes no fixture" in said
+    )
+    assert "Take one (inference_engine, training_engine, exported_model, paddle_model, paddle_variant, sample_images, " in said
 
 
 def test_a_glob_in_the_marker_gives_a_test_a_model(run: Session) -> None:
