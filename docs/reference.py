@@ -292,12 +292,18 @@ def variant_table() -> str:
     )
 
 
+def _begun(sentence: str) -> str:
+    """With a capital letter, unless it begins with a name from code."""
+    first = sentence.split()[0]
+    return sentence[0].upper() + sentence[1:] if first.isalpha() and first.islower() else sentence
+
+
 def traps() -> str:
     """What Paddle does and its users do not expect, by version."""
     rows = [
         (
             ", ".join(known_traps.MEASURED[major] for major in trap.majors),
-            f"{trap.what[0].upper()}{trap.what[1:]}.",
+            f"{_begun(trap.what)}.",
             f"{trap.remedy}.",
         )
         for trap in known_traps.TRAPS

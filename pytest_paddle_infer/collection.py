@@ -21,6 +21,8 @@ from pytest_paddle_infer.variants import Choice, Variant, find
 PREFIX = "paddle-model"
 """First part of the ids of items without a test file: `paddle-model/alexnet::test_parity[onednn]`."""
 
+MOST_LABELS = 10
+
 _FIXTURES = ("paddle_model", "paddle_variant")
 
 
@@ -198,9 +200,29 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
         for name in MARKER_FIXTURES if request.checkpoints else MARKER_FIXTURES[:1]:
             if name not in metafunc.fixturenames:
                 metafunc.fixturenames.append(name)
-    metafunc.parametrize("paddle_model", specs, indirect=True, ids=[spec.name for spec in specs])
+    names, variants = [spec.name for spec in specs], [choice.label for choice in choices]
+    metafunc.parametrize("paddle_model", specs, indirect=True, ids=names)
     if "paddle_variant" in metafunc.fixturenames:
-        metafunc.parametrize("paddle_variant", list(choices), indirect=True, ids=[choice.label for choice in choices])
+        metafunc.parametrize("paddle_variant", list(choices), indirect=True, ids=variants)
+        names = [f"{name}-{variant}" for name in names for variant in variants]
+    state.labels[metafunc.definition.nodeid] = names
+
+
+def told_of_labels(config: pytest.Config, state: SessionState) -> list[str]:
+    """What to add where an id was not found: which labels the test has that it names."""
+    found = []
+    for argument in map(str, config.args):
+        test, bracket, label = argument.partition("[")
+        file, _, name = test.partition("::")
+        labels = state.labels.get(
+            f"{os.path.relpath(config.invocation_params.dir / file, config.rootpath)}::{name}".replace(os.sep, "/")
+        )
+        if bracket and labels and label[:-1] not in labels:
+            known = ", ".join(labels[:MOST_LABELS]) + (
+                f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+            )
+            found.append(f"{name} has no [{label[:-1]}]; it has {known}. Variants are chosen by its marker or --paddle-variant.")
+    return found
 
 
 def run_marker(item: pytest.Function, state: SessionState) -> None:

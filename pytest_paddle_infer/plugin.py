@@ -107,6 +107,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         collection.parametrize(metafunc, marker)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, Any, None]:
+    """Adds to pytest's `not found` which models and variants the test has that was named."""
+    outcome = yield
+    state = session.config.stash[SESSION]
+    error = outcome.excinfo[1] if outcome.excinfo is not None else None
+    if state.labels and isinstance(error, pytest.UsageError) and str(error.args[0]).startswith("not found"):
+        from pytest_paddle_infer.collection import told_of_labels
+
+        error.args = (*error.args, *told_of_labels(session.config, state))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Ends the session when a marker is not valid; registers what runs markers and prints the summary where a test needs it."""

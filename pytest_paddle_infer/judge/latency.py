@@ -151,9 +151,16 @@ class PerfVerdict:
 
 
 def judge_regression(
-    baseline: Sequence[Latencies], current: Latencies, threshold: float = 0.15, *, same_training: bool = False
+    baseline: Sequence[Latencies],
+    current: Latencies,
+    threshold: float = 0.15,
+    *,
+    same_training: bool = False,
+    names: tuple[str, str] = ("the baseline", "this run"),
 ) -> PerfVerdict:
     """Returns whether `current` is slower than the runs of `baseline` by more than `threshold`, a share: 0.15 allows 1.15 times.
+
+    names: what the sentences call the two.
 
     Two ratios are made. The uncorrected one, U, is the median of the current batches over that of the baseline (of several runs:
     the median run). The corrected one is U over D, the same ratio of the training engine: a machine that became slower slows both.
@@ -182,7 +189,7 @@ def judge_regression(
         raise ValueError(f"threshold {threshold} is not a finite number from 0")
     if {latencies.batch_size for latencies in baseline} != {current.batch_size}:
         raise ValueError("latencies of different batch sizes are not compared")
-    few = _too_few(baseline, current)
+    few = _too_few(baseline, current, names)
     if few:
         return PerfVerdict("too few", None, None, None, same_training, CONFIDENCE, threshold, len(baseline), few)
 
@@ -192,13 +199,13 @@ def judge_regression(
     uncorrected = _interval(runs, run, random)
     corrected = _interval(_minus(runs, trainings), _minus(run, training), random)
     drift = math.exp(training[0][0] - float(np.median(trainings[0])))
-    outcome, why = _outcome(corrected, uncorrected, 1 + threshold, drift, same_training)
+    outcome, why = _outcome(corrected, uncorrected, 1 + threshold, drift, same_training, names[0])
     return PerfVerdict(outcome, corrected, uncorrected, drift, same_training, CONFIDENCE, threshold, len(baseline), why)
 
 
-def _too_few(baseline: Sequence[Latencies], current: Latencies) -> str:
+def _too_few(baseline: Sequence[Latencies], current: Latencies, names: tuple[str, str]) -> str:
     """What there is too little of, in words; "" when there is enough. The baseline's poorest run counts: each has a vote."""
-    for whose, runs in (("the baseline", baseline), ("this run", [current])):
+    for whose, runs in zip(names, (baseline, [current])):
         for engine, words in (("run", "inference"), ("training", "training")):
             count = min(len(getattr(one, engine)) for one in runs)
             if count < LEAST_BATCHES:
@@ -207,7 +214,9 @@ def _too_few(baseline: Sequence[Latencies], current: Latencies) -> str:
     return ""
 
 
-def _outcome(corrected: Interval, uncorrected: Interval, limit: float, drift: float, same_training: bool) -> tuple[str, str]:
+def _outcome(
+    corrected: Interval, uncorrected: Interval, limit: float, drift: float, same_training: bool, before: str
+) -> tuple[str, str]:
     intervals = (corrected,) if same_training else (corrected, uncorrected)
     if all(interval.low > limit for interval in intervals):
         return "regressed", ""
@@ -216,8 +225,8 @@ def _outcome(corrected: Interval, uncorrected: Interval, limit: float, drift: fl
     if not same_training and max(corrected.ratio, uncorrected.ratio) > limit >= min(corrected.ratio, uncorrected.ratio):
         change = "slower" if drift > 1 else "faster"
         return "undecided", (
-            f"for the training engine takes {drift:.2f} times the baseline: the ratio is {corrected.ratio:.2f} if the machine "
-            f"became {change}, and {uncorrected.ratio:.2f} if the model or Paddle did; time the baseline again on the machine as it is"
+            f"for the training engine takes {drift:.2f} times as long as in {before}: the ratio is {corrected.ratio:.2f} if the machine "
+            f"became {change}, and {uncorrected.ratio:.2f} if the model or Paddle did; time {before} again on the machine as it is"
         )
     return (
         "undecided",

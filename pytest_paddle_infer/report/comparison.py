@@ -354,7 +354,7 @@ def _judged(before: Times, now: Times, allowed: float, same_training: bool) -> T
         one, two = seconds(before), seconds(now)
     except ValueError as error:
         return TimesChange("not judged", str(error))
-    verdict = judge_regression([one], two, allowed, same_training=same_training)
+    verdict = judge_regression([one], two, allowed, same_training=same_training, names=("A", "B"))
     if verdict.outcome == "too few":
         return TimesChange("not judged", f"{verdict.why}; --paddle-perf-save=NAME in both runs times enough of both engines")
     if why := _unlike(before, now, max(allowed, ALIKE), same_training) or _by_correction_alone(verdict):

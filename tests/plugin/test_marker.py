@@ -67,6 +67,30 @@ def test_a_subset_of_checkpoints_runs_in_their_own_order(run: Session) -> None:
     assert run.checkpoints() == ["alexnet/artifacts", "alexnet/log/cpu"]
 
 
+@pytest.mark.parametrize("place", [".", "sub"])
+def test_an_id_with_another_variant_is_answered_with_those_that_the_test_has(
+    run: Session, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    run.write("pytest.ini", "[pytest]\n")
+    run.write(
+        f"{place}/test_user.py", f"import pytest\n{MARK}(model='alexnet', variants=['cpu', 'onednn'])\ndef test_user(): pass\n"
+    )
+    monkeypatch.chdir(run.path / place)
+    said = run.usage_error("test_user.py::test_user[alexnet-gpu]")
+    assert (
+        "ERROR: test_user has no [alexnet-gpu]; it has alexnet-cpu, alexnet-onednn. Variants are chosen by its marker or --paddle-variant."
+    ) in said
+    run("test_user.py::test_user[alexnet-onednn]").assert_outcomes(passed=1)
+
+
+def test_of_many_labels_ten_are_named_and_other_ids_are_pytests_business(run: Session) -> None:
+    run.write("test_plain.py", "def test_plain(): pass\n")
+    marked(run, "model='alexnet', variants=[f'onednn:threads={n}' for n in range(1, 13)]")
+    assert "[x]; it has alexnet-onednn:threads=1, " in (said := run.usage_error("test_user.py::test_user[x]"))
+    assert "threads=10 and 2 more. Variants" in said
+    assert "it has" not in run.usage_error("test_plain.py::test_plain[x]", "test_user.py")
+
+
 @pytest.mark.parametrize("none", ["[]", "()"])
 def test_no_checkpoint_runs_where_the_marker_only_names_the_model_of_the_fixtures(run: Session, none: str) -> None:
     register(run, "mine", "yours")

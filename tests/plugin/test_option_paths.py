@@ -92,7 +92,7 @@ def test_a_worker_says_that_a_path_belongs_to_one_model_and_nothing_runs(run: Se
     pytest.importorskip("xdist")
     run.write("test_user.py", TWO)
     result = run.apart("-n2", f"--paddle-{option}=given")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"--paddle-{option} belongs to one model, and 2 are chosen: resnet18, vgg16. Select one*"])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")

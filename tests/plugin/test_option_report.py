@@ -61,7 +61,7 @@ def test_figures_are_numbers_and_what_is_none_is_text(run: Session) -> None:
     run(MODEL, REPORT)
     parity = by_id(content(run))["alexnet::test_parity[cpu]"]
     assert parity["figures"] == {"output_error": 2.5e-07, "output_limit": 1e-05, "output_limits": 0.025, "ties": 0, "samples": 4}
-    assert parity["texts"] == {"answers": "4/4"}
+    assert parity["texts"] == {"answers": "4/4", "fed": "float32 3x224x224"}
     assert (parity["weights"], parity["passed"], parity["failed"], parity["failure"]) == (
         "random weights, seed 0",
         ["parity"],
@@ -644,10 +644,10 @@ def test_each_failure_is_an_annotation(run: Session, github: Path, plant: Callab
     result = run(MODEL, REPORT)
     again = "%0Ato do: plant nothing.%0Aagain: pytest "
     assert [line for line in result.outlines if line.startswith("::")] == [
-        "::error title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
-        f"{again}'paddle-model/alexnet::test_parity[cpu]'",
         "::error file=test_user.py,line=4,title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
         f"{again}'test_user.py::test_marked[alexnet-cpu]' --paddle-model=alexnet",
+        "::error title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
+        f"{again}'paddle-model/alexnet::test_parity[cpu]'",
     ]
 
 

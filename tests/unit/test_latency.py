@@ -348,8 +348,8 @@ def test_what_is_undecided_says_what_would_decide_it() -> None:
     one = World(6, noise=0.02, outliers=0.0).run(20, 20)
     shared = judge_regression([one], scaled(one, 1.3, 1.3)).why
     assert shared == (
-        "for the training engine takes 1.30 times the baseline: the ratio is 1.00 if the machine became slower, and 1.30 if the model "
-        "or Paddle did; time the baseline again on the machine as it is"
+        "for the training engine takes 1.30 times as long as in the baseline: the ratio is 1.00 if the machine became slower, and 1.30 "
+        "if the model or Paddle did; time the baseline again on the machine as it is"
     )
     assert "1.25 if the machine became faster, and 1.00 if" in judge_regression([one], scaled(one, 1.0, 0.8)).why
     across = judge_regression([one], scaled(one, 1.15), same_training=True).why

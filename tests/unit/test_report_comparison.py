@@ -315,7 +315,7 @@ def test_another_gpu_is_another_machine() -> None:
         ({}, {"times": batches(-1.0)}, "latencies are finite numbers of seconds greater than 0"),
         (
             {}, {"times": batches(10.0, trained=4)},
-            f"this run has 4 timed batches of the training engine, and nothing is judged below {LEAST_BATCHES}; "
+            f"B has 4 timed batches of the training engine, and nothing is judged below {LEAST_BATCHES}; "
             "--paddle-perf-save=NAME in both runs times enough of both engines",
         ),
     ],
