@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.diagnosis.stages import RAW, Step
 from pytest_paddle_infer.failures import PaddleInferError, WorkerFailure
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnosis.comparison import Comparison
     from pytest_paddle_infer.diagnosis.finding import Deadline
+    from pytest_paddle_infer.engine.processing import Arrays
     from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.exports import ExportedModel
 
 T = TypeVar("T")
 
 UNASKED, CUT_OFF = "not asked, for want of time", "cut off, for want of time"
 """How a step ended that the time limit of the diagnosis ended: it says nothing about the step."""
+
+
+def step_of(name: str, found: list[Any] | str, comparison: Comparison) -> Step:
+    """The step of the triage that gave these outputs, or ended so. comparison: with the training engine's."""
+    if isinstance(found, str):
+        return Step(name, failed=found, asked=found not in (UNASKED, CUT_OFF))
+    return Step(name, comparison.away(found))
 
 
 class Asking:
@@ -39,6 +50,21 @@ class Asking:
             return CUT_OFF if error.kind == "timeout" and deadline.over() else error.detail
         finally:
             worker.close()
+
+    def without_optimisation(self, bench: Bench, export: ExportedModel, inputs: Arrays, deadline: Deadline) -> list[Any] | str:
+        """Outputs of the predictor without optimisation, or how it ended."""
+        from pytest_paddle_infer.engine.services import InferenceService
+
+        model, samples, setup = bench.model, bench.samples, self._options.setup
+        meant = self._options.variant(RAW)
+        return self.apart(
+            bench,
+            f"inference engine ({RAW})",
+            lambda: InferenceService(export, model, samples, meant, setup),
+            deadline,
+            "run",
+            inputs,
+        )
 
     def running(self, bench: Bench, engine: Callable[[], Worker], deadline: Deadline, step: str, method: str, *args: Any) -> Any:
         """What a running engine answers within the time that is left; None where it does not."""

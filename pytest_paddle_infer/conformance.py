@@ -105,7 +105,7 @@ class Conformance:
         self._references = References(options, self._store, self.progress, self._exports.key)
         self._log_check = LogCheck(options, self.progress)
         self._searches: Diagnosis | None = None
-        self._no_answer = NoAnswer(options, self._references, lambda: self._diagnosis)
+        self._no_answer = NoAnswer(options, self._references, self.progress)
         self._benches: dict[Any, Bench] = {}
         self._broken: dict[Any, tuple[ConformanceFailure, Any]] = {}  # with what the key counts on to stay alive
 
@@ -440,7 +440,7 @@ class Conformance:
 
         if not run.passed:
             found = self._diagnosis.of_difference(bench, bench.spec, variant, export, run, worker)
-            seen.layers = self._diagnosis.layers
+            seen.layers = found.layers
             return found
         if not run.vacuous:
             return None

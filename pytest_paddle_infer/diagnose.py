@@ -9,28 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable
 
-from pytest_paddle_infer.asking import CUT_OFF, UNASKED, Asking
+from pytest_paddle_infer.asking import Asking, step_of
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.stages import RAW, Step, parted, told
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.comparison import Comparison
-    from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
     from pytest_paddle_infer.engine.export_causes import Parameters
     from pytest_paddle_infer.engine.processing import Arrays
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.parameters import ParameterReport
     from pytest_paddle_infer.parity import ParityRun
-    from pytest_paddle_infer.reference import Reference
-
-T = TypeVar("T")
 
 TRACED = (
     "look at the code of this place: in-place methods whose result is ignored (x.add_(1)), writes through a view, state that is kept in "
@@ -52,8 +47,6 @@ class Diagnosis:
         """own_export takes how many seconds it may last."""
         self._options, self._progress, self._own_export = options, progress, own_export
         self._ask = Asking(options)
-        self.layers: tuple[ComparedLayer, ...] = ()
-        """Every layer of the last difference, where layers were compared and a report shows them."""
 
     # -- answers that differ -------------------------------------------------------------------------------------------
 
@@ -65,7 +58,6 @@ class Diagnosis:
         Raises nothing: what a search runs into becomes a fact, because the failure at hand is the news.
         """
         self._ask.faults.clear()
-        self.layers = ()
         shown = self._shown(export, run)
         if self._options.diagnosis:
             deadline = Deadline(self._options.diagnosis_time)
@@ -168,7 +160,7 @@ class Diagnosis:
         if inputs is None:
             return found
         if self._options.details:  # the cause is known; the report shows how it spreads
-            self.layers = locate_in_graph(bench, export, inputs, deadline).compared
+            found = replace(found, layers=locate_in_graph(bench, export, inputs, deadline).compared)
         outputs = self._ask.apart(
             bench, "training engine", lambda: StageService(model, threads), deadline, "with_exported_weights", export, inputs
         )
@@ -276,32 +268,17 @@ class Diagnosis:
 
         def stage(name: str, method: str, *args: Any) -> None:
             found = self._ask.apart(bench, "training engine", lambda: StageService(model, threads), deadline, method, *args)
-            steps.append(_step(name, found, comparison))
+            steps.append(step_of(name, found, comparison))
 
-        raw = self._raw(bench, export, inputs, deadline) if variant != RAW else comparison.inference
-        raw_step = _step(RAW, raw, comparison)
+        raw = self._ask.without_optimisation(bench, export, inputs, deadline) if variant != RAW else comparison.inference
+        raw_step = step_of(RAW, raw, comparison)
         if not export.given and not raw_step.agrees:  # else these two agree, as its bits tell
             stage("to_static", "traced", inputs)
             stage("jit.load", "loaded", str(export.prefix), inputs)
         steps.append(raw_step)
         if variant != RAW:
-            steps.append(_step(variant, comparison.inference, comparison))
+            steps.append(step_of(variant, comparison.inference, comparison))
         return steps
-
-    def _raw(self, bench: Bench, export: ExportedModel, inputs: Arrays, deadline: Deadline) -> list[Any] | str:
-        """Outputs of the predictor without optimisation, or how it ended."""
-        from pytest_paddle_infer.engine.services import InferenceService
-
-        model, samples, setup = bench.model, bench.samples, self._options.setup
-        meant = self._options.variant(RAW)
-        return self._ask.apart(
-            bench,
-            f"inference engine ({RAW})",
-            lambda: InferenceService(export, model, samples, meant, setup),
-            deadline,
-            "run",
-            inputs,
-        )
 
     def _of_export(
         self,
@@ -326,7 +303,6 @@ class Diagnosis:
             numeric = None if numbers.graph is None else numbers.graph.as_finding("export")
             facts += (("numbers", numbers.reason),) if numbers.reason else ()
         located = locate_in_graph(bench, export, inputs, deadline)
-        self.layers = located.compared
         layer = located.as_finding("export", "compare this place with the code of the export.")
         facts += (("layer", located.reason),) if layer is None and located.reason else ()
         effect = None
@@ -344,7 +320,7 @@ class Diagnosis:
                 facts += ((label, other.cause), *other.facts[:2])
         if found is None:
             found = Finding("export", "", certain=False)
-        return replace(found, stage="export").with_facts(*facts)
+        return replace(found, stage="export", layers=located.compared).with_facts(*facts)
 
     def _of_graph(self, bench: Bench, export: ExportedModel, deadline: Deadline) -> Finding | None:
         """The first difference between the graph of an export and that of the model's own export; None when none is known."""
@@ -379,80 +355,18 @@ class Diagnosis:
         search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline)
         found = finding_of(search)
         located = locate_in_variant(bench, export, variant, inputs, comparison.inference, deadline)
-        self.layers = located.compared
         layer = located.as_finding("optimise", "deploy with the variant cpu, or look at this layer's operator in the variant.")
         precision = self._options.variant(variant).computes_in
         if precision != "fp32":
             beyond = first_not_finite(bench, export, inputs, deadline, precision).range
             found = found if beyond is None else found.with_facts(("range", beyond.sentence()))
         if found.certain and found.kind == "pass":
-            return found.with_facts(("layer", layer.cause)) if layer is not None else found
-        if layer is not None and layer.certain:
-            return replace(layer, stage=found.stage or "optimise").with_facts(("passes", found.cause), *found.facts)
-        return found.with_facts(("layer", located.reason or (layer.cause if layer is not None else "none was found")))
-
-    # -- processes that raise, die or hang -----------------------------------------------------------------------------
-
-    def of_failure(
-        self,
-        bench: Bench,
-        spec: ModelSpec,
-        variant: str,
-        export: ExportedModel,
-        red: ConformanceFailure,
-        reference: Reference,
-        first: int,
-    ) -> Finding | None:
-        """The cause of an inference engine that raised, died or hung; None when nothing better than the failure itself was found.
-
-        first: the sample with which the batch began. Raises nothing.
-        """
-        here = Finding(red.failure.stage, "", red.failure.kind, red.failure.name, certain=False)
-        try:
-            return self._of_failure(bench, spec, variant, export, red, reference, first, here)
-        except Exception as error:  # the failure at hand is the news, whatever the search for its cause runs into
-            return here.with_facts(("search", f"ended early with {type(error).__name__}: {error}"))
-
-    def _of_failure(
-        self,
-        bench: Bench,
-        spec: ModelSpec,
-        variant: str,
-        export: ExportedModel,
-        red: ConformanceFailure,
-        reference: Reference,
-        first: int,
-        here: Finding,
-    ) -> Finding | None:
-        from pytest_paddle_infer.diagnosis.pass_findings import finding_of
-        from pytest_paddle_infer.engine.pass_trials import search_passes
-        from pytest_paddle_infer.parity import comparison_with
-
-        if not self._options.diagnosis or variant == RAW:
-            return None
-        deadline = Deadline(self._options.diagnosis_time)
-        self._progress.step(spec.name, f"{variant}: find the cause")
-        batch = next((batch for batch in reference.batches if batch.start == first), None)
-        if batch is None:  # beyond the samples that have a reference: asking another one would prove nothing
-            return None
-        inputs = self._ask.running(bench, bench.training, deadline, "preprocess", "inputs", batch.start, batch.stop)
-        comparison = comparison_with(spec, reference, batch)
-        raw = UNASKED if inputs is None else self._raw(bench, export, inputs, deadline)
-        steps = [Step("dygraph"), _step(RAW, raw, comparison)]
-        if not steps[1].asked:
-            return replace(here, facts=(told([]),))
-        if not steps[1].agrees:  # it takes no optimisation to fail
-            return replace(here, facts=(told(steps),))
-        hangs = isinstance(red.__cause__, WorkerFailure) and red.__cause__.kind == "timeout"
-        search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline, hangs)
-        if search.outcome == "agrees":
-            said = f"loaded once more, the variant answers sample {batch.start} like the training engine: it does not always fail"
-            return replace(here, facts=(told(steps), ("again", said)))
-        found = finding_of(search)
-        if not found.certain or found.stage != "optimise":
-            stage = found.stage if found.stage == "optimise" else here.stage
-            return Finding(stage, "", facts=(told(steps), ("passes", found.cause), *found.facts), certain=False)
-        return found.with_facts(told(steps))
+            found = found.with_facts(("layer", layer.cause)) if layer is not None else found
+        elif layer is not None and layer.certain:
+            found = replace(layer, stage=found.stage or "optimise").with_facts(("passes", found.cause), *found.facts)
+        else:
+            found = found.with_facts(("layer", located.reason or (layer.cause if layer is not None else "none was found")))
+        return replace(found, layers=located.compared)
 
 
 def _compared_graphs(export: ExportedModel, own: ExportedModel, parameters: Parameters) -> Finding | None:
@@ -473,9 +387,10 @@ def _of_rounded_integers(found: Finding, run: ParityRun, output: int | None) -> 
         "the model makes integers of values that rounding moves.",
         "output",
         name,
-        (("beside", found.cause),),
-        f"compare the values before they become integers, or allow the difference with atol={{{name!r}: {verdict.apart:.6g}}}.",
+        facts=(("beside", found.cause),),
+        remedy=f"compare the values before they become integers, or allow the difference with atol={{{name!r}: {verdict.apart:.6g}}}.",
         certain=False,
+        layers=found.layers,
     )
 
 
@@ -489,9 +404,3 @@ def _excluded(steps: Sequence[Step], parameters: str, deadline: Deadline) -> Ite
         yield f"{', '.join(agree)} (within the noise floor)"
     if deadline.over():
         yield "and then the time was over (--paddle-diagnosis-time)"
-
-
-def _step(name: str, found: list[Any] | str, comparison: Comparison) -> Step:
-    if isinstance(found, str):
-        return Step(name, failed=found, asked=found not in (UNASKED, CUT_OFF))
-    return Step(name, comparison.away(found))

@@ -6,18 +6,18 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from pytest_paddle_infer.bench import LOADING, Bench, RunOptions
 from pytest_paddle_infer.failures import ConformanceFailure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.words import CONFIGURE, explained, title_of, worded
 
 if TYPE_CHECKING:
-    from pytest_paddle_infer.diagnose import Diagnosis
     from pytest_paddle_infer.diagnosis.finding import Finding
     from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.exports import ExportedModel
     from pytest_paddle_infer.models import ModelSpec
+    from pytest_paddle_infer.progress import Progress
     from pytest_paddle_infer.references import References
 
 DEPLOYED = "inference engine"
@@ -28,10 +28,10 @@ RUNNING = "run sample"
 
 
 class NoAnswer:
-    """Adds the cause to such a failure, where one can be told. diagnosis: gives the searches, which are made when something fails."""
+    """Adds the cause to such a failure, where one can be told."""
 
-    def __init__(self, options: RunOptions, references: References, diagnosis: Callable[[], Diagnosis]) -> None:
-        self._options, self._references, self._diagnosis = options, references, diagnosis
+    def __init__(self, options: RunOptions, references: References, progress: Progress) -> None:
+        self._options, self._references, self._progress = options, references, progress
 
     @contextlib.contextmanager
     def explained(
@@ -87,7 +87,9 @@ class NoAnswer:
             return None
 
         def find() -> Finding | None:
-            return self._diagnosis().of_failure(bench, spec, variant, export, red, reference, answered)
+            from pytest_paddle_infer.ended_engines import EndedEngines  # it needs numpy, and a session without failures may not
+
+            return EndedEngines(self._options, self._progress).explain(bench, spec, variant, export, red, reference, answered)
 
         return bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
 

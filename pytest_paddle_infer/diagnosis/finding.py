@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
 
 Array = npt.NDArray[Any]
 Arrays = Sequence[Array]
@@ -24,7 +27,8 @@ class Finding:
     """A cause.
 
     cause: one sentence with a full stop, in the user's terms. kind, name: what it names, such as ("pass", "conv_bn_fuse_pass"). facts:
-    label/value pairs that support it. remedy: what to do. certain: False where it is only the nearest thing known.
+    label/value pairs that support it. remedy: what to do. certain: False where it is only the nearest thing known. layers: every layer,
+    where layers were compared and a report shows them.
     """
 
     stage: str
@@ -34,6 +38,7 @@ class Finding:
     facts: tuple[tuple[str, str], ...] = ()
     remedy: str = ""
     certain: bool = True
+    layers: tuple[ComparedLayer, ...] = ()
 
     def with_facts(self, *facts: tuple[str, str]) -> Finding:
         """The same finding with more facts below it."""

@@ -15,6 +15,7 @@ from pytest_paddle_infer.diagnose import Diagnosis
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.stages import RAW
+from pytest_paddle_infer.ended_engines import EndedEngines
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.judge.answers import AnswersVerdict
@@ -135,7 +136,7 @@ def test_an_engine_that_dies_while_it_is_asked_leaves_the_failure(tmp_path: Path
 
 def test_a_step_that_the_time_limit_cut_off_accuses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Fake(tmp_path, inputs=[KNOWN], run=WorkerFailure("raw: run", "timeout", "no end after 9 s"))
-    monkeypatch.setattr(Diagnosis, "_raw", lambda *_: "not asked, for want of time")
+    monkeypatch.setattr(Asking, "without_optimisation", lambda *_: "not asked, for want of time")
     monkeypatch.setattr(Asking, "apart", lambda *_: "not asked, for want of time")
     cause = found(bench, Run(), tmp_path)
     assert (cause.stage, cause.cause) == ("", "3 of 3 elements differ.")
@@ -166,9 +167,9 @@ def test_a_search_without_an_answer_about_the_inputs_keeps_what_the_comparison_s
 
 def ended(tmp_path: Path, reference: Any, variant: str = "onednn", **more: Any) -> Finding | None:
     red = ConformanceFailure(Failure("net, onednn: the engine died.", stage="run"))
-    searches = Diagnosis(options(tmp_path, **more), Progress(), own_export)
+    searches = EndedEngines(options(tmp_path, **more), Progress())
     export = ExportedModel(tmp_path / "inference")
-    return searches.of_failure(Fake(tmp_path), SPEC, variant, export, red, reference, 0)  # type: ignore[arg-type]
+    return searches.explain(Fake(tmp_path), SPEC, variant, export, red, reference, 0)  # type: ignore[arg-type]
 
 
 def test_a_reference_that_breaks_the_search_leaves_the_failure_at_its_stage(tmp_path: Path) -> None:

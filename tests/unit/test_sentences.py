@@ -17,14 +17,14 @@ from filelock import Timeout
 from report_content import content, passed
 from report_content import failed as failed_test
 
-from pytest_paddle_infer import diagnose, layer_search, perf
-from pytest_paddle_infer.asking import Asking
+from pytest_paddle_infer import layer_search, perf
+from pytest_paddle_infer.asking import CUT_OFF, Asking, step_of
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import check_log
 from pytest_paddle_infer.command import stages, variants
 from pytest_paddle_infer.command.asking import _how
 from pytest_paddle_infer.conformance import Conformance, _other_shapes
-from pytest_paddle_infer.diagnose import CUT_OFF, Diagnosis, _excluded
+from pytest_paddle_infer.diagnose import Diagnosis, _excluded
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.stages import Step
 from pytest_paddle_infer.distributions import ASK, WHEELS, paddle_of, version_of
@@ -318,7 +318,7 @@ def test_what_was_excluded_is_listed_and_what_was_cut_off_is_not_asked() -> None
         "the preprocessing (both programs make the same tensors)", "jit.load (within the noise floor)",
         "and then the time was over (--paddle-diagnosis-time)",
     ]  # fmt: skip
-    assert diagnose._step("raw", CUT_OFF, None).asked is False  # type: ignore[arg-type]
+    assert step_of("raw", CUT_OFF, None).asked is False  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
