@@ -83,6 +83,7 @@ class LogCheck:
         gates = self._options.gates if self._options.gates is not None and self._options.gates.wanted else None
         default = BATCHES if gates else min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
         batches = once * self._options.repeats if self._options.repeats else default
+        directory.mkdir(parents=True, exist_ok=True)
         path = directory / "inference_benchmark.log"
         own = self._options.autolog == "builtin"
         memory = Memory()

@@ -1,4 +1,4 @@
-"""Why an inference engine gave no answer: it refused its input, raised, died or hung. `conformance.py` calls it around a checkpoint."""
+"""Why an inference engine gave no answer: it refused its input, raised, died or hung. Called around a checkpoint."""
 
 from __future__ import annotations
 

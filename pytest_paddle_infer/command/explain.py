@@ -95,7 +95,7 @@ def _spelled(option: Option) -> str:
 
 
 def _artifacts() -> Explanation:
-    from pytest_paddle_infer.conformance import ARTIFACTS_VARIANT, BATCH_SIZES
+    from pytest_paddle_infer.artifacts_check import ARTIFACTS_VARIANT, BATCH_SIZES
     from pytest_paddle_infer.exports import expected_files
 
     sizes = ", ".join(map(str, BATCH_SIZES[:-1]))

@@ -1,4 +1,4 @@
-"""From a parity that failed to its folder: asks the workers for what is not at hand. `conformance.py` calls it; no pytest."""
+"""From a parity that failed to its folder: asks the workers for what is not at hand. `parity_check.py` calls it; no pytest."""
 
 from __future__ import annotations
 

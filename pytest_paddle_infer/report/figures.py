@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult
+    from pytest_paddle_infer.artifacts_check import ArtifactsResult
     from pytest_paddle_infer.failures import Failure
     from pytest_paddle_infer.log_check import LogResult
+    from pytest_paddle_infer.parity_check import ParityResult
     from pytest_paddle_infer.teeth import Tooth
     from pytest_paddle_infer.timing import Timing
 

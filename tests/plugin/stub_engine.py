@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 
 from pytest_paddle_infer import conformance, models, replaying, sampling, selection
-from pytest_paddle_infer.conformance import ArtifactsResult, ParityResult, RunOptions
+from pytest_paddle_infer.artifacts_check import ArtifactsResult
+from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.details.files import write
 from pytest_paddle_infer.details.latency import latency_of
 from pytest_paddle_infer.details.samples import SampleRecords
@@ -31,6 +32,7 @@ from pytest_paddle_infer.judge.answers import AnswersVerdict
 from pytest_paddle_infer.judge.closeness import OutputJudge, OutputVerdict, Tolerance
 from pytest_paddle_infer.log_check import LogResult
 from pytest_paddle_infer.logs.autolog import AutoLog
+from pytest_paddle_infer.parity_check import ParityResult
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.timing import Timing
 

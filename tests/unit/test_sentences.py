@@ -18,12 +18,13 @@ from report_content import content, passed
 from report_content import failed as failed_test
 
 from pytest_paddle_infer import layer_search, perf
+from pytest_paddle_infer.artifacts_check import _check_batches, _other_shapes
 from pytest_paddle_infer.asking import CUT_OFF, Asking, step_of
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import check_log
 from pytest_paddle_infer.command import stages, variants
 from pytest_paddle_infer.command.asking import _how
-from pytest_paddle_infer.conformance import Conformance, _other_shapes
+from pytest_paddle_infer.conformance import Conformance
 from pytest_paddle_infer.diagnose import Diagnosis, _excluded
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.stages import Step
@@ -213,18 +214,17 @@ def test_another_number_or_shape_of_outputs_is_named() -> None:
 def test_a_comparison_that_sees_nothing_says_what_to_give(tmp_path: Path, rtol: float | None, remedy: str) -> None:
     held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
     run, bench = SimpleNamespace(passed=True, vacuous="it is vacuous."), SimpleNamespace(spec=replace(SPEC, rtol=rtol))
-    found = held._cause(bench, "cpu", None, run, None, Seen())  # type: ignore[arg-type]
+    found = held._parity_check._cause(bench, "cpu", None, run, None, Seen())  # type: ignore[arg-type]
     assert found is not None
     assert (found.stage, found.cause) == ("comparison", "it is vacuous.")
     assert found.remedy.startswith(remedy)
 
 
-def test_a_batch_size_that_was_baked_in_is_named(tmp_path: Path) -> None:
-    held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
+def test_a_batch_size_that_was_baked_in_is_named() -> None:
     answers = iter([{1: [(1, 3)], 2: [(1, 3)], 5: [(1, 3)]}, {1: [(1, 3)], 2: [(2, 3)]}])
     bench = SimpleNamespace(training=lambda: None, begin=lambda *_: None, end=lambda worker: next(answers))
     with pytest.raises(ExportError) as caught:
-        held._check_batches(bench, None)  # type: ignore[arg-type]
+        _check_batches(bench, None)  # type: ignore[arg-type]
     assert str(caught.value) == (
         "a batch of 2 gives outputs of shape [1, 3], where the training engine gives [2, 3]: "
         "the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."

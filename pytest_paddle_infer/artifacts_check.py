@@ -1,0 +1,107 @@
+"""The artifacts checkpoint: the export is whole, is the model's, and takes any batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.exports import ExportedModel, ExportError, read_graph
+from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.kept_exports import KeptExports
+from pytest_paddle_infer.parameters import ParameterReport
+from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.words import explained_parameters, input_problem, parameters_failure, worded
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.diagnosis.finding import Finding
+    from pytest_paddle_infer.engine.worker import Worker
+
+BATCH_SIZES = (1, 2, 5)
+"""Batch sizes that an export with an open batch dimension must accept."""
+
+ARTIFACTS_VARIANT = "cpu"
+"""Loads and probes the export: the variant that runs every graph; oneDNN packs weights anew for each batch size and keeps them."""
+
+
+@dataclass(frozen=True)
+class ArtifactsResult:
+    """The artifacts checkpoint held: what was there."""
+
+    directory: Path
+    files: tuple[str, ...]
+    size: int
+    parameters: int
+    unused: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
+    weights: str
+    notes: tuple[str, ...] = ()
+
+
+class ArtifactsCheck:
+    """Runs the artifacts checkpoint."""
+
+    def __init__(self, options: RunOptions, progress: Progress, exports: KeptExports) -> None:
+        self._options, self._progress, self._exports = options, progress, exports
+
+    def run(self, bench: Bench, export: ExportedModel) -> ArtifactsResult:
+        """Asserts that the export is whole, is the model's, and takes any batch size. Raises `ConformanceFailure`."""
+        spec, inputs = bench.spec, bench.model.inputs
+        self._progress.step(spec.name, "artifacts")
+        with worded(spec, "", export):
+            bench.check_readable(export)
+            problem = input_problem(read_graph(export.model_file).inputs, inputs)
+            if problem:
+                raise ExportError(problem)
+            open_batch = all(item.shape and item.shape[0] is None for item in inputs)
+            bench.begin(bench.training(), "compare parameters", "verify", export)
+            try:  # the inference engine loads and runs meanwhile; what it dies of matters less than other parameters
+                worker, _ = bench.inference(ARTIFACTS_VARIANT, export)
+                if open_batch:
+                    bench.begin(worker, f"run batches of {', '.join(map(str, BATCH_SIZES))}", "shapes", BATCH_SIZES)
+            finally:
+                report: ParameterReport = bench.end(bench.training())
+                if not report.equal:
+                    red = parameters_failure(spec, bench.model.weights, export, report)
+                    found = self._cause(bench, export, report) if self._options.diagnosis else None
+                    raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
+            if open_batch:
+                _check_batches(bench, worker)
+        return ArtifactsResult(
+            export.directory,
+            tuple(path.name for path in export.files),
+            export.size,
+            report.compared,
+            report.unused,
+            BATCH_SIZES if open_batch else (),
+            bench.model.weights,
+            self._exports.notes(bench, export),
+        )
+
+    def _cause(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
+        from pytest_paddle_infer.diagnose import Diagnosis  # it needs numpy, and a session without failures may not
+
+        return Diagnosis(self._options, self._progress, self._exports.soon).of_parameters(bench, export, report)
+
+
+def _check_batches(bench: Bench, worker: Worker) -> None:
+    """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them."""
+    bench.begin(bench.training(), "run batches of 1 and 2", "shapes", BATCH_SIZES[:2])
+    found, known = bench.end(worker), bench.end(bench.training())
+    one, two = (known[size] for size in BATCH_SIZES[:2])
+    if found[BATCH_SIZES[0]] != one:  # not the batch size: parity says how the outputs differ
+        raise ExportError(_other_shapes(BATCH_SIZES[0], found[BATCH_SIZES[0]], one))
+    for size in BATCH_SIZES:
+        wanted = [tuple(a + (b - a) * (size - 1) for a, b in zip(left, right)) for left, right in zip(one, two)]
+        if found[size] != wanted:
+            why = ": the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
+            raise ExportError(_other_shapes(size, found[size], wanted).rstrip(".") + why)
+
+
+def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:
+    have, want = (", ".join(str(list(shape)) for shape in shapes) for shapes in (found, wanted))
+    if len(found) != len(wanted):
+        return f"the export has {len(found)} outputs, the model {len(wanted)}."
+    return f"a batch of {size} gives outputs of shape {have}, where the training engine gives {want}."
