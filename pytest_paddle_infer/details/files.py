@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.perf import as_filename
@@ -22,8 +22,12 @@ FORMAT = 1
 
 PARTS: Mapping[str, type] = {"parity": dict, "latency": dict, "layers": list}
 
-Pair = tuple[bytes, "bytes | None"]
-"""PNG files of one sample: as the training engine was fed, and the inference engine; None where that is the same tensor."""
+
+class Pictures(NamedTuple):
+    """PNG files of one sample, of at most 96 x 96 pixels: what each engine was fed. inference: None where that is the very same tensor."""
+
+    training: bytes
+    inference: bytes | None
 
 
 class DetailsError(PaddleInferError, ValueError):
@@ -35,10 +39,10 @@ class Details:
     """What a checkpoint left."""
 
     parts: Mapping[str, Any]
-    pictures: Mapping[int, Pair]
+    pictures: Mapping[int, Pictures]
 
 
-def write(root: Path, name: str, parts: Mapping[str, Any], pictures: Mapping[int, Pair] | None = None) -> Path:
+def write(root: Path, name: str, parts: Mapping[str, Any], pictures: Mapping[int, Pictures] | None = None) -> Path:
     """Makes a folder below `root` and returns it. name: the model and the variant, for people. Raises `OSError`."""
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{as_filename(name)}-", dir=root))
@@ -60,7 +64,8 @@ def read(folder: Path) -> Details:
         pictures = {}
         for path in folder.glob("*-training.png"):
             other = folder / path.name.replace("training", "inference")
-            pictures[int(path.name.partition("-")[0])] = path.read_bytes(), other.read_bytes() if other.is_file() else None
+            fed = Pictures(path.read_bytes(), other.read_bytes() if other.is_file() else None)
+            pictures[int(path.name.partition("-")[0])] = fed
     except FileNotFoundError:
         raise DetailsError(f"{folder} is not there") from None
     except (OSError, ValueError, RecursionError) as error:

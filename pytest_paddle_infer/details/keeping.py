@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_paddle_infer.details.files import Pair, write
+from pytest_paddle_infer.details.files import Pictures, write
 from pytest_paddle_infer.details.numbers import rounded
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.failures import WorkerFailure
@@ -68,11 +68,11 @@ def _kept(leave: Callable[[], Path]) -> str:
         return f"nothing: {type(error).__name__}: {error}"
 
 
-def _pictures(bench: Bench, records: SampleRecords, workers: Sequence[Worker]) -> dict[int, Pair]:
+def _pictures(bench: Bench, records: SampleRecords, workers: Sequence[Worker]) -> dict[int, Pictures]:
     """PNG files of the samples worth it; fewer where there is no time, none where the samples are no pictures or a worker is gone."""
     from pytest_paddle_infer.details.pictures import picture_of, to_png
 
-    found: dict[int, Pair] = {}
+    found: dict[int, Pictures] = {}
     deadline = Deadline(max(SECONDS, SHARE * records.seconds))
     if len(workers) < 2 or not all(worker.alive for worker in workers):
         return found
@@ -91,7 +91,7 @@ def _pictures(bench: Bench, records: SampleRecords, workers: Sequence[Worker]) -
             files = to_png(known)
         except Exception:  # of one picture: the figures and the other pictures are worth more
             continue
-        found[index] = files[0], files[1] if len(files) > 1 else None
+        found[index] = Pictures(files[0], files[1] if len(files) > 1 else None)
     return found
 
 

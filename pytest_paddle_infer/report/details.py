@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_paddle_infer.details.files import DETAILS, PARTS, Details, DetailsError, read
+from pytest_paddle_infer.details.files import DETAILS, PARTS, Details, DetailsError, Pictures, read
 from pytest_paddle_infer.report import figures
 from pytest_paddle_infer.report.figures import PREFIX
-from pytest_paddle_infer.report.pictures import Pictures
 from pytest_paddle_infer.report.shape import fits
 
 LARGEST = 20 * 2**20
@@ -55,8 +54,7 @@ def read_details(properties: Sequence[tuple[str, str]]) -> Left:
     if not found:
         return Left(notes=tuple(notes))
     parts = {name: next((each.parts[name] for each in found if name in each.parts), None) for name in PARTS}
-    pairs = next((each.pictures for each in found if "parity" in each.parts), {})
-    return Left(parts, {index: Pictures(*pair) for index, pair in pairs.items()}, tuple(notes))
+    return Left(parts, next((each.pictures for each in found if "parity" in each.parts), {}), tuple(notes))
 
 
 def _read(folder: Path) -> Details:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import number, text
 from pytest_paddle_infer.report.matrix import UNBOUNDED
-from pytest_paddle_infer.report.pictures import Pictures
 
 WORST = 12
 """Samples that are shown at once; the others are behind a line for each `GROUP`."""

@@ -22,9 +22,9 @@ from pytest_paddle_infer.report import folder
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_paddle_infer.details.files import Pictures
     from pytest_paddle_infer.options import Settings
     from pytest_paddle_infer.report.details import Copies
-    from pytest_paddle_infer.report.pictures import Pictures
     from pytest_paddle_infer.report.results import Phase, Result
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from report_details import green, noisy, red
 
+from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.page import to_html
-from pytest_paddle_infer.report.pictures import Pictures
 
 CONFTEST = """
 import paddle

@@ -278,15 +278,13 @@ def test_the_page_is_given_the_pictures_of_each_test(run: Session, monkeypatch: 
     page = importlib.import_module(
         "pytest_paddle_infer.report.page"
     )  # not the package's attribute: an inner session may have left it
-    pictures = importlib.import_module("pytest_paddle_infer.report.pictures")
-
     given: dict[str, Any] = {}
     to_html = page.to_html
     monkeypatch.setattr(page, "to_html", lambda found, pictures, *more: given.update(pictures) or to_html(found, pictures, *more))
     run(MODEL, *BOTH, REPORT).assert_outcomes(passed=5)
     assert given == {
-        "paddle-model/alexnet::test_parity[cpu]": {1: pictures.Pictures(b"training", None)},
-        "paddle-model/alexnet::test_parity[onednn]": {1: pictures.Pictures(b"training", b"inference")},
+        "paddle-model/alexnet::test_parity[cpu]": {1: (b"training", None)},
+        "paddle-model/alexnet::test_parity[onednn]": {1: (b"training", b"inference")},
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 from report_content import content, failed, passed, properties
 
-from pytest_paddle_infer.report.pictures import Pictures
+from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report.results import Result
 
 Made = tuple[dict[str, Any], dict[str, dict[int, Pictures]]]

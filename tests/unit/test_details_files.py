@@ -15,14 +15,13 @@ from report_content import properties
 from report_details import latency, parity, sample
 
 from pytest_paddle_infer.details import keeping
-from pytest_paddle_infer.details.files import DETAILS, DetailsError, read, write
+from pytest_paddle_infer.details.files import DETAILS, DetailsError, Pictures, read, write
 from pytest_paddle_infer.details.latency import MOST, latency_of, thinned
 from pytest_paddle_infer.details.pictures import LARGEST, picture_of, to_png
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.log_check import _carrying
 from pytest_paddle_infer.report import details
 from pytest_paddle_infer.report.details import Copies, read_details
-from pytest_paddle_infer.report.pictures import Pictures
 
 # -- the folder --------------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from page_reader import Page
 from report_content import content, passed
 from report_details import LIMIT, details, green, noisy, parity, picture, red, sample, with_details, wrong
 
+from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report.page import to_html
 from pytest_paddle_infer.report.page_samples import GROUP, WORST
-from pytest_paddle_infer.report.pictures import Pictures
 
 CPU, ONEDNN = "paddle-model/net::test_parity[cpu]", "paddle-model/net::test_parity[onednn]"
 
