@@ -67,8 +67,7 @@ class ArtifactsCheck:
                     red = parameters_failure(spec, bench.model.weights, export, report)
                     found = self._cause(bench, export, report) if self._options.diagnosis else None
                     raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
-            if open_batch:
-                _check_batches(bench, worker)
+            notes = _check_batches(bench, worker) if open_batch else ()
         return ArtifactsResult(
             export.directory,
             tuple(path.name for path in export.files),
@@ -77,7 +76,7 @@ class ArtifactsCheck:
             report.unused,
             BATCH_SIZES if open_batch else (),
             bench.model.weights,
-            self._exports.notes(bench, export),
+            (*self._exports.notes(bench, export), *notes),
         )
 
     def _cause(self, bench: Bench, export: ExportedModel, report: ParameterReport) -> Finding:
@@ -86,11 +85,17 @@ class ArtifactsCheck:
         return Diagnosis(self._options, self._progress, self._exports.soon).of_parameters(bench, export, report)
 
 
-def _check_batches(bench: Bench, worker: Worker) -> None:
-    """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them."""
+def _check_batches(bench: Bench, worker: Worker) -> tuple[str, ...]:
+    """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them.
+
+    Returns what batches do not show: an output that is the same size for any number of samples.
+    """
     bench.begin(bench.training(), "run batches of 1 and 2", "shapes", BATCH_SIZES[:2])
     found, known = bench.end(worker), bench.end(bench.training())
     one, two = (known[size] for size in BATCH_SIZES[:2])
+    if found[BATCH_SIZES[0]] != one:  # as where two preprocessing programs make tensors of two sizes, which is for parity to say
+        tensors = bench.call(bench.training(), "preprocess", "inputs", 0, 1)
+        found = bench.call(worker, "run the training engine's input", "shapes", BATCH_SIZES, tensors)
     if found[BATCH_SIZES[0]] != one:  # not the batch size: parity says how the outputs differ
         raise ExportError(_other_shapes(BATCH_SIZES[0], found[BATCH_SIZES[0]], one))
     for size in BATCH_SIZES:
@@ -98,6 +103,11 @@ def _check_batches(bench: Bench, worker: Worker) -> None:
         if found[size] != wanted:
             why = ": the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
             raise ExportError(_other_shapes(size, found[size], wanted).rstrip(".") + why)
+    return tuple(
+        f"output {index} has the shape {list(shape)} for one sample and for two: it does not follow the batch, so batches are not proved"
+        for index, (shape, other) in enumerate(zip(one, two))
+        if shape == other
+    )
 
 
 def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.exports import ExportError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, UnavailableError
 from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.models import ModelSpec
@@ -71,7 +72,14 @@ class Checkpoints:
 
     def _exported(self) -> Any:
         # asked for here, in the test's call: an export that fails is a failed test, not an error in a fixture
-        return self._request.getfixturevalue("exported_model")
+        return given_export(self._request.getfixturevalue("exported_model"))
+
+
+def given_export(value: Any) -> Any:
+    """What the fixture `exported_model` gave. Raises `ExportError` for None, which a fixture that forgets its `return` gives."""
+    if value is None:
+        raise ExportError("the fixture exported_model returned None: return the directory of the export.")
+    return value
 
 
 @contextmanager

@@ -107,14 +107,15 @@ def inference_engine(
     It is of this Python's Paddle: with `--paddle-python` the test fails, or is skipped with `--paddle-allow-missing`.
     Environment variables and Paddle's flags that a variant's own function sets are put back after the test.
     """
-    from pytest_paddle_infer.checkpoints import plain_failure, refuse_other_python, skip_if_optional
+    from pytest_paddle_infer.checkpoints import given_export, plain_failure, refuse_other_python, skip_if_optional
     from pytest_paddle_infer.failures import UnavailableError
     from pytest_paddle_infer.sampling import as_samples
 
     with plain_failure(request.node), _paddle_conformance.settings_kept():
         refuse_other_python(request, paddle_model, paddle_variant)
         try:
-            yield _paddle_conformance.inference_engine(paddle_model, paddle_variant, exported_model, as_samples(sample_images))
+            samples, export = as_samples(sample_images), given_export(exported_model)
+            yield _paddle_conformance.inference_engine(paddle_model, paddle_variant, export, samples)
         except UnavailableError as error:
             skip_if_optional(request, error)
             raise

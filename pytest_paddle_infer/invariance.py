@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from pytest_paddle_infer.machine import processor
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.deployed.proof import Evidence
     from pytest_paddle_infer.engine.services import LoadFacts
     from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.judge.noise import Array
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.store import Entry, Store
 
@@ -33,11 +34,18 @@ class _MovedError(Exception):
 
 
 def check_invariance(
-    bench: Bench, store: Store, kept: Entry | None, variant: str, run: ParityRun, worker: Worker, facts: LoadFacts
+    bench: Bench,
+    store: Store,
+    kept: Entry | None,
+    variant: str,
+    run: ParityRun,
+    worker: Worker,
+    facts: LoadFacts,
+    near: Callable[[int, Array], Array] | None = None,
 ) -> Evidence:
     """Adds to `run`, which has seen every sample, what the inference engine answers when asked otherwise; returns what was executed.
 
-    kept: the export in the store; None for another.
+    kept: the export in the store; None for another. near: which integers of an output of the first sample are near ties.
     """
     from pytest_paddle_infer.engine.services import INSIDE_A_BATCH
 
@@ -46,7 +54,7 @@ def check_invariance(
         return {INSIDE_A_BATCH: bench.call(bench.training(), "run the batch of two", "together", one, two)}
 
     def ask(step: str, method: str, *args: Any) -> None:
-        run.add_invariance(bench.call(worker, step, method, *args), in_training)
+        run.add_invariance(bench.call(worker, step, method, *args), in_training, near)
 
     def ask_everything() -> Evidence:
         ask("run again", "asked_twice", run.first_answer)

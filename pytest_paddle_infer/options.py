@@ -224,8 +224,8 @@ def merge(spec: ModelSpec, request: Request, settings: Settings) -> ModelSpec:
             values[name] = getattr(settings, name)
     if {"rtol", "atol"} & settings.given:  # a tolerance on the command line replaces the other one too
         values.update(rtol=settings.rtol, atol=settings.atol)
-    if "image_size" in settings.given and "input_spec" not in request.overrides:
-        values["input_spec"] = None
+    if "image_size" in settings.given and "input_spec" not in request.overrides and spec.preprocess is None:
+        values["input_spec"] = None  # an own preprocess makes the size that it makes, and its input_spec says which
     try:
         return replace(spec, **values)
     except ModelError as error:

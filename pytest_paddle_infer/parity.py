@@ -16,7 +16,7 @@ from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
-from pytest_paddle_infer.judge.closeness import PREPROCESSING, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
+from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, Floor, K, error
 
 if TYPE_CHECKING:
@@ -131,12 +131,13 @@ class ParityRun:
         inputs: Callable[[], tuple[Arrays, Arrays]],
         answers_to: Callable[[Arrays], tuple[Any, ...]],
         trained_on: Callable[[Arrays], Arrays],
+        near: Callable[[int, Array], Array] | None = None,
     ) -> None:
         """Judges one batch: samples[first : first + len(samples)] of the whole set.
 
         inputs: asks both sides for their tensors, when the digests differ. answers_to: what the training side's postprocess makes of
         given outputs. trained_on: the training engine's outputs for given tensors; where two preprocessing programs agree but for
-        rounding, the engines are compared on the same tensors.
+        rounding, the engines are compared on the same tensors. near: which integers of an output, by its number, are near ties.
         """
         size = len(samples)
         self.first_size = self.first_size or size
@@ -152,7 +153,8 @@ class ParityRun:
         known = self._reference.batch(first, first + size)
         exact = known.exact if known is not None and training.inputs == inference.inputs else None
         for index, (judge, left, right) in enumerate(zip(self._outputs, training.outputs, inference.outputs)):
-            judge.add(left, right, first, size, exact[index] if exact is not None else None)
+            ties = partial(near, index) if near is not None else None
+            judge.add(left, right, first, size, exact[index] if exact is not None else None, ties)
         agreements = self._add_answers(training, inference, samples, first, answers_to)
         if self._records is not None:
             classes = self._default_answers or are_predictions((*training.answers, *inference.answers))
@@ -205,15 +207,19 @@ class ParityRun:
         return self.answered[0][:count], self.answered[1][:count], scores if fits else None
 
     def add_invariance(
-        self, found: Mapping[str, Sequence[tuple[Array, Array] | None]], in_training: Callable[[], Mapping[str, Arrays]]
+        self,
+        found: Mapping[str, Sequence[tuple[Array, Array] | None]],
+        in_training: Callable[[], Mapping[str, Arrays]],
+        near: Callable[[int, Array], Array] | None = None,
     ) -> None:
         """Judges what must not matter to the inference engine: a difference beyond rounding names what does.
 
         in_training: what the training engine makes of the first sample under the same variation. Where it moves as far and both
-        engines agree on where to, the model itself couples the samples of a batch: a note, not a fault of the engine.
+        engines agree on where to, the model itself couples the samples of a batch: a note, not a fault of the engine. near: which
+        integers of an output of the first sample are near ties.
         """
         for what, pairs in found.items():
-            problem = self._first_move(pairs)
+            problem = self._first_move(pairs, near)
             if problem and not self.invariance_problem:
                 trained = in_training().get(what)
                 if trained is not None and self._first_move(_against(pairs, trained)) == "":
@@ -223,10 +229,10 @@ class ParityRun:
                 else:
                     self.invariance_problem = f"the inference engine answers the same sample differently {what}: {problem}."
 
-    def _first_move(self, pairs: Sequence[tuple[Array, Array] | None]) -> str:
+    def _first_move(self, pairs: Sequence[tuple[Array, Array] | None], near: Callable[[int, Array], Array] | None = None) -> str:
         """Which output differs within its pair, and how far; "" when none does."""
-        for judge, rule, pair in zip(self._outputs, self.rules, pairs):
-            moved = "" if pair is None else _moved(rule, *pair)
+        for index, (judge, rule, pair) in enumerate(zip(self._outputs, self.rules, pairs)):
+            moved = "" if pair is None else _moved(rule, *pair, near and partial(near, index))
             if moved:
                 return f"{judge.verdict().name} {moved}"
         return ""
@@ -248,8 +254,11 @@ class ParityRun:
 
     @property
     def answers(self) -> AnswersVerdict:
-        """The verdict over the postprocessed answers."""
-        return self._answers.verdict()
+        """The verdict over the postprocessed answers. An own postprocess that never answers is one that forgets its `return`."""
+        verdict = self._answers.verdict()
+        if not self._default_answers and self.answered[0] and not verdict.compared:
+            return replace(verdict, problem="postprocess returned None for every sample")
+        return verdict
 
     @property
     def passed(self) -> bool:
@@ -303,6 +312,8 @@ class ParityRun:
             return ""
         best = max(seen, key=lambda verdict: verdict.resolution.ratio if verdict.resolution else 0.0)
         assert best.resolution is not None
+        if best.integers:
+            return f"the comparison is vacuous: {best.name} is the same for every sample."
         return (
             f"the comparison is vacuous: another sample moves {best.name} by {best.resolution.response:.2g} of its largest value, "
             f"and differences up to {best.resolution.limit:.2g} are allowed."
@@ -373,10 +384,12 @@ class ParityRun:
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Label/value pairs for a failure: each output against its limit, and the answers."""
         lines = [(verdict.name, _against_limit(verdict)) for verdict in self.outputs]
-        for verdict in self.outputs:
+        for index, verdict in enumerate(self.outputs):
             if not verdict.passed and verdict.worst_classes:
-                shown = ", ".join(f"{index} ({size:.2g})" for index, size in verdict.worst_classes)
-                lines.append(("classes", f"{verdict.classes_beyond} beyond the limit; the worst are {shown}"))
+                shown = ", ".join(f"{number} ({size:.2g})" for number, size in verdict.worst_classes)
+                what = "classes" if self._default_answers and index == 0 else "columns"
+                whose = f"{verdict.name}: " if len(self.outputs) > 1 else ""
+                lines.append((what, f"{whose}{verdict.classes_beyond} beyond the limit; the worst are {shown}"))
         answers = self.answers
         if answers.compared:
             ties = f", {answers.ties} near tie{'s' * (answers.ties > 1)}" if answers.ties else ""
@@ -406,7 +419,7 @@ def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> li
     return [None if pair is None else (own[: len(pair[1])], pair[1]) for own, pair in zip(trained, pairs)]
 
 
-def _moved(rule: Rule, one: Array, two: Array) -> str:
+def _moved(rule: Rule, one: Array, two: Array, near: Near | None = None) -> str:
     """Says how far an output moved when it should not; "" within rounding, or within the user's tolerance."""
     if one.shape != two.shape:
         return f"has shape {list(one.shape)}, then {list(two.shape)}"
@@ -416,7 +429,7 @@ def _moved(rule: Rule, one: Array, two: Array) -> str:
         passed = apart <= allowed
     else:
         judge = OutputJudge("", rule)
-        judge.add(one, two, 0, 1)
+        judge.add(one, two, 0, 1, near=near)
         verdict = judge.verdict()
         if verdict.integers:
             return "" if verdict.passed else f"differs in {verdict.differing} of {verdict.elements} integers"
@@ -429,7 +442,8 @@ def _against_limit(verdict: OutputVerdict) -> str:
         return verdict.problem
     if verdict.integers:
         told = f"{verdict.differing} of {verdict.elements} integers differ, by at most {verdict.apart:.6g}"
-        return told if verdict.differing else "all integers are equal"
+        told = told if verdict.differing else "all integers are equal"
+        return told + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"
@@ -449,7 +463,7 @@ def figures(outputs: Sequence[OutputVerdict], answers: AnswersVerdict) -> Iterat
     if worst.floor is not None:
         yield "noise_floor", f"{worst.floor.maximum:.3g}"
         yield "noise_floor_source", worst.floor.source
-    seen = [verdict.resolution for verdict in outputs if verdict.resolution is not None]
+    seen = [verdict.resolution for verdict in outputs if verdict.resolution is not None and not verdict.integers]
     if seen:
         yield "resolution", f"{max(resolution.ratio for resolution in seen):.3g}"
     if answers.compared:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.models import ModelSpec, shapes_of_one_sample
 from pytest_paddle_infer.no_answer import RUNNING, NoAnswer
@@ -97,15 +97,17 @@ class ParityCheck:
             seen.reference = self._references.of(bench, spec)
             worker, facts = bench.inference(variant, export)
             seen.facts = facts
-            seen.reference = reference = self._references.in_precision(bench, spec, self._options.precision(variant, facts))
+            precision = self._options.precision(variant, facts)
+            seen.reference = reference = self._references.in_precision(bench, spec, precision)
             self._progress.step(spec.name, f"{variant}: parity")
             if self._options.details:
                 from pytest_paddle_infer.details.samples import SampleRecords
 
                 seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
             seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
-            self._observe(bench, spec, run, worker, reference)
-            evidence = check_invariance(bench, self._store, self._exports.entry_of(bench, export), variant, run, worker, facts)
+            self._observe(bench, spec, run, worker, reference, precision)
+            kept, near = self._exports.entry_of(bench, export), self._near(bench, precision, 0, 1)
+            evidence = check_invariance(bench, self._store, kept, variant, run, worker, facts, near)
             seen.evidence = evidence
         untrue = findings(self._options.setup.request(self._options.variant(variant)), evidence)
         directory.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,7 @@ class ParityCheck:
             len(bench.samples),
             directory,
             bench.model.weights,
-            (*sample_notes(spec, bench.samples), *run.notes, *said, *self._elsewhere(facts)),
+            (*sample_notes(spec, bench.samples), *run.notes, *_ties(run, variant), *said, *self._elsewhere(facts)),
             hashlib.sha256(repr(evidence.program).encode()).hexdigest()[:12],
             fed=shapes_of_one_sample(bench.model.inputs),
         )
@@ -143,7 +145,23 @@ class ParityCheck:
             return ()
         return (f"the inference engine is Paddle {facts.versions['paddle_version']} of {self._options.python}",)
 
-    def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference) -> None:
+    def _near(self, bench: Bench, precision: str, start: int, stop: int) -> Callable[[int, Any], Any] | None:
+        """Asks the training engine which integers of its outputs for samples[start:stop] are near ties; None for int8: it has no rule."""
+        from pytest_paddle_infer.judge.noise import NEAR_TIES
+
+        share = NEAR_TIES.get(precision)
+        if share is None:
+            return None
+
+        def ask(output: int, wrong: Any) -> Any:
+            try:
+                return bench.call(bench.training(), "look for near ties", "near_ties", start, stop, output, wrong, share)
+            except WorkerFailure:  # a layer that takes no hook: then no integer is known to be one
+                return wrong & False
+
+        return ask
+
+    def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference, precision: str) -> None:
         """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""
         training = bench.training()
         size, total = spec.batch_size or 1, len(bench.samples)
@@ -156,6 +174,7 @@ class ParityCheck:
             bench.begin(training, step, *asked)
             inferred: Observation = bench.call(worker, step, "observe", start, stop)
             trained: Observation = bench.end(training)
+            _check_rows(trained, len(samples))
 
             def inputs(start: int = start, stop: int = stop) -> Any:
                 return tuple(bench.call(side, "preprocess", "inputs", start, stop) for side in (training, worker))
@@ -166,7 +185,7 @@ class ParityCheck:
             def trained_on(tensors: Any) -> Any:
                 return bench.call(training, "run the inference engine's input", "run", tensors)
 
-            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on)
+            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on, self._near(bench, precision, start, stop))
             self._progress.advance(stop, total)
 
     def _cause(
@@ -185,5 +204,28 @@ class ParityCheck:
         if not run.vacuous:
             return None
         remedy = "use trained weights, other samples, or compare logits (softmax='no') where softmax saturates."
+        if run.outputs and all(verdict.integers for verdict in run.outputs):
+            remedy = "use trained weights or other samples, or return what the integers are made of as well."
         given = bench.spec.rtol is not None or bench.spec.atol is not None
         return Finding("comparison", run.vacuous, "sample", remedy="give a smaller rtol or atol." if given else remedy)
+
+
+def _check_rows(trained: Observation, size: int) -> None:
+    """Raises `PreflightError` where no output of a batch has a part for each sample: all but one of them would be judged by nothing."""
+    if size > 1 and trained.outputs and all(not output.ndim or len(output) % size for output in trained.outputs):
+        from pytest_paddle_infer.engine.reference import PreflightError
+
+        shapes = ", ".join(str(list(output.shape)) for output in trained.outputs)
+        error = PreflightError(f"for a batch of {size} samples the model answers {shapes}: no output has a part for each of them.")
+        error.remedy = "keep the batch dimension in forward (reshape([x.shape[0], -1]), no index of it), or test with batch size 1."
+        raise error
+
+
+def _ties(run: ParityRun, variant: str) -> tuple[str, ...]:
+    """Says which outputs of integers agree but for what rounding decides."""
+    return tuple(
+        f"{variant}: {verdict.ties} of {verdict.elements} integers of {verdict.name} differ, near ties that the training engine's own "
+        "rounding decides"
+        for verdict in run.outputs
+        if verdict.ties
+    )

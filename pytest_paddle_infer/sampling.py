@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,18 @@ def _drawn(workdir: Path) -> tuple[Sample, ...]:
 
 def as_samples(values: Iterable[Any]) -> tuple[Sample, ...]:
     """Returns `values` as samples: paths are opened when they are needed, anything else is given to preprocess as it is."""
+    if not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)):
+        raise SampleError(
+            f"the samples are {_kind(values)}, not a list: images, or the fixture sample_images, gives one, even of one sample."
+        )
     samples = tuple(_as_sample(index, value) for index, value in enumerate(values))
     if not samples:
         raise SampleError("there are no samples: images (or the sample_images fixture) gave none, so nothing would be compared.")
     return samples
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _as_sample(index: int, value: Any) -> Sample:

@@ -137,6 +137,8 @@ def _worker_remedy(error: WorkerFailure) -> str:
     if "ConvertPirAttribute2RuntimeAttribute" in error.detail:
         return "this Paddle's oneDNN cannot run one of the model's operators (F.interpolate is one): deploy with the variant cpu."
     if error.step.startswith("export") and not error.sentence:
+        if not error.location:
+            return "look in forward for what the error names: paddle.jit.to_static could not convert it."
         return "change the line above so that paddle.jit.to_static can convert it."
     return ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Callable, Union
 
@@ -18,6 +19,10 @@ from pytest_paddle_infer.transforms import default_preprocess, top1
 Array = npt.NDArray[Any]
 Arrays = list[Array]
 Tensors = Union[Array, Arrays]
+
+
+MOST_INPUTS = 5
+"""Of a model whose arrays are tried in every order, to say what is wrong with them."""
 
 
 class ProcessingError(PaddleInferError, ValueError):
@@ -67,7 +72,7 @@ class Processing:
         Raises `ProcessingError` when the result does not fit the inputs.
         """
         __tracebackhide__ = said_by_us
-        value = image.open() if isinstance(image, Sample) else image
+        value = opened(image) if isinstance(image, Sample) else image
         if isinstance(value, (str, os.PathLike)) and not isinstance(value, Sample):
             value = Sample(Path(value).name, Path(value)).open()
         tensors = fit(self._preprocess(value), self.inputs)
@@ -79,7 +84,7 @@ class Processing:
         output: what `run` returned for a batch of one. None when there is no own postprocess and the output is no [1, C] score.
         """
         if self._postprocess is not None:
-            return self._postprocess(output)
+            return settled(self._postprocess(copied(output)))
         first = output if isinstance(output, np.ndarray) else output[0]
         return top1(first) if is_scores(first) and len(first) == 1 else None
 
@@ -91,6 +96,41 @@ class Processing:
         """preprocess, run, postprocess."""
         __tracebackhide__ = said_by_us
         return self.postprocess(self.run(self.preprocess(image)))
+
+
+def opened(sample: Sample) -> Any:
+    """What preprocess is given of a sample: a new object each time, also of a sample that lives in memory."""
+    value = sample.open()
+    return value if sample.value is None else copied(value)
+
+
+def copied(value: Any) -> Any:
+    """The value with arrays and pictures of its own, which a program may change in place: what was compared, or is used again, stays.
+
+    Lists, tuples and dicts of them are looked into; anything else is the same object.
+    """
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(copied, value))
+    if type(value) is dict:
+        return {name: copied(each) for name, each in value.items()}
+    if hasattr(value, "getbands") and callable(getattr(value, "copy", None)):  # a PIL.Image; its copy has no file's name
+        own = value.copy()
+        own.__dict__.update({name: each for name, each in vars(value).items() if name == "filename"})
+        return own
+    return value
+
+
+def settled(answer: Any) -> Any:
+    """An answer that can be compared and cross to another process: what is made while it is read as a list, Paddle's tensors as arrays."""
+    if isinstance(answer, Iterator) or type(answer) in (map, zip, filter, range):
+        return list(map(settled, answer))
+    if type(answer) in (list, tuple):
+        return type(answer)(map(settled, answer))
+    if type(answer) is dict:
+        return {name: settled(each) for name, each in answer.items()}
+    return answer.numpy() if type(answer).__module__.startswith("paddle") and hasattr(answer, "numpy") else answer
 
 
 def given_to_preprocess(sample: Sample) -> str:
@@ -149,11 +189,31 @@ def fit(value: Any, inputs: Sequence[TensorSpec]) -> Arrays:
     else:
         values = [value]
     if len(values) != len(inputs):
-        raise ProcessingError(f"preprocess returned {len(values)} arrays; the model has {len(inputs)} inputs: {_named(inputs)}.")
+        returned = "None" if value is None else f"{len(values)} array{'s' * (len(values) != 1)}"
+        raise ProcessingError(f"preprocess returned {returned}; the model has {len(inputs)} inputs: {_named(inputs)}.")
     arrays = []
-    for item, spec in zip(values, inputs):  # a comprehension would be a frame of its own, which shows
-        arrays.append(_fit_one(item, spec))
+    try:
+        for item, spec in zip(values, inputs):  # a comprehension would be a frame of its own, which shows
+            arrays.append(_fit_one(item, spec))
+    except ProcessingError:
+        if not isinstance(value, Mapping) and _fits_in_another_order(values, inputs):
+            raise ProcessingError(
+                f"preprocess returned the arrays in another order than that of the model's inputs: {_named(inputs)}."
+            ) from None
+        raise
     return arrays
+
+
+def _fits_in_another_order(values: Sequence[Any], inputs: Sequence[TensorSpec]) -> bool:
+    """True where each array fits one input, and not the one at its place."""
+    for order in permutations(values) if 1 < len(values) <= MOST_INPUTS else ():
+        try:
+            for item, spec in zip(order, inputs):
+                _fit_one(item, spec)
+        except ProcessingError:
+            continue
+        return True
+    return False
 
 
 def _fit_one(value: Any, spec: TensorSpec) -> Array:

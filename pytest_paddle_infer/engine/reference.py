@@ -59,6 +59,7 @@ class ReferenceService(EngineService):
             outputs = self._run(inputs)
             if not training:
                 self._check_repeatable(inputs, outputs)
+                self._check_modes(" while forward runs: forward calls train()")
             batches.append((start, stop, inputs))
             training.append(outputs)
             kept += 3 * sum(output.nbytes for output in outputs)
@@ -88,11 +89,14 @@ class ReferenceService(EngineService):
         assert isinstance(self.engine, TrainingEngine)
         return self.engine.output_names
 
-    def _check_weights(self) -> None:
+    def _check_modes(self, when: str) -> None:
         own = self._model.layer.net if getattr(self._model.layer, "softmax_on_top", False) else self._model.layer
         training = [name or "the model" for name, layer in own.named_sublayers(include_self=True) if layer.training]
         if training:
-            raise PreflightError(f"the training engine is not in eval mode: {training[0]} has training=True after layer.eval().")
+            raise PreflightError(f"the training engine is not in eval mode: {training[0]} has training=True{when}.")
+
+    def _check_weights(self) -> None:
+        self._check_modes(" after layer.eval()")
         for name, tensor in named_tensors(self._model.layer):
             values = tensor.numpy()
             if values.dtype.kind == "f" and not np.isfinite(values).all():

@@ -36,7 +36,7 @@ from pytest_paddle_infer.engine.processing import (
     stack,
 )
 from pytest_paddle_infer.engine.remote import RemotePredictor
-from pytest_paddle_infer.engine.training import TrainingEngine
+from pytest_paddle_infer.engine.training import TrainingEngine, shake, shaken
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.logs.autolog import INSTALL
@@ -48,6 +48,9 @@ from pytest_paddle_infer.variants import Variant
 INSIDE_A_BATCH = "inside a batch"
 """What was varied when a sample was run together with another; a model may couple the two itself."""
 
+
+SHAKEN = 8
+"""Runs that show which integers are near ties: one on the edge turns in about every second of them."""
 
 Pairs = dict[str, list[Union[tuple[Array, Array], None]]]
 """What was varied -> for each output a pair of what should be alike, None for no pair."""
@@ -152,9 +155,9 @@ class EngineService:
         """Runs the tensors of two batches as one batch."""
         return self._run([np.concatenate(pair) for pair in zip(one, two)])
 
-    def shapes(self, sizes: Sequence[int]) -> dict[int, list[tuple[int, ...]]]:
-        """Runs the first sample repeated to each batch size; returns size -> shapes of the outputs."""
-        first = self._batch(0, 1)
+    def shapes(self, sizes: Sequence[int], tensors: Arrays | None = None) -> dict[int, list[tuple[int, ...]]]:
+        """Runs the first sample, or these tensors, repeated to each batch size; returns size -> shapes of the outputs."""
+        first = tensors or self._batch(0, 1)
         return {size: [output.shape for output in self._run([np.repeat(array, size, axis=0) for array in first])] for size in sizes}
 
     def benchmark(self, batch_size: int, warmup: int, batches: int, first: int = 0) -> Timings:
@@ -227,6 +230,23 @@ class TrainingService(EngineService):
         inputs = self._batch(start, stop)
         assert isinstance(self.engine, TrainingEngine)
         return self.engine.run_in_train_mode(inputs if len(inputs) > 1 else inputs[0])
+
+    def near_ties(self, start: int, stop: int, output: int, wrong: Array, share: float) -> Array:
+        """Which of the integers marked in `wrong`, of one output for samples[start:stop], rounding alone decides: bool, of its shape.
+
+        They are those that the layer itself answers otherwise where its inputs and what its layers put out are moved by up to `share`.
+        """
+        assert isinstance(self.engine, TrainingEngine)
+        inputs, random = self._batch(start, stop), np.random.RandomState(0)
+        nominal, firm = self._run(inputs)[output], wrong.copy()
+        with shaken(self.engine.layer, share, random):
+            for _ in range(SHAKEN):
+                moved = self._run([shake(array, share, random) if array.dtype == np.float32 else array for array in inputs])[output]
+                if moved.shape == nominal.shape == firm.shape:
+                    firm &= moved == nominal
+                if not firm.any():
+                    break
+        return np.asarray(wrong & ~firm)
 
     def verify(self, exported: ExportedModel) -> ParameterReport:
         """Compares the parameters of an export with the model's, bit for bit."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Callable
 
-from pytest_paddle_infer.engine.processing import Arrays, Processing, Tensors, as_list
+import numpy as np
+
+from pytest_paddle_infer.engine.processing import Array, Arrays, Processing, Tensors, as_list
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.models import TensorSpec
 
@@ -46,6 +49,29 @@ class TrainingEngine(Processing):
             return as_list(self.run(x))
         finally:
             self.layer.eval()
+
+
+@contextmanager
+def shaken(layer: Any, share: float, random: np.random.RandomState) -> Iterator[None]:
+    """Within the block each float32 that a layer puts out is moved by up to `share` of itself, as rounding moves it."""
+    paddle = load_paddle()
+
+    def moved(part: Any, given: Any, made: Any) -> Any:
+        if not isinstance(made, paddle.Tensor) or made.dtype != paddle.float32:
+            return made
+        return paddle.to_tensor(shake(made.numpy(), share, random))
+
+    hooks = [part.register_forward_post_hook(moved) for part in layer.sublayers(include_self=True) if not list(part.children())]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def shake(array: Array, share: float, random: np.random.RandomState) -> Array:
+    """Each element moved by up to `share` of itself; float32, as it came."""
+    return (array * (1 + share * random.uniform(-1, 1, array.shape))).astype(np.float32)
 
 
 def flatten(value: Any) -> dict[str, Any]:

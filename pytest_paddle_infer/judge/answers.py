@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Callable
 
@@ -130,8 +132,17 @@ def _differences(training: Any, inference: Any, allowed: float, path: str) -> It
         yield from _array_differences(np.asarray(training), np.asarray(inference), allowed, path)
     elif type(training) is type(inference) and (own := _attributes(training)):
         yield from _differences(own, _attributes(inference), allowed, path)
-    elif type(training) is not type(inference) or training != inference:
+    elif type(training) is not type(inference) or not _equal(training, inference):
         yield f"{path} is {inference!r} from the inference engine, {training!r} from the training engine"
+
+
+def _equal(training: Any, inference: Any) -> bool:
+    """Of objects whose == only asks whether they are the same one, what they are sent to another process as."""
+    own: Any = type(training).__eq__
+    if own is object.__eq__ and not isinstance(training, type):
+        with suppress(Exception):  # what cannot be sent is compared in the process that made it
+            return pickle.dumps(training) == pickle.dumps(inference)
+    return bool(training == inference)
 
 
 def _attributes(value: Any) -> Mapping[str, Any]:
@@ -139,7 +150,21 @@ def _attributes(value: Any) -> Mapping[str, Any]:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     own: Any = type(value).__eq__
-    return getattr(value, "__dict__", {}) if own is object.__eq__ else {}
+    if own is not object.__eq__:
+        return {}
+    if isinstance(value, type):
+        return getattr(value, "__dict__", {})
+    slots = [_mangled(kind, name) for kind in type(value).__mro__ for name in _named(getattr(kind, "__slots__", ()))]
+    return {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
+
+
+def _mangled(kind: type, name: str) -> str:
+    """As Python calls a private attribute of a class outside it."""
+    return f"_{kind.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+
+
+def _named(slots: Any) -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def _part(container: Any, index: int) -> str:

@@ -1,7 +1,7 @@
 """The parity rule of single outputs: same shape, dtype and finite values, and no further apart than rounding explains.
 
 The rule is `Noise` (see `judge.noise`), or the user's `Tolerance`. Bools are compared exactly, and integers too unless a tolerance names
-their output.
+their output; but those that the training engine's own rounding decides are near ties, as of two classes.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ class Tolerance:
 
 Rule = Union[Noise, Tolerance]
 
+Near = Callable[[Array], Array]
+"""Asks which of the integers that differ, True in the array of bools that it is given, rounding alone decides; answers likewise."""
+
+MOST_TIES = 0.1
+"""Share of the integers of an output beyond which near ties are a problem: what rounding decides so often shows nothing. One is allowed."""
+
 PREPROCESSING = Tolerance(rtol=1e-5, atol=1e-5)
 """Between two preprocessing programs: values of about 1, computed in float32 in another order, agree to some ulp of 1."""
 
@@ -98,6 +104,8 @@ class OutputVerdict:
     """Or booleans: compared exactly, so that the error of one that differs is Inf, over a limit of 0."""
     apart: float = 0.0
     """Of integers: the largest difference."""
+    ties: int = 0
+    """Of integers: those that differ and are near ties; they count as equal."""
 
     @property
     def passed(self) -> bool:
@@ -142,11 +150,17 @@ class OutputJudge:
         self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
         self._fatal = ""
         self._apart = self._integers = False
+        self._ties = 0
         self._largest = 0.0
         self._classes: npt.NDArray[np.float64] | None = None
 
-    def add(self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None) -> None:
-        """Takes this output of samples first..first+size-1; the leading axis is cut into `size` equal parts where it can be."""
+    def add(
+        self, training: Array, inference: Array, first: int, size: int, reference: Array | None = None, near: Near | None = None
+    ) -> None:
+        """Takes this output of samples first..first+size-1; the leading axis is cut into `size` equal parts where it can be.
+
+        near: asked once where integers differ, as long as none differs beyond it.
+        """
         sides = [{"shape": list(array.shape), "dtype": array.dtype} for array in (training, inference)]
         for what, want in sides[0].items():
             if (have := sides[1][what]) != want:
@@ -155,19 +169,27 @@ class OutputJudge:
                 return
         same = reference is not None and reference.shape == training.shape  # else other rows would be paired, and some left out
         exact = rows(reference, size) if same and reference is not None else [None] * size
-        for offset, (left, right, middle) in enumerate(zip(rows(training, size), rows(inference, size), exact)):
-            self._one(left, right, middle, first + offset)
+        ties = self._near_ties(training, inference, near)
+        parts = zip(rows(training, size), rows(inference, size), exact, [None] * size if ties is None else rows(ties, size))
+        for offset, (left, right, middle, tie) in enumerate(parts):
+            self._one(left, right, middle, tie, first + offset)
+
+    def _near_ties(self, training: Array, inference: Array, near: Near | None) -> Array | None:
+        if near is None or self._has_distances(training) or self._excess > 1:
+            return None
+        wrong = np.asarray(training != inference)
+        return near(wrong) if wrong.any() else None
 
     def _fail(self, problem: str) -> None:
         self._fatal = self._fatal or problem
 
-    def _one(self, training: Array, inference: Array, reference: Array | None, sample: int) -> None:
+    def _one(self, training: Array, inference: Array, reference: Array | None, ties: Array | None, sample: int) -> None:
         self._samples += 1
         self._elements += training.size
         if training.size == 0:
             judged = Judged(sample)
         elif not self._has_distances(training):
-            judged = self._exact(training, inference, sample)
+            judged = self._exact(training, inference, ties, sample)
         elif any(self._not_finite(array, engine, sample) for array, engine in ((training, "training"), (inference, "inference"))):
             judged = self._infinite(training, reference, sample)
         else:
@@ -253,9 +275,12 @@ class OutputJudge:
             else:
                 np.maximum(self._classes, worst, out=self._classes)
 
-    def _exact(self, training: Array, inference: Array, sample: int) -> Judged:
+    def _exact(self, training: Array, inference: Array, ties: Array | None, sample: int) -> Judged:
         self._integers = True
-        wrong = training != inference
+        wrong = np.asarray(training != inference)
+        if ties is not None:
+            self._ties += int((wrong & ties).sum())
+            wrong = wrong & ~ties
         if not wrong.any():
             return Judged(sample)
         where = _index(int(np.argmax(wrong)), wrong)
@@ -268,6 +293,8 @@ class OutputJudge:
     def verdict(self) -> OutputVerdict:
         """Returns the verdict over everything added. Nothing compared is a problem, not a pass."""
         problem = self._fatal or ("" if self._samples else "nothing was compared")
+        if not problem and self._ties > max(1, MOST_TIES * self._elements):
+            problem = f"rounding alone decides {self._ties} of {self._elements} integers, so nothing else would be seen"
         excess = float("inf") if problem else self._excess
         unknown = not self._samples or (self._apart and self._error != float("inf"))
         index, training, inference, reference = self._worst or ((), 0.0, 0.0, None)
@@ -293,7 +320,7 @@ class OutputJudge:
             self._name, problem, self._samples, self._elements, self._differing, float("nan") if unknown else self._error, excess,
             index, training, inference, reference, self._rms, self._p99, floor, self._limit,
             tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()),
-            resolution, self._integers, self._largest,
+            resolution, self._integers, self._largest, self._ties,
         )  # fmt: skip
 
 

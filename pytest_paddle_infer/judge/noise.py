@@ -31,6 +31,14 @@ UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2
 """Half the distance from 1 to the next number: IEEE 754 single and half, NVIDIA's TF32 (10 bits), bfloat16 (7 bits)."""
 
 
+NEAR_TIES = {"fp32": 16 * UNIT_ROUNDOFF["fp32"], **{name: K * UNIT_ROUNDOFF[name] for name in ("tf32", "fp16", "bf16")}}
+"""How far inputs and what every layer puts out are moved, as a share, to see which integers rounding alone decides.
+
+Integers come of a comparison of floats (argmax, a threshold), and have no distances: what can be told is whether an element stands on the
+edge. Kernels of float32 add up in another order and part by several roundings of 2^-24; coarser precisions round each layer's result once.
+"""
+
+
 @dataclass(frozen=True)
 class Error:
     """How far one sample's output lies from the reference, over the reference's largest value."""

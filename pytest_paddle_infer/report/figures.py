@@ -51,14 +51,16 @@ class Figures:
 
     def __init__(self, properties: list[tuple[str, object]], model: str = "", variant: str = "") -> None:
         self._properties = properties
-        if model:
-            self._put("model", model)
-        if variant:
-            self._put("variant", variant)
+        for name, value in (("model", model), ("variant", variant)):
+            told = [known for known in properties if known[0] == PREFIX + name][-1:]
+            if value and told != [(PREFIX + name, plain(value))]:  # what follows is of this one, until another is named
+                properties.append((PREFIX + name, plain(value)))
+        named = [index for index, known in enumerate(properties) if known[0] in (PREFIX + "model", PREFIX + "variant")]
+        self._start = named[-1] if named else 0
 
     def _put(self, name: str, value: object) -> None:
         entry = (PREFIX + name, plain(str(value)))
-        if entry not in self._properties:
+        if entry not in self._properties[self._start :]:
             self._properties.append(entry)
 
     def artifacts(self, result: ArtifactsResult) -> None:

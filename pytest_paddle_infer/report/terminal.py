@@ -121,6 +121,18 @@ def _same_programs(rows: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterato
                 yield f"{model}: {variant} executed the same program as {other}"
 
 
+def _by_variant(properties: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """The figures of one report; of a test that ran checkpoints of several variants by hand, those of each behind its name."""
+    facts: dict[str, str] = {}
+    for name, value in _facts(properties):
+        if name in ("model", "variant") and facts.get(name, value) != value:
+            begun = {key: known for key, known in facts.items() if key == "model"}
+            yield facts
+            facts = begun
+        facts[name] = value
+    yield facts
+
+
 def _facts(properties: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in properties:
         if isinstance(name, str) and name.startswith(PREFIX):
@@ -132,8 +144,7 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
     rows: dict[tuple[str, str], dict[str, str]] = {}
     shared: dict[str, dict[str, str]] = {}
     notes: list[str] = []
-    for properties in reports:
-        facts = dict(_facts(properties))
+    for properties, facts in ((report, facts) for report in reports for facts in _by_variant(report)):
         if "model" not in facts:
             continue
         model = facts.pop("model")
@@ -141,7 +152,8 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
             facts.pop("variant", None)
             if not facts.keys() - {"unavailable"}:
                 continue
-        notes.extend(f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth"))
+        told = [f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth")]
+        notes.extend(line for line in told if line not in notes)
         broken = facts.pop("failed", "")
         row = rows.setdefault((model, facts.pop("variant")), {}) if "variant" in facts else shared.setdefault(model, {})
         row.update(facts)

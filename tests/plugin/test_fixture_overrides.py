@@ -179,3 +179,36 @@ def test_the_engine_in_this_process_is_refused_where_another_python_is_asked_for
     result.assert_outcomes(skipped=1, passed=1)
     result.stdout.fnmatch_lines([f"*the fixture inference_engine is in this process, and cannot be of {sys.executable}"])
     assert run.calls("inference_engine") == []
+
+
+@pytest.mark.parametrize("how", ["items", "marker", "imported"])
+def test_an_export_fixture_that_forgets_its_return_tests_no_other_export(run: Session, how: str) -> None:
+    run.write("conftest.py", EXPORT.replace("    return tmp_path\n", ""))
+    result = run(*start(run, how))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "exported_model returned None: return the directory of the export." in result.stdout.str()
+    assert run.checkpoints() == []
+    run.write("test_engine.py", "def test_engine(inference_engine): pass\n")
+    run("test_engine.py", MODEL, "-k", "test_engine").assert_outcomes(errors=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("None", "None"), ("3", "a int"), ("'pictures'", "a str"), ("{'a': 1}", "a dict"), ("b'a'", "a bytes")]
+)
+def test_samples_that_are_no_list_fail_in_one_sentence(run: Session, value: str, kind: str) -> None:
+    run.write("conftest.py", SAMPLES.replace("[[1.0], [2.0], [3.0]]", value))
+    result = run(MODEL)
+    result.assert_outcomes(failed=3)
+    said = f"the samples are {kind}, not a list: images, or the fixture sample_images, gives one, even of one sample."
+    result.stdout.fnmatch_lines([f"*{said}*"])
+    result.stdout.no_fnmatch_line("*Error*")
+
+
+def test_checkpoints_by_hand_need_no_variant_of_the_test(run: Session) -> None:
+    run.write(
+        "test_user.py",
+        "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet', checkpoints=[])\n"
+        "def test_user(paddle_checkpoints, paddle_model): paddle_checkpoints.parity(paddle_model, 'onednn')\n",
+    )
+    run().assert_outcomes(passed=1)
+    assert run.checkpoints() == ["alexnet/parity/onednn"]

@@ -135,3 +135,22 @@ def test_what_the_engines_were_fed_is_said_with_v(run: Session) -> None:
     line = "alexnet: 4 samples, each fed as float32 3x224x224"
     assert line in section(run("--paddle-model=alexnet", "--paddle-variant=cpu", "--paddle-variant=onednn", "-v"))
     assert line not in section(run("--paddle-model=alexnet"))
+
+
+def test_variants_that_a_test_checks_by_hand_have_a_row_each_with_their_own_figures(
+    run: Session, plant: Callable[..., None]
+) -> None:
+    run.write(
+        "test_user.py",
+        "def test_user(paddle_checkpoints, paddle_model):\n"
+        "    for checkpoint in (paddle_checkpoints.parity, paddle_checkpoints.log):\n"
+        "        for variant in ('cpu', 'onednn'):\n            checkpoint(paddle_model, variant)\n",
+    )
+    run.write("pytest.ini", "[pytest]\npaddle_model = alexnet\n")
+    result = run()
+    assert cells(result, "variant") == ["cpu", "onednn"]
+    assert [cells(result, name) for name in ("parity", "log", "answers")] == [["ok", "ok"], ["ok", "ok"], ["4/4", "4/4"]]
+    assert cells(result, "x training") == ["2.00", "4.00"]
+    plant("alexnet/parity/onednn")
+    result = run()
+    assert [cells(result, name) for name in ("parity", "answers")] == [["ok", "FAILED"], ["4/4", "-"]]

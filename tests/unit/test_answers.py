@@ -334,3 +334,34 @@ def test_the_order_of_samples_changes_no_count(kinds: list[str], data: st.DataOb
     assert (one.compared, one.agreed, one.ties, one.passed) == (two.compared, two.agreed, two.ties, two.passed)
     assert one.compared == len(kinds) - kinds.count("none")
     assert (one.ties, one.passed) == (kinds.count("tie"), "fail" not in kinds)
+
+
+class Slotted:
+    __slots__ = ("__hidden", "name")
+
+    def __init__(self, name: str, hidden: int = 0) -> None:
+        self.name, self.__hidden = name, hidden
+
+    def told(self) -> int:
+        return self.__hidden
+
+
+class OneSlot:
+    __slots__ = "name"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_objects_whose_attributes_are_slots_are_compared_by_them() -> None:
+    assert first_difference(Slotted("cat"), Slotted("cat"), 1e-5) == ""
+    assert "answer['name'] is 'dog'" in first_difference(Slotted("cat"), Slotted("dog"), 1e-5)
+    assert first_difference(Slotted("cat", 1), Slotted("cat", 2), 1e-5) != ""
+    assert first_difference(OneSlot("cat"), OneSlot("cat"), 1e-5) == ""
+
+
+def test_an_object_without_attributes_is_what_it_is_sent_to_another_process_as() -> None:
+    assert first_difference(object(), object(), 1e-5) == ""
+    assert first_difference(range(3), range(4), 1e-5) != ""
+    unsent = lambda: None  # noqa: E731  which nothing can send
+    assert first_difference(unsent, unsent, 1e-5) == ""

@@ -633,3 +633,54 @@ def test_boxes_of_a_varying_count_are_judged_sample_by_sample() -> None:
     assert (verdict.samples, verdict.elements) == (4, 54)
     made.add(boxes, boxes[:0], 4, 1)
     assert made.verdict().problem == "the shape is [0, 6] from the inference engine, [1, 6] from the training engine"
+
+
+# -- near ties of integers ---------------------------------------------------------------------------------------------
+
+
+def with_ties(wrong: int, ties: int, elements: int = 40, rule: Rule = NOISE) -> tuple[OutputVerdict, list[int]]:
+    """Integers of which the first `wrong` differ; rounding alone decides the first `ties`."""
+    made, asked = OutputJudge("output", rule), []
+    one = np.zeros((1, elements), np.int64)
+    two = one.copy()
+    two[0, :wrong] = 3
+
+    def near(given: Array) -> Array:
+        asked.append(int(given.sum()))
+        found = np.zeros_like(given)
+        found[0, :ties] = given[0, :ties]
+        return found
+
+    for _ in range(2):
+        made.add(one, two, 0, 1, near=near)
+    return made.verdict(), asked
+
+
+def test_integers_that_rounding_alone_decides_are_near_ties() -> None:
+    verdict, asked = with_ties(2, 2)
+    assert (verdict.passed, verdict.ties, verdict.differing, verdict.error, verdict.integers) == (True, 4, 0, 0.0, True)
+    assert asked == [2, 2]
+
+
+def test_one_that_differs_beyond_them_is_a_difference_and_nobody_is_asked_again() -> None:
+    verdict, asked = with_ties(3, 2)
+    assert (verdict.ties, verdict.differing, verdict.error) == (2, 1 + 3, float("inf"))
+    assert verdict.problem.startswith("4 of 80 integers differ, by at most 3; the first at sample 0, element [0, 2]")
+    assert asked == [3]
+
+
+def test_where_all_is_equal_nobody_is_asked() -> None:
+    verdict, asked = with_ties(0, 0)
+    assert (verdict.passed, asked) == (True, [])
+
+
+def test_so_many_near_ties_show_nothing() -> None:
+    verdict, _ = with_ties(5, 5)
+    assert verdict.problem == "rounding alone decides 10 of 80 integers, so nothing else would be seen"
+    assert with_ties(4, 4)[0].passed
+    assert with_ties(1, 1, elements=1)[0].problem, "both samples"
+
+
+def test_a_tolerance_that_names_the_integers_asks_nobody() -> None:
+    verdict, asked = with_ties(2, 0, rule=Tolerance(atol=5, integers=True))
+    assert (verdict.passed, verdict.ties, asked) == (True, 0, [])

@@ -19,7 +19,15 @@ from pytest_paddle_infer.engine import model, runtime
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.model import _Batch
 from pytest_paddle_infer.engine.pass_trials import _end
-from pytest_paddle_infer.engine.processing import Processing, ProcessingError, fit, given_to_preprocess, stack
+from pytest_paddle_infer.engine.processing import (
+    Processing,
+    ProcessingError,
+    copied,
+    fit,
+    given_to_preprocess,
+    settled,
+    stack,
+)
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.replay import ReplayService
 from pytest_paddle_infer.engine.services import EngineService, InferenceService
@@ -65,6 +73,10 @@ def test_a_factory_that_is_called_wrongly_has_no_line_of_its_own() -> None:
     ("value", "inputs", "sentence"),
     [
         ({"x": GOOD}, (X, Y), "preprocess returned a dict without 'y'; the model's inputs are x float32[None, 3, 8, 8], y int64[None, 2]."),
+        (None, (X, Y), "preprocess returned None; the model has 2 inputs: x float32[None, 3, 8, 8], y int64[None, 2]."),
+        (GOOD, (X, Y), "preprocess returned 1 array; the model has 2 inputs: x float32[None, 3, 8, 8], y int64[None, 2]."),
+        ((np.zeros(2, np.int64), GOOD), (X, Y), "preprocess returned the arrays in another order than that of the model's inputs: "
+         "x float32[None, 3, 8, 8], y int64[None, 2]."),
         ((GOOD, GOOD), (X,), "preprocess returned 2 arrays; the model has 1 inputs: x float32[None, 3, 8, 8]."),
         ("text", (X,), "preprocess returned str for input 'x'; it must return a numpy array (float32[None, 3, 8, 8]; the batch axis may "
          "be left out)."),
@@ -371,3 +383,50 @@ def test_why_a_graph_cannot_run_in_a_variant(monkeypatch: pytest.MonkeyPatch, tm
     }
     for base, reason in asked.items():
         assert builds.unavailable(Request(base, base), str(graph)).startswith(reason)
+
+
+# -- what a program is given, and what it gives ------------------------------------------------------------------------
+
+
+def halved(value: Any) -> Any:
+    value /= 2
+    return value
+
+
+def test_a_preprocess_that_works_in_place_gets_an_array_of_its_own_each_time() -> None:
+    kept = np.ones((3, 8, 8), np.float32)
+    processing = Processing((X,), halved)
+    for _ in range(2):
+        assert processing.preprocess(Sample("a", value=kept)).max() == 0.5  # type: ignore[union-attr]
+    assert kept.min() == 1
+
+
+def test_a_postprocess_that_works_in_place_leaves_the_output_that_is_compared() -> None:
+    processing = Processing((X,), list, postprocess=lambda output: float(halved(output).max()))
+    output = np.ones((1, 4), np.float32)
+    assert (processing.postprocess(output), processing.postprocess(output), output.min()) == (0.5, 0.5, 1)
+
+
+def test_pictures_and_what_lists_and_dicts_hold_are_copied_too() -> None:
+    picture = Image.new("RGB", (8, 8))
+    picture.filename = "a.png"  # type: ignore[attr-defined]
+    given = {"picture": picture, "boxes": [np.zeros(2)], "name": "a"}
+    own = copied(given)
+    own["picture"].thumbnail((2, 2))
+    own["boxes"][0] += 1
+    assert (picture.size, given["boxes"][0].max(), own["name"]) == ((8, 8), 0, "a")
+    assert own["picture"].filename == "a.png"
+
+
+class Tensor:
+    __module__ = "paddle.made_up"
+
+    def numpy(self) -> Any:
+        return np.ones(2)
+
+
+def test_answers_that_are_read_once_become_lists_and_tensors_arrays() -> None:
+    assert settled(iter([1, 2])) == [1, 2]
+    assert settled({"a": (number for number in (1, 2)), "b": [map(str, (3,))]}) == {"a": [1, 2], "b": [["3"]]}
+    assert isinstance(settled((Tensor(),))[0], np.ndarray)
+    assert settled("text") == "text"

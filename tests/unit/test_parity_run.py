@@ -239,6 +239,55 @@ def test_integers_are_told_as_equal_or_not_and_never_by_a_share_of_the_largest()
     assert case.run.invariance_problem.endswith("asked twice: output differs in 5 of 5 integers.")
 
 
+def test_integers_that_rounding_decides_are_told_as_near_ties_also_where_the_engine_is_asked_otherwise() -> None:
+    whole = np.arange(200).reshape(4, 50)
+    other = whole.copy()
+    other[1, 2] += 1
+    one, two = Observed("same", [whole], ("a",) * 4), Observed("same", [other], ("a",) * 4)
+    case = Case([whole], postprocess=str, batch_size=4)
+
+    def near(output: int, wrong: Any) -> Any:
+        assert output == 0
+        return wrong
+
+    def never(*_: Any) -> Any:
+        raise AssertionError
+
+    case.run.add(one, two, case.samples, 0, never, never, never, near)  # type: ignore[arg-type]
+    assert case.run.passed
+    assert dict(case.run.facts())["output"] == "all integers are equal, but for 1 near tie"
+    pairs = {"inside a batch": [(whole[1:2], other[1:2])]}
+    case.run.add_invariance(pairs, dict, near)
+    assert case.run.invariance_problem == ""
+    case.run.add_invariance(pairs, dict)
+    assert "differs in 1 of 50 integers" in case.run.invariance_problem
+    assert "resolution" not in dict(case.run.figures()), "of integers nobody can say how fine a fault is seen"
+
+
+def test_integers_that_are_the_same_for_every_sample_show_nothing() -> None:
+    case = Case([np.zeros((4, 5), np.int64)], postprocess=str, responses=[0.0])
+    case.feed([np.zeros((4, 5), np.int64)])
+    assert case.run.vacuous == "the comparison is vacuous: output is the same for every sample."
+
+
+def test_an_own_postprocess_that_never_answers_is_a_problem() -> None:
+    exact = logits()
+    run = Case([exact], postprocess=str).feed([exact.astype(np.float32)], answers=lambda side: [None, None])
+    assert (run.passed, run.answers.problem) == (False, "postprocess returned None for every sample")
+    assert Case([exact]).feed([exact.astype(np.float32)], answers=lambda side: [None, None]).passed, "the default has none to give"
+
+
+def test_columns_are_called_classes_only_where_they_are() -> None:
+    exact = [logits(), logits(4, 5)]
+    wrong = [moved(each, 1.0) for each in exact]
+    told = Case(exact, names=("a", "b")).feed(wrong).facts()
+    assert [(label, text.partition(" beyond")[0]) for label, text in told if label in ("classes", "columns")] == [
+        ("classes", "output a: 1"),
+        ("columns", "output b: 1"),
+    ]
+    assert "columns" in dict(Case([exact[0]], postprocess=str).feed([wrong[0]]).facts())
+
+
 def test_a_tolerance_that_names_an_output_of_integers_holds_for_them() -> None:
     whole = np.arange(20).reshape(4, 5)
     other = whole + 1

@@ -50,7 +50,7 @@ from pytest_paddle_infer.report import cells, github, markdown, matrix_table, pa
 from pytest_paddle_infer.samples import SampleError
 from pytest_paddle_infer.sampling import as_samples
 from pytest_paddle_infer.teeth import Tooth, judge_planted
-from pytest_paddle_infer.words import input_problem
+from pytest_paddle_infer.words import _worker_remedy, input_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,11 +213,38 @@ def test_another_number_or_shape_of_outputs_is_named() -> None:
 )
 def test_a_comparison_that_sees_nothing_says_what_to_give(tmp_path: Path, rtol: float | None, remedy: str) -> None:
     held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
-    run, bench = SimpleNamespace(passed=True, vacuous="it is vacuous."), SimpleNamespace(spec=replace(SPEC, rtol=rtol))
+    run, bench = SimpleNamespace(passed=True, vacuous="it is vacuous.", outputs=()), SimpleNamespace(spec=replace(SPEC, rtol=rtol))
     found = held._parity_check._cause(bench, "cpu", None, run, None, Seen())  # type: ignore[arg-type]
     assert found is not None
     assert (found.stage, found.cause) == ("comparison", "it is vacuous.")
     assert found.remedy.startswith(remedy)
+
+
+def test_integers_that_show_nothing_have_no_scores_to_compare(tmp_path: Path) -> None:
+    held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))
+    run = SimpleNamespace(passed=True, vacuous="it is vacuous.", outputs=(SimpleNamespace(integers=True),))
+    found = held._parity_check._cause(SimpleNamespace(spec=SPEC), "cpu", None, run, None, Seen())  # type: ignore[arg-type]
+    assert found is not None
+    assert found.remedy == "use trained weights or other samples, or return what the integers are made of as well."
+
+
+def test_a_layer_whose_near_ties_cannot_be_asked_has_none(tmp_path: Path) -> None:
+    held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))._parity_check
+    assert held._near(None, "int8", 0, 1) is None  # type: ignore[arg-type]
+
+    def call(*_: Any) -> Any:
+        raise WorkerFailure("training engine: look for near ties", "exception", "no hook")
+
+    near = held._near(SimpleNamespace(call=call, training=lambda: None), "fp32", 0, 1)  # type: ignore[arg-type]
+    assert near is not None
+    assert not near(0, np.ones(3, bool)).any()
+
+
+def test_an_export_that_fails_without_a_line_says_where_to_look() -> None:
+    error = WorkerFailure("export: to_static and jit.save", "exception", "ValueError: the feed", error="ValueError")
+    assert _worker_remedy(error).startswith("look in forward for what the error names")
+    located = WorkerFailure("export: to_static", "exception", "ValueError: the feed", error="ValueError", location="net.py:3")
+    assert _worker_remedy(located).startswith("change the line above")
 
 
 def test_a_batch_size_that_was_baked_in_is_named() -> None:
