@@ -22,7 +22,7 @@ from PIL import Image
 from pytest_paddle_infer import samples as samples_module
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
-from pytest_paddle_infer.transforms import ImageError, decode
+from pytest_paddle_infer.transforms import ImageError, decode, default_preprocess
 
 SUFFIXES = ".bmp, .gif, .jfif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp, .npy, .npz"
 
@@ -30,7 +30,7 @@ DIGESTS = [
     "63fb6e70ce322c35",
     "9fc67f3bec18079c",
     "b08939c54472d0ef",
-    "02ef6594ebf9cc80",
+    "6865c90d51299eae",
     "0ba519c191cbf3ee",
     "45886d813b4bacef",
     "816e52644d929994",
@@ -304,10 +304,24 @@ class TestDrawn:
         blocks = picture[: len(picture) // 32 * 32, : picture.shape[1] // 32 * 32].reshape(len(picture) // 32, 32, -1, 32, 3)
         assert blocks.std((1, 3)).min() > 0
 
-    def test_sizes_are_those_of_photographs_in_both_orientations(self, tmp_path: Path) -> None:
+    def test_sizes_are_those_of_photographs_in_both_orientations_and_one_parts_programs_that_round(self, tmp_path: Path) -> None:
         sizes = [sample.open().size for sample in drawn_samples(tmp_path, 8)]
-        assert sizes[:4] == [(640, 480), (500, 375), (480, 640), (720, 480)]
+        assert sizes[:4] == [(640, 480), (500, 375), (480, 640), (721, 481)]
         assert len(set(sizes)) == 8
+
+    @pytest.mark.parametrize("place", ["the size", "the crop"])
+    def test_a_program_that_rounds_where_the_default_cuts_off_is_parted_from_it(self, tmp_path: Path, place: str) -> None:
+        def deployed(image: Any) -> Any:
+            part = round if place == "the size" else int
+            image = image.resize([part(side * 256 / min(image.size)) for side in image.size], resample=2)
+            left, top = ((side - 224) // 2 if place == "the crop" else round((side - 224) / 2) for side in image.size)
+            pixels = np.asarray(image.crop((left, top, left + 224, top + 224)), np.float32) / 255
+            means, deviations = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+            return ((pixels - means) / deviations).transpose(2, 0, 1)
+
+        pictures = [sample.open() for sample in drawn_samples(tmp_path)]
+        apart = [float(np.abs(default_preprocess(224)(picture) - deployed(picture)).max()) for picture in pictures]
+        assert max(apart[:3]) < 1e-5 < 1e-2 < apart[3]
 
     def test_names_are_stable_and_a_longer_row_begins_with_the_shorter_one(self, tmp_path: Path) -> None:
         assert drawn_samples(tmp_path, 3)[:2] == drawn_samples(tmp_path, 2)
@@ -340,7 +354,7 @@ class TestDrawn:
         for thread in threads:
             thread.join()
         assert faults == []
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn-v1-0000.png", "drawn-v1-0001.png"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn-v2-0000.png", "drawn-v2-0001.png"]
 
     def test_a_failed_write_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(self: Path, content: bytes) -> int:
