@@ -326,7 +326,9 @@ def load_factory(spec: ModelSpec, base: Path) -> Callable[..., Any]:
     try:
         module = _load_file(base / where) if where.endswith(".py") else _import(where, base)
     except Exception as error:
-        raise ModelError(f"{spec.factory!r}: importing it raised {type(error).__name__}: {error}") from error
+        broken = ModelError(f"{spec.factory!r}: importing it raised {type(error).__name__}: {error}")
+        broken.remedy = f"name it as package.module:factory or path/to/file.py:factory, as it is found from {base}."
+        raise broken from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]

@@ -80,7 +80,7 @@ def explained(red: Failure, title: str, found: Finding) -> Failure:
     """A failure of an engine with the cause that the diagnosis found; how the engine ended stays below it."""
     facts = tuple(fact for fact in red.facts if fact[0] != "stage")
     if found.cause:
-        facts = (("ended", red.title), *facts)
+        facts = (("engine", red.title), *facts)
         red = replace(red, title=f"{title}: {found.cause}")
     return replace(
         red,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import difflib
 import os
 import re
 import stat
@@ -296,7 +297,8 @@ def _options(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(f"Paddle went on without an option: it said {text!r}", "take the option out, or install a build that has it.")
     for name in evidence.unknown_passes:
         hint = name.replace("mkldnn", "onednn")
-        other = f"; its name may be {hint}" if hint != name else ""
+        near = [hint] if hint != name else difflib.get_close_matches(name, evidence.passes, 1)
+        other = f"; its name may be {near[0]}" if near else ""
         yield Finding(f"delete_pass({name!r}) had no effect: this Paddle has no such pass{other}", "correct its name.")
     for name, *_ in _called(evidence, *(DELETING[:1] if evidence.pir else DELETING)):
         if name in evidence.passes:

@@ -29,7 +29,7 @@ _PART = re.compile(r"\..+\.(?P<host>[^.]+)\.\d+\.[0-9a-f]{8}\.part")
 
 GUIDE = """{cause}
 
-Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on samples {first} to {last}.
+Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on {samples}.
 
 python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs; 0: it does not;
                             2: nothing is told, because what failed is not in the outputs of one batch, something was left out,
@@ -115,7 +115,8 @@ def _fill(part: Path, failed: FailedParity, export: ExportedModel | None, ours: 
     _write(part / "configuration.json", as_text(configuration_json(failed)))
     shutil.copyfile(Path(__file__).with_name("reproduce.py"), part / "reproduce.py")
     last = failed.first + max(0, len(failed.samples) - 1)
-    facts = {"cause": failed.failure.title, "model": failed.model, "variant": failed.variant, "first": failed.first, "last": last}
+    samples = f"samples {failed.first} to {last}" if last > failed.first else f"sample {last}"
+    facts = {"cause": failed.failure.title, "model": failed.model, "variant": failed.variant, "samples": samples}
     _write(part / "README.txt", GUIDE.format(**facts))
     files = sorted(path for path in part.rglob("*") if path.is_file() and path.name not in ("README.txt", "reproduce.py"))
     digests = {path.relative_to(part).as_posix(): file_digest(path)[0] for path in files}

@@ -103,6 +103,12 @@ def test_a_death_without_outputs_is_kept_with_what_there_is(tmp_path: Path, expo
     assert len(kept.calls) == 2
 
 
+@pytest.mark.parametrize(("samples", "told"), [(["a"], "sample 3"), (["a", "b"], "samples 3 to 4")])
+def test_the_guide_says_of_which_samples_the_folder_is(tmp_path: Path, samples: list[str], told: str) -> None:
+    folder = keep(failed(first=3, samples=samples), None, tmp_path)
+    assert f"failed its parity checkpoint, on {told}." in (folder / "README.txt").read_text()
+
+
 def test_outputs_that_agree_are_said_to_show_nothing(tmp_path: Path) -> None:
     assert read_folder(keep(failed(inference=[TRAINED]), None, tmp_path)).shows == "nothing"
 

@@ -114,7 +114,7 @@ def test_a_sentence_of_ours_and_a_process_that_died_keep_their_own_words() -> No
 def test_a_cause_takes_the_title_and_how_the_engine_ended_stays_below() -> None:
     found = explained(placed(RED, WorkerFailure(RUN, "signal", "died")), "net, cpu", FOUND)
     assert found.title == "net, cpu: the optimisation pass a_pass ends the process."
-    assert found.facts == (("stage", "optimise"), ("passes", "40 ran"), ("ended", RED.title), *RED.facts)
+    assert found.facts == (("stage", "optimise"), ("passes", "40 ran"), ("engine", RED.title), *RED.facts)
     assert (found.stage, found.kind, found.name, found.remedy) == ("optimise", "pass", "a_pass", "delete it.")
 
 
@@ -123,7 +123,7 @@ def test_where_no_cause_is_found_the_title_and_the_remedy_stay() -> None:
     found = explained(RED, "net, cpu", nothing)
     assert (found.title, found.remedy) == (RED.title, RED.remedy)
     assert found.facts == (("stage", "optimise"), ("passes", "all were tried"), *RED.facts)
-    assert "ended" not in dict(found.facts)
+    assert "engine" not in dict(found.facts)
 
 
 # -- parameters --------------------------------------------------------------------------------------------------------
