@@ -238,6 +238,8 @@ class _Replay:
         if verdict.problem and not verdict.differing:
             return verdict.problem
         now = f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}"
+        if verdict.integers:
+            now = f"{verdict.differing} of {verdict.elements} integers differ"
         before = f"then {then.error:.3g}" if not then.problem or then.excess not in (0.0, float("inf")) else f"then {then.problem}"
         return f"{now}; {before}" if self._kept.shows == "outputs" else now
 

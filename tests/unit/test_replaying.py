@@ -78,6 +78,12 @@ def test_the_same_difference_is_red_with_the_recorded_cause_and_the_figures_of_t
     assert failure.remedy == "do this."
 
 
+def test_integers_that_differ_are_counted(answers: Answer) -> None:
+    whole = np.arange(8).reshape(2, 4)
+    failure = red(answers, [whole + 1], training=[whole], reference=None, inference=[whole + 1])
+    assert dict(failure.facts)["output"].startswith("8 of 8 integers differ; then ")
+
+
 def test_what_was_measured_then_is_told_as_that_beside_the_figures_of_now(answers: Answer) -> None:
     then = (("classes", "3 beyond the limit"), ("answers", "0 of 2 agree"), ("first", "sample 0"), ("layer", "fc"))
     failure = replace(FAILURE, facts=(*FAILURE.facts, *then))
