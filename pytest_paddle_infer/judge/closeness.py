@@ -103,7 +103,7 @@ class OutputVerdict:
     integers: bool = False
     """Or booleans: compared exactly, so that the error of one that differs is Inf, over a limit of 0."""
     apart: float = 0.0
-    """Of integers: the largest difference."""
+    """Of integers: the largest difference, near ties included."""
     ties: int = 0
     """Of integers: those that differ and are near ties; they count as equal."""
 
@@ -278,6 +278,8 @@ class OutputJudge:
     def _exact(self, training: Array, inference: Array, ties: Array | None, sample: int) -> Judged:
         self._integers = True
         wrong = np.asarray(training != inference)
+        if wrong.any():
+            self._largest = max(self._largest, float(np.abs(_wide(training) - _wide(inference)).max()))
         if ties is not None:
             self._ties += int((wrong & ties).sum())
             wrong = wrong & ~ties
@@ -285,7 +287,6 @@ class OutputJudge:
             return Judged(sample)
         where = _index(int(np.argmax(wrong)), wrong)
         self._differing += int(wrong.sum())
-        self._largest = max(self._largest, float(np.abs(_wide(training) - _wide(inference)).max()))
         self._error = self._excess = float("inf")
         self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
         return Judged(sample, float("inf"), 0.0, float("inf"))
