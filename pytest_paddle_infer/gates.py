@@ -70,12 +70,14 @@ def measured(
     """Puts one run together. inputs: dtypes and shapes of the model's inputs. program: digest of the training engine's."""
     from pytest_paddle_infer.benchmark import gpu_name
     from pytest_paddle_infer.judge.latency import Latencies
+    from pytest_paddle_infer.judge.shapes import vary
 
+    shapes = (timings.shapes, trained.shapes) if vary(timings.shapes) else ((), ())
     return Measured(
         model,
         variant,
         Workload(batch_size, facts.effective.threads, inputs, f"{samples} samples"),
-        Latencies(timings.run, trained.run, batch_size),
+        Latencies(timings.run, trained.run, batch_size, *shapes),
         facts.versions["paddle_version"],
         program,
         this_machine(gpu_name(facts)),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ENOUGH_BATCHES = 10
 """Batches that a benchmark times at least when the number of passes is not given."""
 
+ENOUGH_OF_A_SHAPE = 4
+"""Passes that it makes at least then where the shapes of inputs may vary: only batches of one shape tell noise."""
+
 MOST_BATCHES = 50
 """Batches that it times at most then: a pass over a thousand samples would double the run and tell the mean no better."""
 
@@ -81,7 +84,9 @@ class LogCheck:
         size, warmup = spec.batch_size or 1, self._options.warmup
         once = -(-len(bench.samples) // size)
         gates = self._options.gates if self._options.gates is not None and self._options.gates.wanted else None
-        default = BATCHES if gates else min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
+        open_shape = any(dim is None for item in bench.model.inputs for dim in item.shape[1:])
+        passes = max(-(-ENOUGH_BATCHES // once), ENOUGH_OF_A_SHAPE if open_shape else 1)
+        default = BATCHES if gates else min(once * passes, MOST_BATCHES)
         batches = once * self._options.repeats if self._options.repeats else default
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / "inference_benchmark.log"
@@ -91,7 +96,8 @@ class LogCheck:
             worker, facts = bench.inference(variant, export)
 
         def timed() -> tuple[Timings, Timings]:
-            rounds = GATE_ROUNDS if gates else ROUNDS
+            most = min(once, GATE_ROUNDS) if open_shape else ROUNDS  # the yardstick is of as many shapes as it may be
+            rounds = GATE_ROUNDS if gates else max(ROUNDS, most)
             if own:
                 known = None if gates else yardstick(bench, size)  # a baseline has its own, measured in turn
                 if known is None:

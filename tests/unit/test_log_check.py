@@ -47,6 +47,8 @@ def check(
     against: str | None = None,
     autolog: str = "builtin",
     report: bool = True,
+    shape: tuple[int | None, ...] = (None, 3),
+    samples: int = 2,
 ) -> LogResult:
     """Runs the checkpoint of an engine that takes so many milliseconds a batch in each measurement; the training engine takes 20."""
     waiting = list(measured)
@@ -73,9 +75,9 @@ def check(
     )  # fmt: skip
     monkeypatch.setattr(RunOptions, "precision", lambda *_: "fp32")
     spec = ModelSpec("net", factory="net:net")
-    inputs = [SimpleNamespace(name="x", dtype="float32", shape=(None, 3))]
+    inputs = [SimpleNamespace(name="x", dtype="float32", shape=shape)]
     bench: Any = SimpleNamespace(
-        samples=(1, 2), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
+        samples=tuple(range(samples)), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
         inference=lambda *_: (None, FACTS), training=lambda: None, call=call, options=options, once=lambda name, make: "program",
     )  # fmt: skip
     return LogCheck(options, Progress()).run(bench, spec, "cpu", ExportedModel(directory, given=True), output)
@@ -106,6 +108,17 @@ def test_the_training_engines_program_is_asked_for_only_where_a_report_may_be_co
 ) -> None:
     assert check(tmp_path, monkeypatch, [10.0]).program == "program"
     assert check(tmp_path, monkeypatch, [10.0], report=False).program == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples", "timed"),
+    [((None, 3, 48), 12, (12, 4)), ((None, 3, None), 12, (48, 12)), ((None, 3, None), 4, (16, 4)), ((None, 3, None), 80, (50, 25))],
+)
+def test_where_shapes_may_vary_each_is_timed_more_than_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int | None, ...], samples: int, timed: tuple[int, int]
+) -> None:
+    latency = read(Path(check(tmp_path, monkeypatch, [10.0], shape=shape, samples=samples).details)).parts["latency"]
+    assert (len(latency["inference_ms"]), len(latency["training_ms"])) == timed
 
 
 @pytest.mark.parametrize("writer", ["builtin", "auto_log"])

@@ -268,6 +268,42 @@ def test_another_training_engine_may_be_what_became_faster() -> None:
     )
 
 
+def of_widths(slower: float, seed: int) -> dict[str, Any]:
+    """Times of twelve widths, a millisecond to twelve, with three percent of noise."""
+    random, widths = np.random.default_rng(seed), [number % 12 + 1 for number in range(50)]
+    inference, training = ([factor * width * random.normal(1, 0.03) for width in widths] for factor in (slower, 2.0))
+    shapes = [f"1x3x48x{width}" for width in widths]
+    return {
+        **batches(1.0),
+        "inference_ms": inference,
+        "training_ms": training,
+        "inference_shapes": shapes,
+        "training_shapes": shapes,
+    }
+
+
+def test_batches_of_another_width_are_no_noise() -> None:
+    a, same, slow = (saved(log(), times=of_widths(factor, seed)) for factor, seed in ((1.0, 1), (1.0, 2), (1.4, 3)))
+    assert slower(a, same) == ("held", "")
+    assert slower(a, slow) == ("slower", "")
+    older = {name: value for name, value in of_widths(1.4, 3).items() if "shapes" not in name}
+    assert slower(a, saved(log(), times=older))[0] == "undecided", "a report of an older version"
+
+
+def test_quartiles_that_fall_between_two_shapes_say_nothing_of_the_machine() -> None:
+    """A quarter of the batches is narrow: by two batches more, the lower quartile goes from the wide ones to them."""
+
+    def made(count: int) -> Any:
+        widths = [1 if number % 4 == 0 else 10 for number in range(count)]
+        shapes = [f"1x{width}" for width in widths]
+        times = {**batches(1.0, count=count, trained=count), "inference_shapes": shapes, "training_shapes": shapes}
+        for name in ("inference_ms", "training_ms"):
+            times[name] = [each * width for each, width in zip(times[name], widths)]
+        return saved(log(), times=times)
+
+    assert slower(made(48), made(50)) == ("held", "")
+
+
 def test_a_machine_that_was_less_steady_decides_nothing() -> None:
     a, b = saved(log(), times=batches(10.0)), batches(14.0)
     b["training_ms"] = [each * (1.5 if number % 5 < 2 else 1) for number, each in enumerate(b["training_ms"])]

@@ -262,7 +262,7 @@ def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: py
     """With AutoLog as the writer, which wrote nothing."""
     steps: list[str] = []
     bench: Any = SimpleNamespace(
-        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w.pdparams"), inference=lambda *_: (None, None),
+        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(inputs=(), weights="w.pdparams"), inference=lambda *_: (None, None),
         training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step), options=RunOptions(tmp_path, tmp_path, tmp_path),
     )  # fmt: skip
     check = LogCheck(RunOptions(tmp_path, tmp_path, tmp_path, autolog="auto_log"), Progress())
