@@ -138,6 +138,10 @@ def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_pat
     red = caught.value.failure
     assert "a performance regression: run takes 2." in red.title
     assert np.median(read(Path(red.details)).parts["latency"]["inference_ms"]) == pytest.approx(20.0, rel=0.05)
+    told = dict(red.figures)
+    assert [float(told[name]) for name in ("p50_ms", "inference_ms", "training_p50_ms")] == pytest.approx([20.0] * 3, rel=0.05)
+    assert (told["batches"], told["batch_size"], told["threads"], told["training_program"]) == ("50", "1", "1", "program")
+    assert Path(told["log_file"]).is_file()
 
 
 def test_of_a_second_measurement_that_dies_the_times_of_the_first_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

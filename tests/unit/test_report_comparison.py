@@ -22,6 +22,7 @@ from pytest_paddle_infer.command.columns import WIDTH
 from pytest_paddle_infer.judge.apart import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.report.comparison import ALLOWED, SEVERAL_RUNS, Comparison, compare
 from pytest_paddle_infer.report.content import SCHEMA_VERSION
+from pytest_paddle_infer.report.figures import PREFIX
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.results import Result
 from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
@@ -266,6 +267,14 @@ def test_another_training_engine_may_be_what_became_faster() -> None:
     assert slower(a, b)[1].startswith(
         "for the machine, or the training engine, which is another program, was 1.4 times as fast in B"
     )
+
+
+def test_a_variant_that_failed_for_its_times_has_them() -> None:
+    timed = log("30")
+    red = replace(timed, outcome="failed", properties=(*timed.properties, (PREFIX + "failed", "log"), (PREFIX + "cause", "slow.")))
+    found = compare(saved(log(), times=batches(10.0)), saved(red, times=batches(30.0)))
+    (variant,) = found.variants
+    assert (variant.worse, [test.change for test in found.tests]) == (("slower",), ["newly failing"])
 
 
 def of_widths(slower: float, seed: int) -> dict[str, Any]:
