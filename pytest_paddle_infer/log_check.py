@@ -209,7 +209,7 @@ class LogCheck:
             if second.regression:
                 title = f"{title_of(spec, variant)}: a performance regression: {second.regression}."
                 remedy = "find what slowed it; if it is meant so, save a new baseline with --paddle-perf-save."
-                facts = (("before", first.regression), ("baselines", str(gates.directory)))
+                facts = (("first measured", first.regression), ("baselines", str(gates.directory)))
                 red = failure(title, bench.model.weights, None, remedy).with_facts(*facts)
                 raise ConformanceFailure(replace(red, figures=figures(as_result(repeated))))
         return repeated, (f"{variant}: slower than the baseline once, and not when measured again", *second.notes)

@@ -113,8 +113,8 @@ class Other:
     def lines(self) -> tuple[str, ...]:
         """Returns a line for each baseline, with the newest run's median in milliseconds."""
         return tuple(
-            f"{item.machine}: median {1000 * item.runs[-1].latencies.median:.3g} ms a batch of {item.workload.batch_size}, "
-            f"Paddle {item.runs[-1].paddle}, {item.runs[-1].date or 'no date'}"
+            f"the baseline '{item.name}': {item.machine}: median {1000 * item.runs[-1].latencies.median:.3g} ms "
+            f"a batch of {item.workload.batch_size}, Paddle {item.runs[-1].paddle}, {item.runs[-1].date or 'no date'}"
             for item in self.baselines
         )
 

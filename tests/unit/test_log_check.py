@@ -142,6 +142,7 @@ def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_pat
     assert [float(told[name]) for name in ("p50_ms", "inference_ms", "training_p50_ms")] == pytest.approx([20.0] * 3, rel=0.05)
     assert (told["batches"], told["batch_size"], told["threads"], told["training_program"]) == ("50", "1", "1", "program")
     assert Path(told["log_file"]).is_file()
+    assert dict(red.facts)["first measured"].startswith("run takes 3."), "of two measurements, not of the baseline"
 
 
 def test_of_a_second_measurement_that_dies_the_times_of_the_first_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

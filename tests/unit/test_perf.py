@@ -119,7 +119,9 @@ def test_another_machines_baseline_is_shown_and_never_one_to_judge_by(tmp_path: 
     other = found(tmp_path)
     assert isinstance(other, Other)
     assert (other.why, other.unreadable) == ("it was saved on another machine", ())
-    assert other.lines() == ("Intel(R) Xeon(R) CPU @ 2.20GHz, x86_64, 8 cores: median 150 ms a batch of 4, Paddle 3.3.1, d",)
+    assert other.lines() == (
+        "the baseline 'main': Intel(R) Xeon(R) CPU @ 2.20GHz, x86_64, 8 cores: median 150 ms a batch of 4, Paddle 3.3.1, d",
+    )
     keep(tmp_path, machine=replace(THERE, cores=4.0))
     assert found(tmp_path).why == "it was saved on other machines"
     assert len(found(tmp_path).baselines) == 2
