@@ -106,10 +106,14 @@ def compare(gates: Gates, run: Measured) -> Compared:
     return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,))
 
 
-def keep(gates: Gates, run: Measured) -> tuple[str, ...]:
-    """Saves a run that held as a baseline. Raises `PerfError`; returns what there is to say."""
+def keep(gates: Gates, run: Measured, wrong: bool = False) -> tuple[str, ...]:
+    """Saves a run that held as a baseline. Raises `PerfError`; returns what there is to say.
+
+    wrong: its parity is known to have failed, which may be meant, but the speed of a wrong answer is seldom what to hold others against.
+    """
     if gates.save is None:
         return ()
     done = SavedRun(run.latencies, run.paddle, run.program)
     path = save(gates.directory, gates.save, run.model, run.variant, run.workload, done, run.machine)
-    return (f"{run.variant}: times saved as '{gates.save}' ({path})",)
+    doubt = ", of an engine whose parity failed in this session" if wrong else ""
+    return (f"{run.variant}: times saved as '{gates.save}'{doubt} ({path})",)

@@ -178,7 +178,7 @@ class LogCheck:
                 again = partial(measure, "benchmark again")
                 taken, notes = self._gate(bench, spec, variant, gates, taken, again, as_measured, as_result)
             with _carrying(taken.details), worded(spec, variant):
-                notes += keep(gates, as_measured(taken))
+                notes += keep(gates, as_measured(taken), bench.failed("parity", variant, export))
         return replace(as_result(taken), notes=notes)
 
     def _gate(

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import Memory, make_log, write_log
 from pytest_paddle_infer.details.files import read
 from pytest_paddle_infer.engine.services import Timings
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.logs.autolog import parse_autolog
@@ -49,6 +49,7 @@ def check(
     report: bool = True,
     shape: tuple[int | None, ...] = (None, 3),
     samples: int = 2,
+    red: Sequence[str] = (),
 ) -> LogResult:
     """Runs the checkpoint of an engine that takes so many milliseconds a batch in each measurement; the training engine takes 20."""
     waiting = list(measured)
@@ -79,6 +80,7 @@ def check(
     bench: Any = SimpleNamespace(
         samples=tuple(range(samples)), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
         inference=lambda *_: (None, FACTS), training=lambda: None, call=call, options=options, once=lambda name, make: "program",
+        failed=lambda checkpoint, variant, _: f"{checkpoint} {variant}" in red,
     )  # fmt: skip
     return LogCheck(options, Progress()).run(bench, spec, "cpu", ExportedModel(directory, given=True), output)
 
@@ -129,6 +131,30 @@ def test_a_measurement_that_the_gate_withdrew_is_reported_nowhere(
     held = check(tmp_path, monkeypatch, [30.0, 10.0], against="main", autolog=writer)
     assert any("not when measured again" in note for note in held.notes)
     assert told(held) == pytest.approx([10.0] * 4, rel=0.05)
+
+
+def test_times_of_an_engine_that_answers_otherwise_are_saved_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = check(tmp_path, monkeypatch, [10.0], save="main", red=["parity cpu"]).notes
+    assert note.startswith("cpu: times saved as 'main', of an engine whose parity failed in this session (")
+    (note,) = check(tmp_path, monkeypatch, [10.0], save="main", red=["parity onednn", "artifacts cpu"]).notes
+    assert note.startswith("cpu: times saved as 'main' (")
+
+
+def test_a_checkpoint_that_failed_is_remembered_by_its_variant_and_export(tmp_path: Path) -> None:
+    options = RunOptions(tmp_path, tmp_path, tmp_path)
+    bench = Bench(ModelSpec("net", factory="net:net"), (), None, options, Progress())  # type: ignore[arg-type]
+    one, other = ExportedModel(tmp_path / "one", given=True), ExportedModel(tmp_path / "other", given=True)
+
+    def fail() -> None:
+        raise ConformanceFailure(Failure("net, cpu: off."))
+
+    bench.once(("parity", "onednn", one.stamp, None), lambda: "holds")
+    with pytest.raises(ConformanceFailure):
+        bench.once(("parity", "cpu", one.stamp, None), fail)
+    with pytest.raises(ConformanceFailure):
+        bench.once("export", fail)
+    assert bench.failed("parity", "cpu", one)
+    assert not any((bench.failed("parity", "onednn", one), bench.failed("log", "cpu", one), bench.failed("parity", "cpu", other)))
 
 
 def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
