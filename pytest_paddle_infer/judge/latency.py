@@ -145,16 +145,22 @@ class PerfVerdict:
 
     def sentence(self, baseline: str) -> str:
         """Returns the verdict in words, without a full stop. baseline: what it was held against: `the baseline 'main'`, `report A`."""
-        if self.judged is None or self.drift is None:
+        if self.judged is None:
             return f"not compared with {baseline}: {self.why}"
+        text = self.ratio_told(baseline)
+        return f"{text}: not decided, {self.why}" if self.outcome == "undecided" else text
+
+    def ratio_told(self, baseline: str) -> str:
+        """Returns the ratio with its interval in words, whatever follows from it; "" where nothing was judged."""
+        if self.judged is None or self.drift is None:
+            return ""
         taken_out = ""
         if self.judged is self.corrected:
             taken_out = f", with the drift of the training engine ({self.drift:.2f} times) taken out"
-        text = (
+        return (
             f"run takes {self.judged.ratio:.2f} times {baseline}{taken_out} ({100 * self.confidence:g} % interval "
             f"{self.judged.low:.2f} to {self.judged.high:.2f}, allowed {1 + self.threshold:.4g})"
         )
-        return f"{text}: not decided, {self.why}" if self.outcome == "undecided" else text
 
 
 def judge_regression(
