@@ -184,6 +184,8 @@ def comparison(text: str) -> Comparison:
     """Reads `NAME` or `NAME:15%`. Only percent are taken: `0.15` might mean either."""
     match = re.fullmatch(rf"({BASELINE})(?::(\d{{1,4}}(?:\.\d{{1,2}})?)%)?", text)
     if match is None:
+        if re.fullmatch(rf"{BASELINE}:[1-9]\d*(?:\.\d+)?", text):
+            raise invalid(f"{text!r} lacks the % sign; write {text}%")
         raise invalid(f"{text!r} is not a baseline to compare with; write NAME or NAME:15%, with at most 100 letters, digits, "
                       "'.', '_' and '-' in the name")  # fmt: skip
     return Comparison(match[1]) if match[2] is None else Comparison(match[1], float(match[2]) / 100)
@@ -279,7 +281,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("perf-save", "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.",
            "NAME", baseline_name),
     Option("perf-compare", "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, "
-           "noise is not.", "NAME[:PERCENT]", comparison),
+           "noise is not.", "NAME[:PERCENT%]", comparison),
     Option("perf-dir", "Where performance baselines are kept.", "DIR", default=".paddle-perf", shown=".paddle-perf in the rootdir"),
 )  # fmt: skip
 

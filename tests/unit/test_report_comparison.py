@@ -580,6 +580,10 @@ def test_the_share_that_is_allowed_is_a_percentage(tmp_path: Path, capsys: pytes
     assert program.main(["compare", green, green, "--allow", "30%", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["allowed"] == 0.3
     assert "'0.3' is not a percentage; write 15%" in refused(capsys, green, green, "--allow", "0.3")
+    assert "'5' lacks the % sign; write 5%" in refused(capsys, green, green, "--allow=5")
+    with pytest.raises(SystemExit):
+        program.main(["compare", "--help"])
+    assert "--allow PERCENT%" in capsys.readouterr().out
 
 
 def test_a_place_without_a_report_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
