@@ -251,8 +251,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("rtol", "Elementwise relative tolerance; replaces the default rule.", "X", tolerance),
     Option("atol", "Elementwise absolute tolerance; replaces the default rule.", "X", tolerance),
     Option("warmup", "Batches run before the timed ones.", "N", whole(0), default=2, shown="2"),
-    Option("repeats", "Timed passes over all samples; by default enough to time 10 batches, and 50 batches at most.", "N", whole(1),
-           shown="as many as that takes"),
+    Option("repeats", "Timed passes over all samples; by default enough to time 10 batches, four where inputs have an open size, and 50 "
+           "batches at most.", "N", whole(1), shown="as many as that takes"),
     Option("autolog", "Who writes the benchmark log: builtin, or auto_log for the package of that name.",
            "WRITER", one_of("builtin", "auto_log"), default="builtin", shown="builtin"),
     Option("exported", "Check the export in this directory (or with this path prefix), or in DIR/MODEL where DIR itself holds none, "

@@ -27,6 +27,7 @@ class Timing:
     with those of a variant a moment before; both as `judge.shapes` has them where the shapes of the batches vary.
     first_ms: the first run after loading. load_s: seconds to make the predictor. memory_mb: what is the engine's process's own after it,
     without the pages that it shares with the session, in MB of 2**20 bytes; gpu_memory_mb: None where no GPU is used.
+    shapes: how many the batches have; None for one.
     """
 
     p50_ms: float
@@ -39,6 +40,7 @@ class Timing:
     memory_mb: float
     training_p50_ms: float
     gpu_memory_mb: float | None = None
+    shapes: int | None = None
 
 
 def run_in_turn(
@@ -93,7 +95,7 @@ def timing_of(
     """Returns the figures of a run."""
     import numpy as np
 
-    from pytest_paddle_infer.judge.shapes import spread, training_median
+    from pytest_paddle_infer.judge.shapes import spread, training_median, vary
 
     middle, last = (1000 * float(value) for value in np.percentile(inferred.run, [50, 99]))
     return Timing(
@@ -107,4 +109,5 @@ def timing_of(
         memory_mb=first[1],
         training_p50_ms=1000 * training_median((trained.run, trained.shapes), (inferred.run, inferred.shapes)),
         gpu_memory_mb=memory.gpu_mb,
+        shapes=len(set(inferred.shapes)) if vary(inferred.shapes) else None,
     )

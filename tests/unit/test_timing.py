@@ -124,4 +124,4 @@ def test_spread_and_yardstick_are_of_one_shape_each() -> None:
     few = SimpleNamespace(run=(3.0,), shapes=("1x3x1",))
     facts, memory = SimpleNamespace(load_seconds=1.0), SimpleNamespace(gpu_mb=None)
     made = timing.timing_of(stages, few, 1, facts, (0.1, 5.0), memory)  # type: ignore[arg-type]
-    assert (made.p50_ms, made.spread_ms, made.training_p50_ms) == pytest.approx((2500.0, 0.0, 7500.0))
+    assert (made.p50_ms, made.spread_ms, made.training_p50_ms, made.shapes) == pytest.approx((2500.0, 0.0, 7500.0, 4))
