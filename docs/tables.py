@@ -34,8 +34,8 @@ CHINESE: Mapping[str, str] = {
     "Elementwise relative tolerance; replaces the default rule.": "逐元素相对误差；替代默认判据。",
     "Elementwise absolute tolerance; replaces the default rule.": "逐元素绝对误差；替代默认判据。",
     "Batches run before the timed ones.": "计时前的预热 batch 数。",
-    "Timed passes over all samples; by default enough to time 10 batches, and 50 batches at most.":
-        "对全部样本计时的遍数；默认取能凑满 10 个 batch 的遍数，最多计时 50 个 batch。",
+    "Timed passes over all samples; by default enough to time 10 batches, four where inputs have an open size, and 50 batches at most.":
+        "对全部样本计时的遍数；默认取能凑满 10 个 batch 的遍数，输入有尺寸未定时至少四遍，最多计时 50 个 batch。",
     "Who writes the benchmark log: builtin, or auto_log for the package of that name.":
         "由谁写推理日志：builtin（内置），或 auto_log（同名的包）。",
     "Check the export in this directory (or with this path prefix), or in DIR/MODEL where DIR itself holds none, instead of exporting.":

@@ -122,6 +122,13 @@ class Bench:
         result = self._memo.get(key)
         return None if isinstance(result, ConformanceFailure) else result
 
+    def failed(self, checkpoint: str, variant: str, export: ExportedModel) -> bool:
+        """True where that checkpoint ran in this process, and does not hold; which tests ran before is the session's business."""
+        return any(
+            isinstance(key, tuple) and key[:3] == (checkpoint, variant, export.stamp) and isinstance(result, ConformanceFailure)
+            for key, result in self._memo.items()
+        )
+
     # -- workers -------------------------------------------------------------------------------------------------------
 
     def worker(self, name: str, make_service: Callable[[], Any]) -> Worker:

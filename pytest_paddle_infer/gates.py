@@ -70,12 +70,14 @@ def measured(
     """Puts one run together. inputs: dtypes and shapes of the model's inputs. program: digest of the training engine's."""
     from pytest_paddle_infer.benchmark import gpu_name
     from pytest_paddle_infer.judge.latency import Latencies
+    from pytest_paddle_infer.judge.shapes import vary
 
+    shapes = (timings.shapes, trained.shapes) if vary(timings.shapes) else ((), ())
     return Measured(
         model,
         variant,
         Workload(batch_size, facts.effective.threads, inputs, f"{samples} samples"),
-        Latencies(timings.run, trained.run, batch_size),
+        Latencies(timings.run, trained.run, batch_size, *shapes),
         facts.versions["paddle_version"],
         program,
         this_machine(gpu_name(facts)),
@@ -104,10 +106,14 @@ def compare(gates: Gates, run: Measured) -> Compared:
     return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,))
 
 
-def keep(gates: Gates, run: Measured) -> tuple[str, ...]:
-    """Saves a run that held as a baseline. Raises `PerfError`; returns what there is to say."""
+def keep(gates: Gates, run: Measured, wrong: bool = False) -> tuple[str, ...]:
+    """Saves a run that held as a baseline. Raises `PerfError`; returns what there is to say.
+
+    wrong: its parity is known to have failed, which may be meant, but the speed of a wrong answer is seldom what to hold others against.
+    """
     if gates.save is None:
         return ()
     done = SavedRun(run.latencies, run.paddle, run.program)
     path = save(gates.directory, gates.save, run.model, run.variant, run.workload, done, run.machine)
-    return (f"{run.variant}: times saved as '{gates.save}' ({path})",)
+    doubt = ", of an engine whose parity failed in this session" if wrong else ""
+    return (f"{run.variant}: times saved as '{gates.save}'{doubt} ({path})",)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 ENOUGH_BATCHES = 10
 """Batches that a benchmark times at least when the number of passes is not given."""
+
+ENOUGH_OF_A_SHAPE = 4
+"""Passes that it makes at least then where the shapes of inputs may vary: only batches of one shape tell noise."""
 
 MOST_BATCHES = 50
 """Batches that it times at most then: a pass over a thousand samples would double the run and tell the mean no better."""
@@ -53,6 +57,35 @@ class LogResult:
         return self.training_ms / (inference_ms or 1e-9)
 
 
+PROGRAM_DIGITS = 16
+"""Of a digest: enough to tell programs apart."""
+
+
+def figures(result: LogResult) -> tuple[tuple[str, str], ...]:
+    """Names and values for the test's report: mean milliseconds of a batch by stage, and what times depend on besides the machine.
+
+    Units are in the names: milliseconds of a batch, seconds, MB of 2**20 bytes. What is not known has no entry.
+    """
+    log, timing = result.log, result.timing
+    told: dict[str, object] = {
+        "preprocess_ms": f"{log.preprocess_time_ms:.4g}",
+        "inference_ms": f"{log.inference_time_ms:.4g}",
+        "postprocess_ms": f"{log.postprocess_time_ms:.4g}",
+        "training_ms": f"{result.training_ms:.4g}",
+        "ratio": f"{result.ratio:.2f}",
+        "cpu_rss_mb": f"{log.cpu_rss_mb:.0f}",
+        "log_file": result.path,
+        "threads": log.cpu_math_library_num_threads,
+        "input_shape": log.input_shape,
+        "gpu": result.gpu,
+        "training_program": result.program[:PROGRAM_DIGITS],
+    }
+    for field in fields(timing) if timing is not None else ():
+        value = getattr(timing, field.name)
+        told[field.name] = f"{value:.5g}" if isinstance(value, float) else value
+    return tuple((name, str(value)) for name, value in told.items() if value not in (None, ""))
+
+
 @dataclass(frozen=True)
 class _Taken:
     """One measurement, whose log is true: the times of both engines. details: the folder for the report."""
@@ -81,7 +114,9 @@ class LogCheck:
         size, warmup = spec.batch_size or 1, self._options.warmup
         once = -(-len(bench.samples) // size)
         gates = self._options.gates if self._options.gates is not None and self._options.gates.wanted else None
-        default = BATCHES if gates else min(once * -(-ENOUGH_BATCHES // once), MOST_BATCHES)
+        open_shape = any(dim is None for item in bench.model.inputs for dim in item.shape[1:])
+        passes = max(-(-ENOUGH_BATCHES // once), ENOUGH_OF_A_SHAPE if open_shape else 1)
+        default = BATCHES if gates else min(once * passes, MOST_BATCHES)
         batches = once * self._options.repeats if self._options.repeats else default
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / "inference_benchmark.log"
@@ -91,7 +126,8 @@ class LogCheck:
             worker, facts = bench.inference(variant, export)
 
         def timed() -> tuple[Timings, Timings]:
-            rounds = GATE_ROUNDS if gates else ROUNDS
+            most = min(once, GATE_ROUNDS) if open_shape else ROUNDS  # the yardstick is of as many shapes as it may be
+            rounds = GATE_ROUNDS if gates else max(ROUNDS, most)
             if own:
                 known = None if gates else yardstick(bench, size)  # a baseline has its own, measured in turn
                 if known is None:
@@ -127,27 +163,23 @@ class LogCheck:
 
         taken = measure("benchmark")
         notes: tuple[str, ...] = ()
+        with _carrying(taken.details), worded(spec, variant, export):
+            first = bench.call(worker, "say what the first run took", "first_run")
+
+        def as_result(taken: _Taken) -> LogResult:
+            timing = timing_of(taken.timings, taken.trained, size, facts, first, memory)
+            # a report may be compared; the cost of the program's digest grows with the model
+            program = self._program_key(bench) if self._options.details else ""
+            ours = bench.model.weights, timing, (), gpu_name(facts), program, taken.details
+            return LogResult(path, taken.log, timing.training_p50_ms, *ours)
+
         if gates:
             with _carrying(taken.details):
-                taken, notes = self._gate(bench, spec, variant, gates, taken, lambda: measure("benchmark again"), as_measured)
-        with _carrying(taken.details):
-            with worded(spec, variant, export):
-                first = bench.call(worker, "say what the first run took", "first_run")
-                timing = timing_of(taken.timings, taken.trained, size, facts, first, memory)
-            if gates:
-                with worded(spec, variant):
-                    notes += keep(gates, as_measured(taken))
-        return LogResult(
-            path,
-            taken.log,
-            timing.training_p50_ms,
-            bench.model.weights,
-            timing,
-            notes,
-            gpu_name(facts),
-            self._program_key(bench) if self._options.details else "",  # a report may be compared; its cost grows with the model
-            taken.details,
-        )
+                again = partial(measure, "benchmark again")
+                taken, notes = self._gate(bench, spec, variant, gates, taken, again, as_measured, as_result)
+            with _carrying(taken.details), worded(spec, variant):
+                notes += keep(gates, as_measured(taken), bench.failed("parity", variant, export))
+        return replace(as_result(taken), notes=notes)
 
     def _gate(
         self,
@@ -158,10 +190,11 @@ class LogCheck:
         taken: _Taken,
         again: Callable[[], _Taken],
         as_measured: Callable[[_Taken], Measured],
+        as_result: Callable[[_Taken], LogResult],
     ) -> tuple[_Taken, tuple[str, ...]]:
         """Holds times against the baseline; what looks like a regression is measured once more, so that a passing load is none.
 
-        Returns the measurement that counts: log, details and figures are of that one.
+        Returns the measurement that counts: log, details and figures are of that one. A failure carries those of the second.
         """
         from pytest_paddle_infer.gates import compare
 
@@ -176,8 +209,9 @@ class LogCheck:
             if second.regression:
                 title = f"{title_of(spec, variant)}: a performance regression: {second.regression}."
                 remedy = "find what slowed it; if it is meant so, save a new baseline with --paddle-perf-save."
-                facts = (("before", first.regression), ("baselines", str(gates.directory)))
-                raise ConformanceFailure(failure(title, bench.model.weights, None, remedy).with_facts(*facts))
+                facts = (("first measured", first.regression), ("baselines", str(gates.directory)))
+                red = failure(title, bench.model.weights, None, remedy).with_facts(*facts)
+                raise ConformanceFailure(replace(red, figures=figures(as_result(repeated))))
         return repeated, (f"{variant}: slower than the baseline once, and not when measured again", *second.notes)
 
     def _program_key(self, bench: Bench) -> str:

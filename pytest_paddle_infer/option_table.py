@@ -184,6 +184,8 @@ def comparison(text: str) -> Comparison:
     """Reads `NAME` or `NAME:15%`. Only percent are taken: `0.15` might mean either."""
     match = re.fullmatch(rf"({BASELINE})(?::(\d{{1,4}}(?:\.\d{{1,2}})?)%)?", text)
     if match is None:
+        if re.fullmatch(rf"{BASELINE}:[1-9]\d*(?:\.\d+)?", text):
+            raise invalid(f"{text!r} lacks the % sign; write {text}%")
         raise invalid(f"{text!r} is not a baseline to compare with; write NAME or NAME:15%, with at most 100 letters, digits, "
                       "'.', '_' and '-' in the name")  # fmt: skip
     return Comparison(match[1]) if match[2] is None else Comparison(match[1], float(match[2]) / 100)
@@ -249,8 +251,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("rtol", "Elementwise relative tolerance; replaces the default rule.", "X", tolerance),
     Option("atol", "Elementwise absolute tolerance; replaces the default rule.", "X", tolerance),
     Option("warmup", "Batches run before the timed ones.", "N", whole(0), default=2, shown="2"),
-    Option("repeats", "Timed passes over all samples; by default enough to time 10 batches, and 50 batches at most.", "N", whole(1),
-           shown="as many as that takes"),
+    Option("repeats", "Timed passes over all samples; by default enough to time 10 batches, four where inputs have an open size, and 50 "
+           "batches at most.", "N", whole(1), shown="as many as that takes"),
     Option("autolog", "Who writes the benchmark log: builtin, or auto_log for the package of that name.",
            "WRITER", one_of("builtin", "auto_log"), default="builtin", shown="builtin"),
     Option("exported", "Check the export in this directory (or with this path prefix), or in DIR/MODEL where DIR itself holds none, "
@@ -279,7 +281,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("perf-save", "Save this run's times as a performance baseline of this machine; a NAME that exists gets one more run.",
            "NAME", baseline_name),
     Option("perf-compare", "Compare this run's times with a baseline of this machine: slower than PERCENT (15%) allows is a failure, "
-           "noise is not.", "NAME[:PERCENT]", comparison),
+           "noise is not.", "NAME[:PERCENT%]", comparison),
     Option("perf-dir", "Where performance baselines are kept.", "DIR", default=".paddle-perf", shown=".paddle-perf in the rootdir"),
 )  # fmt: skip
 

@@ -113,8 +113,8 @@ class Other:
     def lines(self) -> tuple[str, ...]:
         """Returns a line for each baseline, with the newest run's median in milliseconds."""
         return tuple(
-            f"{item.machine}: median {1000 * item.runs[-1].latencies.median:.3g} ms a batch of {item.workload.batch_size}, "
-            f"Paddle {item.runs[-1].paddle}, {item.runs[-1].date or 'no date'}"
+            f"the baseline '{item.name}': {item.machine}: median {1000 * item.runs[-1].latencies.median:.3g} ms "
+            f"a batch of {item.workload.batch_size}, Paddle {item.runs[-1].paddle}, {item.runs[-1].date or 'no date'}"
             for item in self.baselines
         )
 
@@ -220,7 +220,13 @@ def _run_to_json(run: SavedRun) -> dict[str, Any]:
         "batch_size": run.latencies.batch_size,
         "run": list(run.latencies.run),
         "training": list(run.latencies.training),
+        **{name: list(shapes) for name, shapes in _shapes(run.latencies).items() if shapes},
     }
+
+
+def _shapes(latencies: Latencies) -> dict[str, tuple[str, ...]]:
+    """Keys that a file lacks where the shapes of batches do not vary, and where an older version wrote it."""
+    return {"run_shapes": latencies.run_shapes, "training_shapes": latencies.training_shapes}
 
 
 def _run_from_json(value: Mapping[str, Any]) -> SavedRun:
@@ -229,7 +235,11 @@ def _run_from_json(value: Mapping[str, Any]) -> SavedRun:
     def seconds(key: str) -> tuple[float, ...]:
         return tuple(float(number) for number in _of_type(value[key], list))
 
-    latencies = Latencies(seconds("run"), seconds("training"), _of_type(value["batch_size"], int))
+    def shapes(key: str) -> tuple[str, ...]:
+        return tuple(_of_type(text, str) for text in _of_type(value.get(key, []), list))
+
+    size = _of_type(value["batch_size"], int)
+    latencies = Latencies(seconds("run"), seconds("training"), size, shapes("run_shapes"), shapes("training_shapes"))
     return SavedRun(latencies, *(_of_type(value[key], str) for key in ("paddle", "program", "date")))
 
 

@@ -23,10 +23,11 @@ FRESH = 60.0
 class Timing:
     """Times of one batch, in milliseconds: of `batches` timed ones of `batch_size` samples each, after the warm-up.
 
-    spread_ms: their interquartile range. training_p50_ms: the median of the training engine's batches, run in turn with these or
-    with those of a variant a moment before.
+    spread_ms: their interquartile range, and training_p50_ms: the median of the training engine's batches, run in turn with these or
+    with those of a variant a moment before; both as `judge.shapes` has them where the shapes of the batches vary.
     first_ms: the first run after loading. load_s: seconds to make the predictor. memory_mb: what is the engine's process's own after it,
     without the pages that it shares with the session, in MB of 2**20 bytes; gpu_memory_mb: None where no GPU is used.
+    shapes: how many the batches have; None for one.
     """
 
     p50_ms: float
@@ -39,6 +40,7 @@ class Timing:
     memory_mb: float
     training_p50_ms: float
     gpu_memory_mb: float | None = None
+    shapes: int | None = None
 
 
 def run_in_turn(
@@ -93,16 +95,19 @@ def timing_of(
     """Returns the figures of a run."""
     import numpy as np
 
-    low, middle, high, last = (1000 * float(value) for value in np.percentile(inferred.run, [25, 50, 75, 99]))
+    from pytest_paddle_infer.judge.shapes import spread, training_median, vary
+
+    middle, last = (1000 * float(value) for value in np.percentile(inferred.run, [50, 99]))
     return Timing(
         p50_ms=middle,
         p99_ms=last,
-        spread_ms=high - low,
+        spread_ms=1000 * spread(inferred.run, inferred.shapes),
         batches=len(inferred.run),
         batch_size=size,
         first_ms=1000 * first[0],
         load_s=facts.load_seconds,
         memory_mb=first[1],
-        training_p50_ms=1000 * float(np.median(trained.run)),
+        training_p50_ms=1000 * training_median((trained.run, trained.shapes), (inferred.run, inferred.shapes)),
         gpu_memory_mb=memory.gpu_mb,
+        shapes=len(set(inferred.shapes)) if vary(inferred.shapes) else None,
     )

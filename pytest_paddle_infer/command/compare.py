@@ -48,6 +48,7 @@ def _told(report: SavedReport, place: Path) -> str:
 def _differences(found: Comparison) -> Iterator[str]:
     if not found.differences:
         yield "Machine, versions, options and weights are the same."
+        yield "A report holds no code: that of the model, of its processing and of own variants may have changed."
         return
     yield "what differs around them, A -> B"
     yield from pairs((each.what, f"{each.a or 'none'} -> {each.b or 'none'}") for each in found.differences)
@@ -128,8 +129,8 @@ def _times(found: Comparison) -> Iterator[str]:
 
 def _sentence(who: str, times: TimesChange) -> str:
     assert times.verdict is not None
-    word = {"slower": "slower: ", "faster": "faster: ", "held": "not slower: "}.get(times.outcome, "")
-    return f"{who}: {word}{times.verdict.sentence('report A')}"
+    word = {"slower": "slower", "faster": "faster", "held": "not slower"}.get(times.outcome, f"not decided, {times.why}")
+    return f"{who}: {word}: {times.verdict.ratio_told('report A')}"
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def _parity() -> Explanation:
 def _log() -> Explanation:
     from pytest_paddle_infer.gates import BATCHES
     from pytest_paddle_infer.judge.apart import CONFIDENCE
-    from pytest_paddle_infer.log_check import ENOUGH_BATCHES, MOST_BATCHES
+    from pytest_paddle_infer.log_check import ENOUGH_BATCHES, ENOUGH_OF_A_SHAPE, MOST_BATCHES
     from pytest_paddle_infer.logs.autolog import FIELDS, HEADINGS
     from pytest_paddle_infer.logs.autolog_check import MIN_RSS_MB, TOTAL_RTOL
 
@@ -190,7 +190,8 @@ def _log() -> Explanation:
             "made, not what was asked for.",
             "data_num is the number of samples timed, warm-up batches not counted. Without --paddle-repeats enough "
             "passes over the samples are "
-            f"timed to make {ENOUGH_BATCHES} batches, and {MOST_BATCHES} batches at most.",
+            f"timed to make {ENOUGH_BATCHES} batches, {ENOUGH_OF_A_SHAPE} where inputs have an open size, and {MOST_BATCHES} "
+            "batches at most.",
             f"The three stage times add up to the total time, within {100 * TOTAL_RTOL:g} % and the rounding of the "
             f"printed figures, and the total "
             "is not longer than the run was.",

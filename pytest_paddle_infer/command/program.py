@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         made["compare"].add_argument(name, metavar=name.upper(), type=Path, help=text)
     made["compare"].add_argument(
         "--allow",
-        metavar="PERCENT",
+        metavar="PERCENT%",
         type=_share,
         default=ALLOWED,
         help=f"by how much an engine may be slower; default: {100 * ALLOWED:g}%%",
@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 def _share(text: str) -> float:
     match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,2})?)%", text)
     if match is None:
+        if re.fullmatch(r"[1-9]\d*(?:\.\d+)?", text):
+            raise argparse.ArgumentTypeError(f"{text!r} lacks the % sign; write {text}%")
         raise argparse.ArgumentTypeError(f"{text!r} is not a percentage; write 15%")
     return float(match[1]) / 100
 

@@ -15,7 +15,16 @@ MOST = 1000
 
 
 def latency_of(inferred: Timings, trained: Timings, batch_size: int) -> dict[str, Any]:
-    """Returns `latency` of the details, in milliseconds of a batch: of the inference engine by stage, and of the training engine's run."""
+    """Returns `latency` of the details, in milliseconds of a batch: of the inference engine by stage, and of the training engine's run.
+
+    Where the shapes of batches vary, those of both engines too.
+    """
+    from pytest_paddle_infer.judge.shapes import vary
+
+    shapes = {}
+    if vary(inferred.shapes):
+        shapes["inference_shapes"] = [inferred.shapes[index] for index in _kept(inferred.run)]
+        shapes["training_shapes"] = [trained.shapes[index] for index in _kept(trained.run)]
     return {
         "batch_size": batch_size,
         "batches": len(inferred.run),
@@ -23,13 +32,18 @@ def latency_of(inferred: Timings, trained: Timings, batch_size: int) -> dict[str
         "training_ms": thinned(trained.run),
         "preprocess_ms": thinned(inferred.preprocess),
         "postprocess_ms": thinned(inferred.postprocess),
+        **shapes,
     }
 
 
 def thinned(seconds: Sequence[float]) -> list[float | None]:
     """Returns milliseconds in their order; of more than `MOST` evenly spaced order statistics, the least and the largest among them."""
-    kept = list(seconds)
-    if len(kept) > MOST:
-        kept.sort()
-        kept = [kept[round(place * (len(kept) - 1) / (MOST - 1))] for place in range(MOST)]
-    return [rounded(1000 * each) for each in kept]
+    return [rounded(1000 * seconds[index]) for index in _kept(seconds)]
+
+
+def _kept(seconds: Sequence[float]) -> Sequence[int]:
+    """Which of them are."""
+    if len(seconds) <= MOST:
+        return range(len(seconds))
+    order = sorted(range(len(seconds)), key=seconds.__getitem__)
+    return [order[round(place * (len(order) - 1) / (MOST - 1))] for place in range(MOST)]

@@ -39,6 +39,7 @@ from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.training import TrainingEngine, shake, shaken
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.judge.shapes import text_of
 from pytest_paddle_infer.logs.autolog import INSTALL
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.samples import Sample
@@ -85,20 +86,22 @@ class LoadFacts:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of each timed batch, by stage."""
+    """Seconds of each timed batch, by stage. shapes: of the tensors of each, as `judge.shapes.text_of` says them."""
 
     preprocess: tuple[float, ...]
     run: tuple[float, ...]
     postprocess: tuple[float, ...]
     samples: int
     total: float
+    shapes: tuple[str, ...] = ()
 
 
 def joined(parts: Sequence[Timings]) -> Timings:
     """Several runs as one."""
     columns = zip(*((part.preprocess, part.run, part.postprocess) for part in parts))
     preprocess, run, postprocess = (tuple(chain.from_iterable(column)) for column in columns)
-    return Timings(preprocess, run, postprocess, sum(part.samples for part in parts), sum(part.total for part in parts))
+    shapes = tuple(chain.from_iterable(part.shapes for part in parts))
+    return Timings(preprocess, run, postprocess, sum(part.samples for part in parts), sum(part.total for part in parts), shapes)
 
 
 def digest_of(inputs: Arrays) -> str:
@@ -116,6 +119,8 @@ class EngineService:
     def __init__(self, engine: Processing, samples: Sequence[Sample]) -> None:
         self.engine = engine
         self.samples = samples
+        self._warm: set[str] = set()
+        """Shapes that were run before any of them was timed; empty without a warm-up."""
 
     def observe(self, start: int, stop: int) -> Observation:
         """Runs samples[start:stop] as one batch."""
@@ -163,15 +168,23 @@ class EngineService:
     def benchmark(self, batch_size: int, warmup: int, batches: int, first: int = 0) -> Timings:
         """Times preprocess, run and postprocess of `batches` batches from number `first` on, after `warmup` others."""
         for number in range(warmup):
-            self._timed(number, batch_size)
+            self._warm.add(self._timed(number, batch_size)[3])
         begin = time.perf_counter()
-        stages = [self._timed(number, batch_size) for number in range(first, first + batches)]
+        stages = [self._timed_warm(number, batch_size) for number in range(first, first + batches)]
         total = time.perf_counter() - begin
-        preprocess, run, postprocess = zip(*stages)
-        return Timings(preprocess, run, postprocess, batches * batch_size, total)
+        preprocess, run, postprocess, shapes = zip(*stages)
+        return Timings(preprocess, run, postprocess, batches * batch_size, total, shapes)
 
-    def _timed(self, number: int, batch_size: int, stamp: Callable[[], Any] = lambda: None) -> tuple[float, float, float]:
-        """Returns the seconds of each stage of one batch; `stamp` is called after each.
+    def _timed_warm(self, number: int, batch_size: int) -> tuple[float, float, float, str]:
+        """As `_timed`; the first batch of a shape that the warm-up had none of is one more of the warm-up, and is run again."""
+        timed = self._timed(number, batch_size)
+        if not self._warm or timed[3] in self._warm:
+            return timed
+        self._warm.add(timed[3])
+        return self._timed(number, batch_size)
+
+    def _timed(self, number: int, batch_size: int, stamp: Callable[[], Any] = lambda: None) -> tuple[float, float, float, str]:
+        """Returns the seconds of each stage of one batch, and its shape; `stamp` is called after each stage.
 
         Every batch is full: after the last sample comes the first again, so that the means are of equal batches.
         """
@@ -187,7 +200,7 @@ class EngineService:
             self._postprocess(row)
         clock.append(time.perf_counter())
         stamp()
-        return clock[1] - clock[0], clock[2] - clock[1], clock[3] - clock[2]
+        return clock[1] - clock[0], clock[2] - clock[1], clock[3] - clock[2], text_of([array.shape for array in inputs])
 
     def _batch(self, start: int, stop: int) -> Arrays:
         return self._stacked(self.samples[start:stop])
@@ -311,7 +324,7 @@ class InferenceService(EngineService):
             time_keys=["preprocess_time", "inference_time", "postprocess_time"],
             warmup=warmup,
         )
-        stages: list[tuple[float, float, float]] = []
+        stages: list[tuple[float, float, float, str]] = []
         begin = time.perf_counter()
         for number in range(warmup + batches):
             logger.times.start()
@@ -320,8 +333,8 @@ class InferenceService(EngineService):
         total = time.perf_counter() - begin
         with contextlib.suppress(SystemExit):
             logger.report()
-        preprocess, run, postprocess = zip(*stages[warmup:])
-        return Timings(preprocess, run, postprocess, batches * batch_size, total)
+        preprocess, run, postprocess, shapes = zip(*stages[warmup:])
+        return Timings(preprocess, run, postprocess, batches * batch_size, total, shapes)
 
     def asked_twice(self, before: Arrays | None) -> Pairs:
         """Runs the first sample again. before: what this engine answered to it alone, if it did."""

@@ -9,7 +9,7 @@ resample on the level at which the noise arises, and report the interval of the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_paddle_infer.judge.apart import BETWEEN_RUNS, BETWEEN_RUNS_WEIGHT, CONFIDENCE, LEAST_BATCHES
+from pytest_paddle_infer.judge.shapes import spread, taken_out
 
 Array = npt.NDArray[Any]
 
@@ -32,12 +33,16 @@ class Latencies:
     """Seconds of each timed batch of one run: of the inference engine, and of the training engine timed in turn with it.
 
     Warm-up batches are left out by who measured. `training` may be empty: then there is no yardstick, and nothing is judged.
-    Raises `ValueError` for no batches, for seconds that are not finite and greater than 0, and for a batch size below 1.
+    run_shapes, training_shapes: of the tensors of each batch, where they vary; empty where they do not, or are not known.
+    Raises `ValueError` for no batches, for seconds that are not finite and greater than 0, for a batch size below 1, and for another
+    number of shapes than of batches.
     """
 
     run: tuple[float, ...]
     training: tuple[float, ...]
     batch_size: int
+    run_shapes: tuple[str, ...] = ()
+    training_shapes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.run:
@@ -46,6 +51,9 @@ class Latencies:
             raise ValueError("latencies are finite numbers of seconds greater than 0")
         if self.batch_size < 1:
             raise ValueError(f"batch size {self.batch_size} is below 1")
+        for seconds, shapes in ((self.run, self.run_shapes), (self.training, self.training_shapes)):
+            if shapes and len(shapes) != len(seconds):
+                raise ValueError(f"{len(shapes)} shapes of {len(seconds)} batches")
 
     @property
     def median(self) -> float:
@@ -64,9 +72,8 @@ class Latencies:
 
     @property
     def spread(self) -> float:
-        """Interquartile range of the inference engine's batches, in seconds: one slow batch does not move it."""
-        low, high = np.percentile(self.run, (25, 75))
-        return float(high - low)
+        """Interquartile range of the inference engine's batches, in seconds, see `judge.shapes.spread`."""
+        return spread(self.run, self.run_shapes)
 
     @property
     def throughput(self) -> float:
@@ -138,16 +145,22 @@ class PerfVerdict:
 
     def sentence(self, baseline: str) -> str:
         """Returns the verdict in words, without a full stop. baseline: what it was held against: `the baseline 'main'`, `report A`."""
-        if self.judged is None or self.drift is None:
+        if self.judged is None:
             return f"not compared with {baseline}: {self.why}"
+        text = self.ratio_told(baseline)
+        return f"{text}: not decided, {self.why}" if self.outcome == "undecided" else text
+
+    def ratio_told(self, baseline: str) -> str:
+        """Returns the ratio with its interval in words, whatever follows from it; "" where nothing was judged."""
+        if self.judged is None or self.drift is None:
+            return ""
         taken_out = ""
         if self.judged is self.corrected:
             taken_out = f", with the drift of the training engine ({self.drift:.2f} times) taken out"
-        text = (
+        return (
             f"run takes {self.judged.ratio:.2f} times {baseline}{taken_out} ({100 * self.confidence:g} % interval "
             f"{self.judged.low:.2f} to {self.judged.high:.2f}, allowed {1 + self.threshold:.4g})"
         )
-        return f"{text}: not decided, {self.why}" if self.outcome == "undecided" else text
 
 
 def judge_regression(
@@ -179,7 +192,8 @@ def judge_regression(
     the scatter of the medians and nothing of a distribution's form. Runs deviate from one another by more than their batches show;
     that deviation, learnt from the baseline's runs (see `BETWEEN_RUNS`), is drawn from Student's t and added, for the current run
     and for the baseline's centre. One slow batch moves neither end by much, as all ends are made of medians. Batches are taken as
-    independent: a slow wave within a run is seen only by the yardstick.
+    independent: a slow wave within a run is seen only by the yardstick. Where the shapes of the batches vary, what they do to the times
+    is taken out first (see `judge.shapes`), of both engines.
 
     Raises `ValueError` for no baseline run, for a threshold that is not a finite number from 0, and for differing batch sizes.
     """
@@ -189,13 +203,18 @@ def judge_regression(
         raise ValueError(f"threshold {threshold} is not a finite number from 0")
     if {latencies.batch_size for latencies in baseline} != {current.batch_size}:
         raise ValueError("latencies of different batch sizes are not compared")
-    few = _too_few(baseline, current, names)
+    every = (*baseline, current)
+    taken = {
+        "run": taken_out([(one.run, one.run_shapes) for one in every]),
+        "training": taken_out([(one.training, one.training_shapes) for one in every]),
+    }
+    few = _too_few(every, taken, names)
     if few:
         return PerfVerdict("too few", None, None, None, same_training, CONFIDENCE, threshold, len(baseline), few)
 
     random = np.random.default_rng(SEED)
-    runs, trainings = (_logs([getattr(one, engine) for one in baseline], random) for engine in ("run", "training"))
-    run, training = (_logs([getattr(current, engine)], random) for engine in ("run", "training"))
+    runs, trainings = (_logs(taken[engine][:-1], random) for engine in ("run", "training"))
+    run, training = (_logs(taken[engine][-1:], random) for engine in ("run", "training"))
     uncorrected = _interval(runs, run, random)
     corrected = _interval(_minus(runs, trainings), _minus(run, training), random)
     drift = math.exp(training[0][0] - float(np.median(trainings[0])))
@@ -203,14 +222,16 @@ def judge_regression(
     return PerfVerdict(outcome, corrected, uncorrected, drift, same_training, CONFIDENCE, threshold, len(baseline), why)
 
 
-def _too_few(baseline: Sequence[Latencies], current: Latencies, names: tuple[str, str]) -> str:
+def _too_few(runs: Sequence[Latencies], taken: Mapping[str, Sequence[Array]], names: tuple[str, str]) -> str:
     """What there is too little of, in words; "" when there is enough. The baseline's poorest run counts: each has a vote."""
-    for whose, runs in zip(names, (baseline, [current])):
+    for whose, part in zip(names, (slice(-1), slice(-1, None))):
         for engine, words in (("run", "inference"), ("training", "training")):
-            count = min(len(getattr(one, engine)) for one in runs)
+            count = min(map(len, taken[engine][part]))
             if count < LEAST_BATCHES:
-                batches = "batch" if count == 1 else "batches"
-                return f"{whose} has {count} timed {batches} of the {words} engine, and nothing is judged below {LEAST_BATCHES}"
+                timed = f"{count} timed {'batch' if count == 1 else 'batches'} of the {words} engine"
+                if count < min(len(getattr(one, engine)) for one in runs[part]):
+                    timed += f" in shapes that {names[0]} and {names[1]} both ran"
+                return f"{whose} has {timed}, and nothing is judged below {LEAST_BATCHES}"
     return ""
 
 
@@ -238,7 +259,7 @@ Sampled = tuple[Array, Array]
 """Logarithms of the runs' medians, float64[runs], and of their replicates, float64[runs, REPLICATES]."""
 
 
-def _logs(runs: Sequence[Sequence[float]], random: np.random.Generator) -> Sampled:
+def _logs(runs: Sequence[Array], random: np.random.Generator) -> Sampled:
     medians, replicates = [], []
     for seconds in runs:
         times = np.sort(np.asarray(seconds, np.float64))

@@ -20,7 +20,7 @@ MEANING = {
     "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it",
     "answers": "samples on which the answers agree; a dash where there are none, or outputs of another shape",
     "p50 ms": "median time of a batch",
-    "spread ms": "interquartile range of the timed batches",
+    "spread ms": "interquartile range of the timed batches; where their shapes vary, of what batches of one shape differ by",
     "p99 ms": "99th percentile",
     "samples/s": "samples of a batch over its median time",
     "x training": "how many times as fast as the training engine",

@@ -348,7 +348,7 @@ def _judged(before: Times, now: Times, allowed: float, same_training: bool) -> T
 
     def seconds(times: Times) -> Latencies:
         inference, training = (tuple(each / 1000 for each in engine) for engine in (times.inference_ms, times.training_ms))
-        return Latencies(inference, training, times.batch_size)
+        return Latencies(inference, training, times.batch_size, times.inference_shapes, times.training_shapes)
 
     try:
         one, two = seconds(before), seconds(now)
@@ -376,9 +376,12 @@ def _unlike(before: Times, now: Times, share: float, same_training: bool) -> str
     """
     import numpy as np
 
-    low, middle, high = (
-        float(each) for each in np.percentile(now.training_ms, (25, 50, 75)) / np.percentile(before.training_ms, (25, 50, 75))
+    from pytest_paddle_infer.judge.shapes import taken_out
+
+    one, two = (
+        np.percentile(each, (25, 50, 75)) for each in taken_out([(x.training_ms, x.training_shapes) for x in (before, now)])
     )
+    low, middle, high = (float(each) for each in two / one)
     if not 1 / (1 + share) <= middle <= 1 + share:
         times, word = (middle, "slow") if middle > 1 else (1 / middle, "fast")
         who = "machine" if same_training else "machine, or the training engine, which is another program,"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.log_check import LogResult
     from pytest_paddle_infer.parity_check import ParityResult
     from pytest_paddle_infer.teeth import Tooth
-    from pytest_paddle_infer.timing import Timing
 
 PREFIX = "paddle_infer."
 
@@ -38,9 +36,6 @@ WHY = ("cause", "stage", "cause_kind", "cause_name", "remedy")
 
 TOLD_BY_FACTS = {"weights": "weights", "files": "directory", "log": "log_file"}
 """Label of a failure's fact -> the property that a checkpoint which holds says the same in."""
-
-PROGRAM_DIGITS = 16
-"""Of a digest: enough to tell programs apart."""
 
 LONGEST = 1000
 """Characters of a fact; what an engine said before it died may be long."""
@@ -129,31 +124,15 @@ class Figures:
             self._put("tooth", tooth)
 
     def log(self, result: LogResult) -> None:
-        """Mean milliseconds of a batch by stage, the ratio to the training engine, and what times depend on besides the machine."""
+        """What `log_check.figures` has."""
+        from pytest_paddle_infer.log_check import figures
+
         self._put("weights", result.weights)
-        self._put("preprocess_ms", f"{result.log.preprocess_time_ms:.4g}")
-        self._put("inference_ms", f"{result.log.inference_time_ms:.4g}")
-        self._put("postprocess_ms", f"{result.log.postprocess_time_ms:.4g}")
-        self._put("training_ms", f"{result.training_ms:.4g}")
-        self._put("ratio", f"{result.ratio:.2f}")
-        self._put("cpu_rss_mb", f"{result.log.cpu_rss_mb:.0f}")
-        self._put("log_file", result.path)
-        workload = {"threads": result.log.cpu_math_library_num_threads, "input_shape": result.log.input_shape, "gpu": result.gpu}
-        for name, value in {**workload, "training_program": result.program[:PROGRAM_DIGITS]}.items():
-            if value not in (None, ""):
-                self._put(name, value)
+        for name, value in figures(result):
+            self._put(name, value)
         self._details(result.details)
         for note in result.notes:
             self._put("note", note)
-        if result.timing is not None:
-            self._timing(result.timing)
-
-    def _timing(self, timing: Timing) -> None:
-        """Units are in the names: milliseconds of a batch, seconds, MB of 2**20 bytes."""
-        for field in fields(timing):
-            value = getattr(timing, field.name)
-            if value is not None:
-                self._put(field.name, value if isinstance(value, int) else f"{value:.5g}")
 
 
 def is_ours(report: Any) -> bool:

@@ -70,6 +70,7 @@ class Speed:
     preprocess_ms: float | None = None
     inference_ms: float | None = None
     postprocess_ms: float | None = None
+    shapes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _of_model(model: str, variants: Mapping[str, _Found]) -> Iterator[Matrix]:
         yardstick = next((row.over_training for row in rows if row.variant == "cpu"), None)
         rows = [replace(row, over_cpu=_ratio(row.over_training, yardstick)) for row in rows]
         able = _competing(rows)
-        objectives, best = _pareto(able)
+        objectives, best = _pareto(_of_one_shape(able))
         marked = tuple(replace(row, pareto_best=row.variant in best) for row in rows)
         yield Matrix(model, size, marked, objectives, own.holding(), own.broken(), _fastest(able))
 
@@ -304,6 +305,20 @@ def _fastest(able: Sequence[Row]) -> tuple[str, ...]:
     first, *others = sorted(able, key=lambda row: (times[row.variant], row.variant))
     near = (row.variant for row in others if times[row.variant] <= times[first.variant] * _noise(row, first))
     return (first.variant, *near)
+
+
+def _of_one_shape(able: Sequence[Row]) -> Sequence[Row]:
+    """The rows with their p50 and its spread over the training engine's, where the batches of all of them have several shapes.
+
+    The median of all batches rests on the few of the middle shapes then, and scatters more than `noise_of_ratio` knows; the factor to the
+    training engine is one of all batches, each in its own shape.
+    """
+    if not all(row.speed.shapes and row.speed.training_p50_ms for row in able):
+        return able
+    speeds = (row.speed for row in able)
+    over = (replace(one, p50_ms=_ratio(one.p50_ms, one.training_p50_ms), spread_ms=_ratio(one.spread_ms, one.training_p50_ms))
+            for one in speeds)  # fmt: skip
+    return [replace(row, speed=speed) for row, speed in zip(able, over)]
 
 
 def _pareto(able: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:

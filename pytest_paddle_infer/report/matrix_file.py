@@ -45,7 +45,8 @@ def to_json(matrices: Iterable[Matrix]) -> dict[str, Any]:
     """Returns the matrices for `json.dumps`; what was not measured is null. Keys are those of the junit file where it has them.
 
     Keys that end in `_relative` are errors over the largest value of the output, `_mb` are 2**20 bytes, `batches` and `answers_*`
-    are counts, `speedup_*` factors; `spread_ms` is the interquartile range of the timed batches.
+    are counts, `speedup_*` factors; `spread_ms` is the interquartile range of the timed batches,
+    `shapes` how many shapes those have, null for one.
     """
     return {"format": FORMAT, "models": [_model_to_json(matrix) for matrix in matrices]}
 
@@ -80,6 +81,7 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "answers_near_ties": _count(accuracy.ties),
         **asdict(row.speed),
         "batches": _count(row.speed.batches),
+        "shapes": _count(row.speed.shapes),
         "throughput_samples_per_s": _rounded(row.throughput),
         "speedup_over_training": _rounded(row.over_training),
         "speedup_over_cpu": _rounded(row.over_cpu),

@@ -43,7 +43,9 @@ def _table(matrix: Matrix) -> Iterator[str]:
     rows = [row for row in matrix.rows if row.ran]
     counts = sorted({f"{row.speed.batches:.0f}" for row in rows if row.speed.batches}, key=int)
     many = " to ".join(counts[:1] + counts[1:][-1:])
-    yield f"{matrix.model}: {many} timed batches of {matrix.batch_size} sample{'s' * (matrix.batch_size != 1)}"
+    shapes = max((row.speed.shapes or 0 for row in rows), default=0)
+    in_shapes = f" in {shapes:.0f} shapes" if shapes else ""
+    yield f"{matrix.model}: {many} timed batches of {matrix.batch_size} sample{'s' * (matrix.batch_size != 1)}{in_shapes}"
     columns = [("  variant", [f"{_mark(row)} {row.variant}" for row in rows]), *_columns(rows)]
     columns = [(title, cells) for title, cells in columns if set(cells) != {_NONE}]
     widths = [max(map(len, (title, *cells))) for title, cells in columns]

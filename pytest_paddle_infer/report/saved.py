@@ -23,6 +23,8 @@ class ReportError(PaddleInferError, ValueError):
 class Times:
     """What one test timed: milliseconds of each batch of `batch_size` samples, and what they depend on besides the machine.
 
+    inference_shapes, training_shapes: of each batch, where they vary; empty where they do not, and in a report of an older version.
+
     threads: of the engine. input_shape: as the benchmark log says it. gpu: its name. program: digest of the training engine's.
     Each is "" where the report does not say it.
     """
@@ -34,6 +36,8 @@ class Times:
     input_shape: str = ""
     gpu: str = ""
     program: str = ""
+    inference_shapes: tuple[str, ...] = ()
+    training_shapes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,11 @@ def _times(test: Mapping[str, Any]) -> Times | None:
     if latency is None:
         return None
     threads, texts = test["figures"].get("threads", ""), test["texts"]
+    input_shape, gpu, program = (_text(texts.get(name, "")) for name in ("input_shape", "gpu", "training_program"))
     return Times(
         _of(latency["batch_size"], int), _numbers(latency["inference_ms"]), _numbers(latency["training_ms"]),
-        str(threads), *(_text(texts.get(name, "")) for name in ("input_shape", "gpu", "training_program")),
+        str(threads), input_shape, gpu, program,
+        *(tuple(map(_text, _list(latency.get(name, [])))) for name in ("inference_shapes", "training_shapes")),
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 In this process `install(monkeypatch.setattr)`; in a subprocess and in xdist workers `-p stub_engine`, which needs
 this directory on PYTHONPATH.
 
-STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`; `replay/FOLDER` for a kept folder.
+STUB_FAIL: words `model/checkpoint` or `model/checkpoint/variant`, where checkpoint may also be `export`, or `slow` for a performance
+regression; `replay/FOLDER` for a kept folder.
 STUB_MISSING: variants, with or without their parameters, that cannot run here; `replay/FOLDER` for a kept folder.
 STUB_TRACE: a file that gets a line of JSON for each call.
 """
@@ -30,7 +31,7 @@ from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError
 from pytest_paddle_infer.judge.answers import AnswersVerdict
 from pytest_paddle_infer.judge.closeness import OutputJudge, OutputVerdict, Tolerance
-from pytest_paddle_infer.log_check import LogResult
+from pytest_paddle_infer.log_check import LogResult, figures
 from pytest_paddle_infer.logs.autolog import AutoLog
 from pytest_paddle_infer.parity_check import ParityResult
 from pytest_paddle_infer.samples import Sample
@@ -115,7 +116,11 @@ class Conformance:
         seconds = (0.001 * timing.p50_ms,) * timing.batches
         latency = latency_of(Timings(seconds, seconds, seconds, 1, 1.0), Timings((), (0.02,), (), 1, 0.02), timing.batch_size)
         path, details = self._directory(spec, variant) / "inference_benchmark.log", self._details(spec, variant, latency=latency)
-        return LogResult(path, AUTOLOG, 20.0, WEIGHTS, timing, program="0123456789abcdef" * 4, details=details)
+        result = LogResult(path, AUTOLOG, 20.0, WEIGHTS, timing, program="0123456789abcdef" * 4, details=details)
+        if f"{spec.name}/slow/{variant}" in os.environ.get("STUB_FAIL", "").split():
+            title = f"{spec.name}, {variant}: a performance regression: planted."
+            raise ConformanceFailure(Failure(title, (("weights", WEIGHTS),), figures=figures(result), details=details))
+        return result
 
     def _details(self, spec: ModelSpec, variant: str, **parts: Any) -> str:
         """What a report is told beyond the figures; one sample has pictures."""

@@ -75,6 +75,23 @@ def test_a_failed_variant_is_marked_and_none_is_best_when_the_artifacts_fail(run
     assert not any("Pareto" in line for line in shown)
 
 
+def test_a_performance_regression_shows_its_times_and_is_not_compared(run: Session, plant: Callable[..., None]) -> None:
+    plant("alexnet/slow/onednn")
+    result = run(MODEL, *BOTH, "--paddle-report=report")
+    (row,) = (line.split() for line in result.outlines if line.startswith("alexnet  onednn"))
+    assert [row[4], *row[-6:]] == ["FAILED", "1.5", "/", "10", "/", "0.25", "4.00"]
+    shown = below(result)
+    assert shown[3].split()[:2] == ["*", "cpu"]
+    assert [*shown[4].split()[:2], *shown[4].split()[6:9]] == ["!", "onednn", "5.00", "0.20", "6.25"]
+    assert "fastest that passed: cpu, 2.00 x training" in shown
+    (model,) = content(run.path / "report" / "report.json")["models"]
+    assert [(each["variant"], each["p50_ms"]) for each in model["variants"]] == [("cpu", 10), ("onednn", 5)]
+    summary = (run.path / "report" / "summary.md").read_text(encoding="utf-8")
+    (line,) = (line for line in summary.splitlines() if line.startswith("| onednn"))
+    assert "FAILED" in line, line
+    assert "| 5 | 0.2 | 6.25 |" in line, line
+
+
 def test_the_file_is_in_the_directory_of_the_outputs(run: Session) -> None:
     result = run(MODEL, "--paddle-model=vgg16", *BOTH, OUTPUT)
     path = run.path / "out" / "matrix.json"

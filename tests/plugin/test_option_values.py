@@ -115,6 +115,7 @@ BAD = [
     ("replay", "none", "--paddle-replay: there is no directory"),
     ("perf-save", "../main", "'../main' is not a name; write up to 100 letters, digits, '.', '_' and '-'"),
     ("perf-compare", "main:0.15", "'main:0.15' is not a baseline to compare with; write NAME or NAME:15%"),
+    ("perf-compare", "main:15", "'main:15' lacks the % sign; write main:15%"),
     ("perf-compare", "none", "there is no baseline 'none' in"),
     ("cache-size", "20X", "'20X' is not a size; write 500M, 20G, or 0 for no limit"),
 ]

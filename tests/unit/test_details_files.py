@@ -254,9 +254,9 @@ def test_large_pictures_are_made_smaller(shape: tuple[int, int], size: tuple[int
 # -- times -------------------------------------------------------------------------------------------------------------
 
 
-def timings(*seconds: float) -> Any:
+def timings(*seconds: float, shapes: tuple[str, ...] = ()) -> Any:
     return SimpleNamespace(
-        run=seconds, preprocess=tuple(each * 2 for each in seconds), postprocess=tuple(each / 2 for each in seconds)
+        run=seconds, preprocess=tuple(each * 2 for each in seconds), postprocess=tuple(each / 2 for each in seconds), shapes=shapes
     )
 
 
@@ -265,6 +265,15 @@ def test_times_are_milliseconds_in_their_order() -> None:
         "batch_size": 4, "batches": 2, "inference_ms": [2.0, 1.0], "training_ms": [3.4568], "preprocess_ms": [4.0, 2.0],
         "postprocess_ms": [1.0, 0.5],
     }  # fmt: skip
+
+
+def test_where_shapes_vary_each_time_has_its_own() -> None:
+    made = latency_of(timings(0.002, 0.001, shapes=("1x9", "1x4")), timings(0.003, shapes=("1x9",)), 1)
+    assert (made["inference_shapes"], made["training_shapes"]) == (["1x9", "1x4"], ["1x9"])
+    assert "inference_shapes" not in latency_of(timings(0.002, shapes=("1x9",)), timings(0.003, shapes=("1x9",)), 1)
+    many = tuple(float(number) for number in np.random.RandomState(0).permutation(np.arange(1, 3001)))
+    made = latency_of(timings(*many, shapes=tuple(f"1x{number:.0f}" for number in many)), timings(0.003, shapes=("1x9",)), 1)
+    assert [f"1x{time / 1000:.0f}" for time in made["inference_ms"]] == made["inference_shapes"]
 
 
 def test_of_many_times_evenly_spaced_order_statistics_are_kept() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.gates import Gates, Measured, compare, keep
+from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.gates import Gates, Measured, compare, keep, measured
 from pytest_paddle_infer.judge.latency import Latencies
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.option_table import Comparison
@@ -83,6 +86,18 @@ def test_other_work_and_other_machines_are_shown_and_not_judged(place: Path, cha
     found = compare(gates(place, against="main"), run)
     assert found.regression == ""
     assert any("not judged" in note and word in note for note in found.notes), found.notes
+
+
+def test_shapes_of_a_run_are_known_to_the_gate_where_they_vary() -> None:
+    effective = SimpleNamespace(threads=1, device="cpu")
+    facts: Any = SimpleNamespace(effective=effective, versions={"paddle_version": "3.3.1"}, gpu="")
+
+    def shapes(*names: str) -> tuple[str, ...]:
+        times = Timings((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), 2, 6.0, names)
+        return measured("m", "cpu", times, times, 1, facts, "float32[1, 3]", 4, "p").latencies.run_shapes
+
+    assert shapes("1x3x8", "1x3x9") == ("1x3x8", "1x3x9")
+    assert shapes("1x3x8", "1x3x8") == ()
 
 
 def test_a_model_without_times_in_the_baseline_is_a_note(place: Path) -> None:

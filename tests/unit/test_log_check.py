@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.bench import RunOptions
+from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import Memory, make_log, write_log
 from pytest_paddle_infer.details.files import read
 from pytest_paddle_infer.engine.services import Timings
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.gates import Gates
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.logs.autolog import parse_autolog
@@ -47,6 +47,9 @@ def check(
     against: str | None = None,
     autolog: str = "builtin",
     report: bool = True,
+    shape: tuple[int | None, ...] = (None, 3),
+    samples: int = 2,
+    red: Sequence[str] = (),
 ) -> LogResult:
     """Runs the checkpoint of an engine that takes so many milliseconds a batch in each measurement; the training engine takes 20."""
     waiting = list(measured)
@@ -73,10 +76,11 @@ def check(
     )  # fmt: skip
     monkeypatch.setattr(RunOptions, "precision", lambda *_: "fp32")
     spec = ModelSpec("net", factory="net:net")
-    inputs = [SimpleNamespace(name="x", dtype="float32", shape=(None, 3))]
+    inputs = [SimpleNamespace(name="x", dtype="float32", shape=shape)]
     bench: Any = SimpleNamespace(
-        samples=(1, 2), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
+        samples=tuple(range(samples)), yardsticks={}, model=SimpleNamespace(weights="w", inputs=inputs, spec=spec), spec=spec,
         inference=lambda *_: (None, FACTS), training=lambda: None, call=call, options=options, once=lambda name, make: "program",
+        failed=lambda checkpoint, variant, _: f"{checkpoint} {variant}" in red,
     )  # fmt: skip
     return LogCheck(options, Progress()).run(bench, spec, "cpu", ExportedModel(directory, given=True), output)
 
@@ -108,6 +112,17 @@ def test_the_training_engines_program_is_asked_for_only_where_a_report_may_be_co
     assert check(tmp_path, monkeypatch, [10.0], report=False).program == ""
 
 
+@pytest.mark.parametrize(
+    ("shape", "samples", "timed"),
+    [((None, 3, 48), 12, (12, 4)), ((None, 3, None), 12, (48, 12)), ((None, 3, None), 4, (16, 4)), ((None, 3, None), 80, (50, 25))],
+)
+def test_where_shapes_may_vary_each_is_timed_more_than_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int | None, ...], samples: int, timed: tuple[int, int]
+) -> None:
+    latency = read(Path(check(tmp_path, monkeypatch, [10.0], shape=shape, samples=samples).details)).parts["latency"]
+    assert (len(latency["inference_ms"]), len(latency["training_ms"])) == timed
+
+
 @pytest.mark.parametrize("writer", ["builtin", "auto_log"])
 def test_a_measurement_that_the_gate_withdrew_is_reported_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
@@ -118,6 +133,30 @@ def test_a_measurement_that_the_gate_withdrew_is_reported_nowhere(
     assert told(held) == pytest.approx([10.0] * 4, rel=0.05)
 
 
+def test_times_of_an_engine_that_answers_otherwise_are_saved_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = check(tmp_path, monkeypatch, [10.0], save="main", red=["parity cpu"]).notes
+    assert note.startswith("cpu: times saved as 'main', of an engine whose parity failed in this session (")
+    (note,) = check(tmp_path, monkeypatch, [10.0], save="main", red=["parity onednn", "artifacts cpu"]).notes
+    assert note.startswith("cpu: times saved as 'main' (")
+
+
+def test_a_checkpoint_that_failed_is_remembered_by_its_variant_and_export(tmp_path: Path) -> None:
+    options = RunOptions(tmp_path, tmp_path, tmp_path)
+    bench = Bench(ModelSpec("net", factory="net:net"), (), None, options, Progress())  # type: ignore[arg-type]
+    one, other = ExportedModel(tmp_path / "one", given=True), ExportedModel(tmp_path / "other", given=True)
+
+    def fail() -> None:
+        raise ConformanceFailure(Failure("net, cpu: off."))
+
+    bench.once(("parity", "onednn", one.stamp, None), lambda: "holds")
+    with pytest.raises(ConformanceFailure):
+        bench.once(("parity", "cpu", one.stamp, None), fail)
+    with pytest.raises(ConformanceFailure):
+        bench.once("export", fail)
+    assert bench.failed("parity", "cpu", one)
+    assert not any((bench.failed("parity", "onednn", one), bench.failed("log", "cpu", one), bench.failed("parity", "cpu", other)))
+
+
 def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(tmp_path, monkeypatch, [10.0], save="main")
     with pytest.raises(ConformanceFailure) as caught:
@@ -125,6 +164,11 @@ def test_a_regression_that_stays_shows_the_times_that_its_sentence_is_of(tmp_pat
     red = caught.value.failure
     assert "a performance regression: run takes 2." in red.title
     assert np.median(read(Path(red.details)).parts["latency"]["inference_ms"]) == pytest.approx(20.0, rel=0.05)
+    told = dict(red.figures)
+    assert [float(told[name]) for name in ("p50_ms", "inference_ms", "training_p50_ms")] == pytest.approx([20.0] * 3, rel=0.05)
+    assert (told["batches"], told["batch_size"], told["threads"], told["training_program"]) == ("50", "1", "1", "program")
+    assert Path(told["log_file"]).is_file()
+    assert dict(red.facts)["first measured"].startswith("run takes 3."), "of two measurements, not of the baseline"
 
 
 def test_of_a_second_measurement_that_dies_the_times_of_the_first_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

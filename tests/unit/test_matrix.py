@@ -201,6 +201,22 @@ def test_times_within_what_noise_explains_are_equal() -> None:
     assert best(both("lean", 1e-6, 20, 500, batches=7), fat) == {"lean"}, "of seven batches nothing is known"
 
 
+def test_the_median_of_batches_of_several_shapes_is_not_compared_itself() -> None:
+    """It rests on the few batches of the middle shapes; the factor to the training engine is of all."""
+    lean, fat = (
+        both(name, 1e-6, p50, memory, shapes=12, training_p50_ms=2 * p50)
+        for name, p50, memory in (("lean", 11, 500), ("fat", 10, 600))
+    )
+    assert best(lean, fat) == {"lean"}
+    assert best(both("lean", 1e-6, 11, 500, shapes=12, training_p50_ms=20), fat) == {"lean", "fat"}
+    assert best(both("lean", 1e-6, 11, 500, training_p50_ms=22), fat) == {"lean", "fat"}, "of one shape it is"
+
+
+def test_the_table_says_of_how_many_shapes_the_batches_are() -> None:
+    told = lines(read_matrices([*both("cpu", shapes=12), *both("onednn", shapes=12)]))
+    assert "net: 50 timed batches of 1 sample in 12 shapes" in told
+
+
 def test_memory_within_its_tolerance_is_equal() -> None:
     assert best(both("one", 1e-6, 10, 2000), both("two", 1e-6, 5, 2039)) == {"two"}
     assert best(both("one", 1e-6, 10, 2000), both("two", 1e-6, 5, 2045)) == {"one", "two"}
@@ -548,7 +564,7 @@ def test_the_json_says_what_the_table_says() -> None:
         "noise_floor_relative": 1e-6, "answers_agreed": 4, "answers_compared": 4, "answers_near_ties": 0, "p50_ms": 27.5,
         "p99_ms": 34.375, "spread_ms": 0.5, "batches": 50, "training_p50_ms": 20, "first_ms": 82.5, "load_s": 0.25,
         "memory_mb": 718, "gpu_memory_mb": None, "preprocess_ms": 1.5, "inference_ms": 27.5, "postprocess_ms": 0.25,
-        "throughput_samples_per_s": 36.364, "speedup_over_training": 0.72727, "speedup_over_cpu": 2.0051,
+        "shapes": None, "throughput_samples_per_s": 36.364, "speedup_over_training": 0.72727, "speedup_over_cpu": 2.0051,
     }  # fmt: skip
     assert (gpu["unavailable"], gpu["p50_ms"], gpu["pareto_best"]) == ("no device", None, False)
 

@@ -58,6 +58,20 @@ def test_what_is_saved_is_loaded_on_the_same_machine(tmp_path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == [path.name], "no part is left"
 
 
+def test_shapes_of_batches_are_kept_where_they_vary(tmp_path: Path) -> None:
+    run = run_of(0.1)
+    varied = replace(run, latencies=replace(run.latencies, run_shapes=("4x3x8x9", "4x3x8x12"), training_shapes=("4x3x8x9",)))
+    path = save(tmp_path, "main", "net", "cpu", WORK, varied, HERE)
+    assert found(tmp_path).runs == (varied,)
+    kept = json.loads(path.read_text())
+    for value in (["4x3x8x9"], ["4x3x8x9", 12], None):
+        path.write_text(json.dumps({**kept, "runs": [{**kept["runs"][0], "run_shapes": value}]}))
+        with pytest.raises(PerfError, match="is damaged"):
+            found(tmp_path)
+    path.unlink()
+    assert not [key for key in json.loads(keep(tmp_path).read_text())["runs"][0] if "shapes" in key]
+
+
 def test_nothing_saved_is_none(tmp_path: Path) -> None:
     assert found(tmp_path / "none") is None
     keep(tmp_path)
@@ -105,7 +119,9 @@ def test_another_machines_baseline_is_shown_and_never_one_to_judge_by(tmp_path: 
     other = found(tmp_path)
     assert isinstance(other, Other)
     assert (other.why, other.unreadable) == ("it was saved on another machine", ())
-    assert other.lines() == ("Intel(R) Xeon(R) CPU @ 2.20GHz, x86_64, 8 cores: median 150 ms a batch of 4, Paddle 3.3.1, d",)
+    assert other.lines() == (
+        "the baseline 'main': Intel(R) Xeon(R) CPU @ 2.20GHz, x86_64, 8 cores: median 150 ms a batch of 4, Paddle 3.3.1, d",
+    )
     keep(tmp_path, machine=replace(THERE, cores=4.0))
     assert found(tmp_path).why == "it was saved on other machines"
     assert len(found(tmp_path).baselines) == 2

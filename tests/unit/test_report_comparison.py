@@ -22,6 +22,7 @@ from pytest_paddle_infer.command.columns import WIDTH
 from pytest_paddle_infer.judge.apart import CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.report.comparison import ALLOWED, SEVERAL_RUNS, Comparison, compare
 from pytest_paddle_infer.report.content import SCHEMA_VERSION
+from pytest_paddle_infer.report.figures import PREFIX
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.results import Result
 from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
@@ -258,7 +259,10 @@ def test_one_run_a_side_on_a_machine_that_was_not_alike_decides_nothing(now: flo
     said = slower(a, b)
     assert (said[0], said[1].startswith(why), said[1].endswith(SEVERAL_RUNS)) == ("undecided", True, True), said
     assert not compare(a, b).worse
-    assert why in " ".join(" ".join(command.lines(compare(a, b), Path("a"), Path("b"))).split())
+    (line,) = (line for line in command.lines(compare(a, b), Path("a"), Path("b")) if "not decided, " in line)
+    assert line.startswith(f"  - net, cpu: not decided, {why}"), (
+        "the reason stands before the figures, which alone may look decided"
+    )
 
 
 def test_another_training_engine_may_be_what_became_faster() -> None:
@@ -266,6 +270,50 @@ def test_another_training_engine_may_be_what_became_faster() -> None:
     assert slower(a, b)[1].startswith(
         "for the machine, or the training engine, which is another program, was 1.4 times as fast in B"
     )
+
+
+def test_a_variant_that_failed_for_its_times_has_them() -> None:
+    timed = log("30")
+    red = replace(timed, outcome="failed", properties=(*timed.properties, (PREFIX + "failed", "log"), (PREFIX + "cause", "slow.")))
+    found = compare(saved(log(), times=batches(10.0)), saved(red, times=batches(30.0)))
+    (variant,) = found.variants
+    assert (variant.worse, [test.change for test in found.tests]) == (("slower",), ["newly failing"])
+
+
+def of_widths(slower: float, seed: int) -> dict[str, Any]:
+    """Times of twelve widths, a millisecond to twelve, with three percent of noise."""
+    random, widths = np.random.default_rng(seed), [number % 12 + 1 for number in range(50)]
+    inference, training = ([factor * width * random.normal(1, 0.03) for width in widths] for factor in (slower, 2.0))
+    shapes = [f"1x3x48x{width}" for width in widths]
+    return {
+        **batches(1.0),
+        "inference_ms": inference,
+        "training_ms": training,
+        "inference_shapes": shapes,
+        "training_shapes": shapes,
+    }
+
+
+def test_batches_of_another_width_are_no_noise() -> None:
+    a, same, slow = (saved(log(), times=of_widths(factor, seed)) for factor, seed in ((1.0, 1), (1.0, 2), (1.4, 3)))
+    assert slower(a, same) == ("held", "")
+    assert slower(a, slow) == ("slower", "")
+    older = {name: value for name, value in of_widths(1.4, 3).items() if "shapes" not in name}
+    assert slower(a, saved(log(), times=older))[0] == "undecided", "a report of an older version"
+
+
+def test_quartiles_that_fall_between_two_shapes_say_nothing_of_the_machine() -> None:
+    """A quarter of the batches is narrow: by two batches more, the lower quartile goes from the wide ones to them."""
+
+    def made(count: int) -> Any:
+        widths = [1 if number % 4 == 0 else 10 for number in range(count)]
+        shapes = [f"1x{width}" for width in widths]
+        times = {**batches(1.0, count=count, trained=count), "inference_shapes": shapes, "training_shapes": shapes}
+        for name in ("inference_ms", "training_ms"):
+            times[name] = [each * width for each, width in zip(times[name], widths)]
+        return saved(log(), times=times)
+
+    assert slower(made(48), made(50)) == ("held", "")
 
 
 def test_a_machine_that_was_less_steady_decides_nothing() -> None:
@@ -421,6 +469,7 @@ def test_the_text_of_equal_reports_says_so() -> None:
     a, b = (saved(passed(), log(), times=batches(10.0, trained=4)) for _ in "ab")
     told = command.lines(compare(a, b), Path("a"), Path("b"))
     assert "Machine, versions, options and weights are the same." in told
+    assert "A report holds no code: that of the model, of its processing and of own variants may have changed." in told
     assert told[-1] == "Nothing is worse in B. The times of 1 variant are not decided."
     assert "Both are the report of the same run." in told
 
@@ -531,6 +580,10 @@ def test_the_share_that_is_allowed_is_a_percentage(tmp_path: Path, capsys: pytes
     assert program.main(["compare", green, green, "--allow", "30%", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["allowed"] == 0.3
     assert "'0.3' is not a percentage; write 15%" in refused(capsys, green, green, "--allow", "0.3")
+    assert "'5' lacks the % sign; write 5%" in refused(capsys, green, green, "--allow=5")
+    with pytest.raises(SystemExit):
+        program.main(["compare", "--help"])
+    assert "--allow PERCENT%" in capsys.readouterr().out
 
 
 def test_a_place_without_a_report_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

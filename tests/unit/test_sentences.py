@@ -262,7 +262,7 @@ def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: py
     """With AutoLog as the writer, which wrote nothing."""
     steps: list[str] = []
     bench: Any = SimpleNamespace(
-        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(weights="w.pdparams"), inference=lambda *_: (None, None),
+        samples=(1, 2), training_is_warm=True, model=SimpleNamespace(inputs=(), weights="w.pdparams"), inference=lambda *_: (None, None),
         training=lambda: None, call=lambda worker, step, *_, **__: steps.append(step), options=RunOptions(tmp_path, tmp_path, tmp_path),
     )  # fmt: skip
     check = LogCheck(RunOptions(tmp_path, tmp_path, tmp_path, autolog="auto_log"), Progress())
@@ -481,8 +481,10 @@ def test_a_baseline_that_another_process_holds_is_said(tmp_path: Path, monkeypat
 
 def test_a_baseline_of_another_machine_without_a_date_is_shown_as_such() -> None:
     run: Any = SimpleNamespace(latencies=Latencies((0.01,), (0.02,), 1), paddle="3.3.1", date="")
-    item: Any = SimpleNamespace(machine="another", runs=[run], workload=SimpleNamespace(batch_size=1))
-    assert perf.Other("another machine", (item,)).lines() == ("another: median 10 ms a batch of 1, Paddle 3.3.1, no date",)
+    item: Any = SimpleNamespace(name="main", machine="another", runs=[run], workload=SimpleNamespace(batch_size=1))
+    assert perf.Other("another machine", (item,)).lines() == (
+        "the baseline 'main': another: median 10 ms a batch of 1, Paddle 3.3.1, no date",
+    )
 
 
 # -- reports -----------------------------------------------------------------------------------------------------------

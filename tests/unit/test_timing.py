@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_paddle_infer import timing
-from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.engine.services import EngineService, Timings, joined
 
 
 class Turns:
@@ -73,3 +75,53 @@ def test_an_old_yardstick_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     later = time.monotonic() + timing.FRESH
     monkeypatch.setattr(time, "monotonic", lambda: later + 1)
     assert timing.yardstick(bench, 2) is None  # type: ignore[arg-type]
+
+
+# -- batches of several shapes -----------------------------------------------------------------------------------------
+
+
+def service(*widths: int) -> tuple[EngineService, list[int]]:
+    """A service whose samples are so wide, and the widths that it ran, in turn."""
+    ran: list[int] = []
+
+    def run(inputs: Any) -> Any:
+        ran.append(inputs.shape[-1])
+        return inputs
+
+    engine = SimpleNamespace(
+        preprocess=lambda sample: np.zeros((1, 3, sample), np.float32), run=run, postprocess=lambda output: None
+    )
+    return EngineService(engine, widths), ran  # type: ignore[arg-type]
+
+
+def test_a_batch_is_timed_once_its_shape_is_warm() -> None:
+    side, ran = service(8, 8, 9)
+    times = side.benchmark(1, 1, 4)
+    assert ran == [8, 8, 8, 9, 9, 8], "the first of the warm-up, and the first 9 once more"
+    assert times.shapes == ("1x3x8", "1x3x8", "1x3x9", "1x3x8")
+    assert len(times.run) == 4
+    ran.clear()
+    assert side.benchmark(1, 0, 2, 1).shapes == ("1x3x8", "1x3x9")
+    assert ran == [8, 9], "the next part knows them"
+
+
+def test_without_a_warm_up_no_batch_is_run_twice() -> None:
+    side, ran = service(8, 9)
+    side.benchmark(1, 0, 2)
+    assert ran == [8, 9]
+
+
+def test_shapes_of_parts_are_joined() -> None:
+    side, _ = service(8, 9)
+    parts = [side.benchmark(1, 0, 1, number) for number in range(2)]
+    assert joined(parts).shapes == ("1x3x8", "1x3x9")
+
+
+def test_spread_and_yardstick_are_of_one_shape_each() -> None:
+    widths = tuple(f"1x3x{width}" for width in range(1, 5)) * 4
+    times = tuple(float(shape[4:]) for shape in widths)
+    stages = SimpleNamespace(run=times, shapes=widths)
+    few = SimpleNamespace(run=(3.0,), shapes=("1x3x1",))
+    facts, memory = SimpleNamespace(load_seconds=1.0), SimpleNamespace(gpu_mb=None)
+    made = timing.timing_of(stages, few, 1, facts, (0.1, 5.0), memory)  # type: ignore[arg-type]
+    assert (made.p50_ms, made.spread_ms, made.training_p50_ms, made.shapes) == pytest.approx((2500.0, 0.0, 7500.0, 4))
