@@ -22,7 +22,7 @@ from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pictures import turned
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
-from pytest_paddle_infer.diagnosis.search import SECONDS, identify
+from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer
 from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
 
 Pictures = Sequence[Any]
@@ -261,7 +261,7 @@ def _other_program(
     """Finds out the inference side's program as well, and names the first step in which the two differ."""
     for layout, tensor in _as_nchw(inference, len(images)):
         two = identify(tensor, images, one.pipeline, seconds)
-        if two is None:
+        if two is None or not nearer(two, one.pipeline, tensor, images):
             continue
         apart_in = steps_apart(one, two, images[0])
         if layout:

@@ -93,7 +93,19 @@ def recognised(slopes: Array, offsets: Array, slack: float = 1.0) -> Normalisati
     if best is not None and best[0] <= slack:
         return best[2]
     scale = 1.0 if np.abs(slopes).min() > 0.3 else 1 / 255
-    return Normalisation(scale, tuple((-offsets * scale / slopes).tolist()), tuple((scale / slopes).tolist()))
+    return Normalisation(
+        scale, _tidy(-offsets * scale / slopes, _OFFSET * slack), _tidy(scale / slopes, _SLOPE * slack, relative=True)
+    )
+
+
+def _tidy(values: Array, tolerance: float, *, relative: bool = False) -> Numbers:
+    """The numbers with the fewest decimals that are within what a fit can tell: a std of 0.9998 is 1."""
+    allowed = tolerance * np.abs(values) if relative else np.full(values.shape, tolerance)
+    for decimals in range(5):
+        rounded = np.round(values, decimals)
+        if (np.abs(rounded - values) <= allowed).all() and (not relative or rounded.all()):
+            return tuple((rounded + 0.0).tolist())
+    return tuple(values.tolist())
 
 
 def _distance(program: Normalisation, slopes: Array, offsets: Array) -> float:
@@ -123,7 +135,7 @@ def difference(
             fitting.append((distance > 0.05 * slack, at, name, phrase))
     if fitting:
         return min(fitting)[2:]
-    return _solved(training, slopes, offsets) if solve else None
+    return _solved(training, slopes, offsets, slack) if solve else None
 
 
 def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
@@ -184,19 +196,23 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
                     yield phrase, other[::-1], spread[::-1]
 
 
-def _solved(training: Normalisation, slopes: Array, offsets: Array) -> tuple[str, str]:
+def _solved(training: Normalisation, slopes: Array, offsets: Array, slack: float) -> tuple[str, str]:
     """Names the figures: those of the mean where only it differs, those of the standard deviation likewise, else both."""
     with np.errstate(all="ignore"):
         std = training.scale / slopes
         mean = -offsets * std
+    own_std, own_mean = _tidy(std, _SLOPE * slack, relative=True), _tidy(mean, _OFFSET * slack)
     if np.abs(std / np.asarray(training.std) - 1).max() <= _SLOPE:
         return (
             "normalisation",
-            f"subtracts the mean {figures(mean)} where the training preprocessing subtracts {figures(training.mean)}",
+            f"subtracts the mean {figures(own_mean)} where the training preprocessing subtracts {figures(training.mean)}",
         )
     if np.abs(mean - np.asarray(training.mean)).max() <= 5 * _OFFSET:
-        return "normalisation", f"divides by std {figures(std)} where the training preprocessing divides by {figures(training.std)}"
+        return (
+            "normalisation",
+            f"divides by std {figures(own_std)} where the training preprocessing divides by {figures(training.std)}",
+        )
     return (
         "normalisation",
-        f"normalises with mean {figures(mean)} and std {figures(std)} where the training preprocessing uses {training.statistics}",
+        f"normalises with mean {figures(own_mean)} and std {figures(own_std)} where the training preprocessing uses {training.statistics}",
     )

@@ -23,6 +23,8 @@ _PART = 32
 """Side of the part of a tensor that is compared first, in pixels."""
 _MORE = 3
 """Rules that are still looked at once one is near, in case another is exact."""
+_CLEARLY = 0.5
+"""Of the RMS that one program leaves: what another, which is not exact either, may leave to be told instead."""
 
 
 def identify(
@@ -45,16 +47,38 @@ def identify(
             if rms > NEAR:
                 break
             found = next((fits for fits in (verified(each, tensor, images) for each in pipelines) if fits is not None), None)
-            if found is not None and (best is None or found.fit.rms < best.fit.rms):
+            if found is not None and _better(found, best, sure=like is None):
                 best = found
-        more -= best is not None
-        if (best is not None and (simple or best.fit.exact)) or not more or deadline.over():
+        # of a smooth picture every filter makes nearly the same, so that what is only near ends no search
+        more -= best is not None and not simple
+        if (best is not None and best.fit.exact) or not more or deadline.over():
             break
     return best
 
 
+def _better(found: Identified, best: Identified | None, *, sure: bool) -> bool:
+    """sure: no program speaks for itself by being the other side's, so that the nearest is the best."""
+    if best is None or (found.fit.exact and not best.fit.exact):
+        return True
+    return found.fit.rms < best.fit.rms * (1.0 if sure or found.fit.exact else _CLEARLY)
+
+
+def nearer(found: Identified, like: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> bool:
+    """True where a program explains float[N, C, H, W] clearly better than `like` does with any scale and normalisation of its own."""
+    if found.fit.exact or found.pipeline == like:
+        return True
+    other = compared(like, tensor.astype(np.float64), images)
+    return other is None or found.fit.rms <= _CLEARLY * other.fit.rms
+
+
 def verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
     """Returns the program where it explains every picture that shows anything, by one line per channel, and all that it pads."""
+    found = compared(pipeline, tensor, images)
+    return found if found is not None and found.fit.near else None
+
+
+def compared(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -> Identified | None:
+    """Returns the program with how well it explains all pictures; None where it makes another size, or pads with what is not one value."""
     seen: list[Array] = []
     made: list[Array] = []
     around: list[Array] = []
@@ -70,7 +94,7 @@ def verified(pipeline: Pipeline, tensor: Array, images: Sequence[Image.Image]) -
         around += outside(sample, box)
     pixels, values = np.concatenate(made), np.concatenate(seen, axis=1)
     fit = fitted(pixels, values)
-    if fit is None or not fit.near:
+    if fit is None:
         return None
     whole = None if fit.exact or pixels.dtype.kind != "f" else fitted(np.rint(pixels), values)  # stored as uint8 between the steps
     fit = whole if whole is not None and whole.rms < fit.rms else fit

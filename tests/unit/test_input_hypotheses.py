@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from pytest_paddle_infer.diagnosis.refusals import (
     of_training,
     said_in,
 )
-from pytest_paddle_infer.diagnosis.search import identify
+from pytest_paddle_infer.diagnosis.search import _better, identify, nearer, verified
 from pytest_paddle_infer.diagnosis.steps import _REMEDIES, STEPS
 from pytest_paddle_infer.engine import processing
 
@@ -466,6 +467,84 @@ def test_alpha_that_is_blended_is_named() -> None:
     assert said(found) == (
         "blends the alpha channel with white where the training preprocessing drops the alpha channel (a picture of mode RGBA)"
     )
+
+
+def smooth(width: int, height: int, seed: int) -> Image.Image:
+    """A picture without edges and grain, of which every filter makes nearly the same."""
+    coarse = np.random.default_rng([seed, 4]).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    return Image.fromarray(coarse).resize((width, height), FILTERS.BICUBIC)
+
+
+def smooth_pair() -> list[Image.Image]:
+    return [smooth(251, 189, 1), smooth(167, 250, 2)]
+
+
+@pytest.mark.parametrize("how", ["bicubic", "lanczos", "box", "hamming"])
+@pytest.mark.parametrize("std", [STD, (1.0, 1.0, 1.0)], ids=["", "no std"])
+def test_a_filter_is_named_on_pictures_of_which_every_filter_makes_nearly_the_same(how: str, std: Any) -> None:
+    size = {"side": 112, "short": 128}
+    one, two = (
+        np.concatenate([prepared(image, **size, **slip) for image in smooth_pair()])
+        for slip in ({}, {"how": FILTERS[how.upper()], "std": std})
+    )
+    missing = "" if std == STD else ", and leaves out the division by the standard deviation"
+    assert said(explain_input(one, two, smooth_pair(), seconds=60)) == (
+        f"resizes with {how} where the training preprocessing resizes with bilinear{missing}"
+    )
+
+
+@pytest.mark.parametrize("short", [112, 128])
+@pytest.mark.parametrize("unknown", ["blurred", "sharpened", "cut off", "gamma 1.01", "gamma 1.02", "gamma 0.98"])
+def test_a_program_that_is_not_known_accuses_nobody_where_all_programs_are_near(unknown: str, short: int) -> None:
+    images = smooth_pair()
+    one = np.concatenate([prepared(image, side=112, short=short) for image in images])
+    pixels = (one.astype(np.float64) * np.reshape(STD, (3, 1, 1)) + np.reshape(MEAN, (3, 1, 1))) * 255
+    for plane in pixels.reshape(-1, 112, 112):
+        if unknown in ("blurred", "sharpened"):
+            near = (np.roll(plane, 1, 0) + np.roll(plane, -1, 0) + np.roll(plane, 1, 1) + np.roll(plane, -1, 1)) / 4
+            plane += (near - plane) * (0.1 if unknown == "blurred" else -0.1)
+        elif unknown == "cut off":
+            plane[:] = np.floor(plane + np.random.default_rng(0).uniform(-0.5, 0.5, plane.shape))
+        else:
+            plane[:] = 255 * (plane.clip(0) / 255) ** float(unknown.split()[1])
+    two = normalised(np.rint(pixels) / 255)
+    assert apart(two, one) > 1e-3
+    assert explain_input(one, two, images) is None
+
+
+def test_a_step_is_only_told_where_it_is_clearly_nearer_than_the_other_sides_program() -> None:
+    images = smooth_pair()
+    tensor = np.concatenate([prepared(image, side=112, short=128) for image in images])
+    one = identify(tensor, images)
+    assert one is not None
+    other = replace(one.pipeline, interpolation="hamming")
+    found = verified(other, tensor.astype(np.float64), images)
+    assert found is not None
+    assert not found.fit.exact
+    assert nearer(one, other, tensor, images)
+    assert not nearer(found, one.pipeline, tensor, images)
+
+
+def test_the_other_sides_own_program_gives_way_to_what_is_exact_or_clearly_nearer() -> None:
+    found = identify(prepared(photograph()), [photograph()])
+    assert found is not None
+    near, nearest, exact = (replace(found, fit=replace(found.fit, rms=rms)) for rms in (0.4, 0.3, 0.01))
+    assert _better(near, None, sure=False)
+    assert _better(exact, near, sure=False)
+    assert _better(replace(near, fit=replace(near.fit, rms=0.15)), near, sure=False)
+    assert not _better(nearest, near, sure=False)
+    assert _better(nearest, near, sure=True)
+    assert not _better(near, exact, sure=True)
+
+
+def test_figures_are_as_round_as_a_fit_can_tell() -> None:
+    line = Normalisation(1 / 255, MEAN, (0.9998, 0.9997, 1.0002)).line()
+    assert str(recognised(*line)) == "x / 255, mean (0.485, 0.456, 0.406) and std 1"
+    found = difference(
+        Normalisation(1 / 255, MEAN, STD), *Normalisation(1 / 255, (0.30004, 0.2, 0.1), (0.9998, 1, 2)).line(), solve=True
+    )
+    assert found == ("normalisation", "normalises with mean (0.3, 0.2, 0.1) and std (1, 1, 2) where the training preprocessing uses "
+                     "ImageNet's statistics")  # fmt: skip
 
 
 def test_a_bilinear_resize_without_antialias_is_named() -> None:
