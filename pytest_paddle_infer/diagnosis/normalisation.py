@@ -29,6 +29,9 @@ STATISTICS: tuple[tuple[str, Numbers, Numbers], ...] = (
 _SLOPE, _OFFSET = 5e-4, 1e-4
 """What two equal normalisations may differ by: relative in the slope; in the offset, of what a pixel from 0 to 255 spans."""
 
+_LEFT = 0.05
+"""Of the difference: what a step may leave of it to be told, between two lines that are exact."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -126,12 +129,13 @@ def difference(
     Returns (name of the step, what the inference preprocessing does); ("", "") where both are the same, None where no usual step
     explains it. solve: name mean and std by their figures where no usual step does.
     """
-    if _distance(training, slopes, offsets) <= slack:
+    unchanged = _distance(training, slopes, offsets)
+    if unchanged <= slack:
         return "", ""
     fitting = []
     for at, (name, phrase, program) in enumerate(_slips(training)):
         distance = _distance(program, slopes, offsets)
-        if distance <= slack:
+        if distance <= min(slack, _LEFT * slack**0.5 * unchanged):
             fitting.append((distance > 0.05 * slack, at, name, phrase))
     if fitting:
         return min(fitting)[2:]

@@ -58,12 +58,6 @@ def explain(pairs: Sequence[Pair]) -> Finding | None:
         return found(*_one_element(*unequal[0]), different[0].name)
     if torn := _torn(unequal, pairs):
         return found(*torn)
-    if all(re.search(r"(^|\.)_(mean|variance)$", pair.name) for pair in different):
-        return found(
-            f"only batch-norm statistics differ ({len(different)} of {len(pairs)} parameters): "
-            "the model ran in train mode after it was exported.",
-            "call eval() before the model runs, and export the weights that are served.",
-        )
     if not all(pair.model.dtype.kind == "f" for pair in different):
         return _of_one_layer(different, pairs, counts, found)
     broken = [pair.name for pair in different if not np.isfinite(pair.export).all() and np.isfinite(pair.model).all()]
@@ -79,6 +73,9 @@ def explain(pairs: Sequence[Pair]) -> Finding | None:
         return found(f"{names} in the export is {factor:.7g} times the model's.", _AGAIN, _single(different))
     if len(different) == 1 and (moved := _moved(different[0])):
         return found(f"{different[0].name} of the export holds the model's values {moved}.", _AGAIN, different[0].name)
+    if {_kind(pair) for pair in different} <= set(_STARTS):
+        cause, remedy = _of_statistics(different, pairs)
+        return found(f"only batch-norm statistics differ ({len(different)} of {len(pairs)} parameters): {cause}.", remedy)
     return _of_training(different, pairs, counts, found) or _of_one_layer(different, pairs, counts, found)
 
 
@@ -228,6 +225,49 @@ def _in_steps(pair: Pair) -> bool:
         if np.abs(steps - np.round(steps)).max() < 1e-3 and np.abs(export - model).max() <= 0.51 * step.max():
             return True
     return False
+
+
+# -- statistics --------------------------------------------------------------------------------------------------------
+
+_STARTS = {"_mean": 0.0, "_variance": 1.0}
+"""What batch-norm statistics are before they are loaded or trained."""
+
+
+def _kind(pair: Pair) -> str:
+    return pair.name.rpartition(".")[2]
+
+
+def _initial(pairs: Sequence[Pair], side: str) -> str:
+    """Those kinds of statistics that are all as they begin, on the side "model" or "export": "_mean 0 and _variance 1"."""
+    kinds = {kind: [getattr(pair, side) for pair in pairs if _kind(pair) == kind] for kind in _STARTS}
+    starts = [kind for kind, arrays in kinds.items() if arrays and all(bool((array == _STARTS[kind]).all()) for array in arrays)]
+    return " and ".join(f"{kind} {_STARTS[kind]:.0f}" for kind in starts)
+
+
+def _of_statistics(different: Sequence[Pair], pairs: Sequence[Pair]) -> tuple[str, str]:
+    """Returns (cause, remedy) where statistics of batch norm alone differ.
+
+    A forward pass in train mode moves both statistics of every batch norm, and leaves neither a mean of 0 nor a variance of 1 throughout.
+    """
+    if values := _initial(different, "export"):
+        return (
+            f"the export holds initial values ({values}), as where the statistics were not loaded",
+            "load _mean and _variance with the weights before exporting, and look at what set_state_dict returns.",
+        )
+    if values := _initial(different, "model"):
+        return (
+            f"the model under test holds initial values ({values}), as where the statistics were not loaded",
+            "load _mean and _variance with the weights into the model under test, and look at what set_state_dict returns.",
+        )
+    every = {pair.name for pair in pairs if _kind(pair) in _STARTS}
+    if every == {pair.name for pair in different} and all(
+        bool((pair.model >= 0).all() and (pair.export >= 0).all()) for pair in different if _kind(pair) == "_variance"
+    ):
+        return (
+            "the model ran in train mode after it was exported",
+            "call eval() before the model runs, and export the weights that are served.",
+        )
+    return f"{', '.join([pair.name for pair in different][:3])}{', ...' if len(different) > 3 else ''}, and no weights", _AGAIN
 
 
 # -- training ----------------------------------------------------------------------------------------------------------

@@ -744,6 +744,18 @@ def test_a_division_that_training_does_not_make_is_named(number: float) -> None:
     assert found == ("scaling", f"divides by {number}, which the training preprocessing does not")
 
 
+def test_a_step_that_leaves_a_part_of_the_difference_is_not_told() -> None:
+    own = Normalisation(1 / 255, MEAN, STD)
+    slopes, offsets = own.line()
+    assert difference(own, slopes * 255 / 256, (offsets + np.divide(MEAN, STD)) * 255 / 256 - np.divide(MEAN, STD), solve=False) == (
+        "scaling", "divides by 256 where the training preprocessing divides by 255"
+    )  # fmt: skip
+    assert difference(own, slopes * 0.9963, offsets, solve=False) is None
+    assert said(explain_input(RIGHT, (RIGHT * np.float32(0.9963) + 1e-3).astype(np.float32))).startswith(
+        "scales or normalises otherwise"
+    )
+
+
 def test_a_normalisation_that_training_does_not_make_is_named() -> None:
     found = difference(Normalisation(1 / 255, (0.0,), (1.0,)), *Normalisation(1 / 255, (0.5,), (0.5,)).line(), solve=False)
     assert found == ("normalisation", "normalises with mean and std of 0.5 where the training preprocessing does not normalise")

@@ -92,7 +92,27 @@ def earlier(export: Weights) -> None:
 
 
 def statistics(export: Weights) -> None:
+    for name in ("features.1._mean", "features.1._variance"):
+        export[name] = export[name] * np.float32(0.9) + np.float32(0.1)
+
+
+def means(export: Weights) -> None:
     export["features.1._mean"] = export["features.1._mean"] * np.float32(0.9) + np.float32(0.1)
+
+
+def negative(export: Weights) -> None:
+    statistics(export)
+    export["features.1._variance"] = -export["features.1._variance"]
+
+
+def rounded_statistics(export: Weights) -> None:
+    for name in ("features.1._mean", "features.1._variance"):
+        export[name] = export[name].astype(np.float16).astype(np.float32)
+
+
+def started(*names: str) -> Callable[[Weights], None]:
+    starts = {"_mean": 0, "_variance": 1}
+    return lambda export: export.update({f"features.1.{name}": np.full(8, starts[name], np.float32) for name in names})
 
 
 def one_element(value: float) -> Callable[[Weights], None]:
@@ -129,7 +149,21 @@ def untrained(export: Weights) -> None:
         (fresh, "the weights were never loaded before exporting", ""),
         (lambda export: export.update(net(5)), "the export holds another run's weights", ""),
         (earlier, "the same training saved earlier or later, or an average of them (EMA)", ""),
-        (statistics, "only batch-norm statistics differ (1 of 10 parameters)", ""),
+        (
+            statistics,
+            "only batch-norm statistics differ (2 of 10 parameters): the model ran in train mode after it was exported.",
+            "",
+        ),
+        (means, "only batch-norm statistics differ (1 of 10 parameters): features.1._mean, and no weights.", ""),
+        (
+            negative,
+            "only batch-norm statistics differ (2 of 10 parameters): features.1._mean, features.1._variance, and no weights.",
+            "",
+        ),
+        (rounded_statistics, "2 of 10 parameters differ from the model's: the export holds them rounded to float16.", ""),
+        (started("_mean"), "(1 of 10 parameters): the export holds initial values (_mean 0), as where the statistics were not", ""),
+        (started("_variance"), "(1 of 10 parameters): the export holds initial values (_variance 1), as where", ""),
+        (started("_mean", "_variance"), "(2 of 10 parameters): the export holds initial values (_mean 0 and _variance 1), as", ""),
         (poisoned, "fc.bias holds NaN or Inf in the export", "fc.bias"),
         (
             lambda export: export.update({"mix.weight": export["mix.weight"].T.copy()}),
@@ -158,6 +192,24 @@ def test_each_way_to_differ_is_named(change: Callable[[Weights], None], wanted: 
     assert wanted in finding.cause
     assert finding.cause.endswith(".")
     assert (finding.stage, finding.kind, finding.name) == ("artifacts", "parameters", name)
+
+
+def test_initial_statistics_of_the_model_under_test_are_told_as_its_own() -> None:
+    swapped_sides = [Pair(pair.name, pair.export, pair.model) for pair in changed(started("_mean", "_variance"))]
+    finding = explain(swapped_sides)
+    assert finding is not None
+    assert finding.cause == (
+        "only batch-norm statistics differ (2 of 10 parameters): the model under test holds initial values (_mean 0 and _variance 1), "
+        "as where the statistics were not loaded."
+    )
+    assert "into the model under test" in finding.remedy
+
+
+def test_one_batch_norm_of_several_did_not_run_in_train_mode() -> None:
+    pairs = changed(statistics)
+    own = {pair.name: pair.model for pair in pairs}
+    others = [Pair(f"features.{at}.{kind}", *2 * [own[f"features.1.{kind}"]]) for at in (2, 3) for kind in ("_mean", "_variance")]
+    assert "train mode" not in cause_of([*pairs, *others])
 
 
 def test_equal_parameters_have_no_cause() -> None:
