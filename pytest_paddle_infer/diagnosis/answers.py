@@ -36,10 +36,10 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array
     yield from _other_kind(training, inference)
     if all(_same(left, right) for left, right in zip(one, two)):
         return
+    yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
     if scores is not None and len(scores) == len(training):
         yield from _other_choice(one, two, scores)
     yield from _other_values(one, two)
-    yield from _other_order(training, inference)
 
 
 Leaves = dict[str, Any]
@@ -109,12 +109,13 @@ def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
         right = [np.asarray(leaves[path]) for leaves in two]
         if all(np.array_equal(a, b) for a, b in zip(left, right)):
             continue
-        for axis in range(-1, -scores.ndim - 1, -1):
-            found = scores.argmax(axis=axis)
-            if _matches(found, right) and not _matches(found, left):
+        choices = [(axis, scores.argmax(axis=axis)) for axis in range(-1, -scores.ndim - 1, -1)]
+        if not any(_matches(found, left) for _, found in choices):
+            continue
+        for axis, found in choices:
+            if _matches(found, right):
                 yield "argmax axis", f"takes argmax over the wrong axis ({axis} of scores {list(scores.shape)})"
-            found = scores.argmin(axis=axis)
-            if _matches(found, right) and not _matches(found, left):
+            if _matches(found, left) and _matches(scores.argmin(axis=axis), right):
                 yield "argmax", "takes the class with the smallest score (argmin for argmax)"
     if scores.ndim == 2 and scores.dtype.kind == "f":
         yield from _other_scores(one, two, scores)
@@ -181,25 +182,38 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
 
 
 def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
-    """The same items of a list in another order."""
-    lists = [(_items(a), _items(b)) for a, b in zip(training, inference)]
-    if not all(a is not None and b is not None and len(a) == len(b) and len(a) > 1 for a, b in lists):
+    """The same items of lists in another order, and nothing else."""
+    sides = [(_listed(a), _listed(b)) for a, b in zip(training, inference)]
+    if any(one.keys() != two.keys() for one, two in sides):
         return
-    pairs = [(a, b) for a, b in lists if a is not None and b is not None]
-    if all(_all_same(a, b[::-1]) for a, b in pairs):
-        yield "order", "gives its answers in reverse order"
-    if all(_permuted(a, b) for a, b in pairs):
-        yield "order", "gives the same answers in another order"
+    pairs = [(path, one[path], two[path]) for one, two in sides for path in one if not _all_same(one[path], two[path])]
+    if not all(len(a) == len(b) > 1 for _, a, b in pairs):
+        return
+    what = ", ".join(dict.fromkeys(path for path, _, _ in pairs if path))
+    if all(_all_same(a, b[::-1]) for _, a, b in pairs):
+        yield "order", f"gives {what or 'its answers'} in reverse order"
+    if all(_permuted(a, b) for _, a, b in pairs):
+        yield "order", f"gives {what or 'the same answers'} in another order"
 
 
-def _items(value: Any) -> list[Any] | None:
-    if isinstance(value, np.ndarray) and value.ndim:
-        return list(value)
-    return list(value) if isinstance(value, (list, tuple)) and not hasattr(value, "_fields") else None
+def _listed(value: Any, path: str = "") -> dict[str, list[Any]]:
+    """Every list of an answer by where it stands, with its items; what is in no list is one of a single item."""
+    children: dict[str, Any] = {}
+    if is_dataclass(value) and not isinstance(value, type):
+        children = {f"{path}.{field.name}".lstrip("."): getattr(value, field.name) for field in fields(value)}
+    elif isinstance(value, Mapping):
+        children = {f"{path}[{key!r}]": child for key, child in value.items()}
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        children = {f"{path}.{name}".lstrip("."): child for name, child in zip(value._fields, value)}
+    elif isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
+        return {path: list(value)}
+    else:
+        return {path: [value]}
+    return {key: items for name, child in children.items() for key, items in _listed(child, name).items()}
 
 
 def _all_same(left: Sequence[Any], right: Sequence[Any]) -> bool:
-    return all(_same(_leaves(a), _leaves(b)) for a, b in zip(left, right))
+    return len(left) == len(right) and all(_same(_leaves(a), _leaves(b)) for a, b in zip(left, right))
 
 
 def _permuted(left: Sequence[Any], right: Sequence[Any]) -> bool:

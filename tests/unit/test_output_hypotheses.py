@@ -245,6 +245,7 @@ SCORES = RANDOM.normal(0, 2, (4, 6)).astype(np.float32)
 BEST = SCORES.argmax(axis=1)
 ANSWERS = [Prediction(int(best), float(row[best])) for best, row in zip(BEST, SCORES)]
 TOPPED = [Prediction(int(best), float(softmax(row[None])[0, best])) for best, row in zip(BEST, SCORES)]
+TOP: list[list[int]] = np.argsort(-SCORES, axis=1)[:, :5].tolist()
 SQUARE = RANDOM.normal(0, 1, (3, 5, 5)).astype(np.float32)
 
 
@@ -260,6 +261,15 @@ def moved(by: int) -> list[Prediction]:
         ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "shifts the labels by +1 (label)"),
         ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "gives percent where"),
         ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
+        ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives ['ids'] in reverse order"),
+        ([{"ids": [4, 2, 9]}, {"ids": [1, 2, 3]}], [{"ids": [2, 4, 9]}, {"ids": [1, 2, 3]}], None, "order", "gives ['ids'] in another"),
+        ([np.array([4, 2, 9])], [np.array([9, 2, 4])], None, "order", "gives its answers in reverse order"),
+        ([[4, 2], [1, 3]], [[2, 4], [3, 7]], None, "", ""),
+        ([{"ids": [4, 2], "n": 1}], [{"ids": [2, 4], "n": 2}], None, "", ""),
+        (TOP, [ids[::-1] for ids in TOP], SCORES, "order", "gives its answers in reverse order"),
+        (TOP, [[ids[1], ids[0], *ids[2:]] for ids in TOP], SCORES, "order", "gives the same answers in another order"),
+        ([0] * len(SCORES), [int(row.argmax()) for row in SCORES], SCORES, "", ""),
+        ([0] * len(SCORES), [int(row.argmin()) for row in SCORES], SCORES, "", ""),
         ([[(1, 0.9), (2, 0.5), (3, 0.1)]], [[(2, 0.5), (1, 0.9), (3, 0.1)]], None, "order", "the same answers in another order"),
         ([[1, 2, 3]], [[1, 2]], None, "top-k", "gives the best 2 where the training postprocessing gives the best 3"),
         ([{"a": 1, "b": 2}], [{"b": 2, "a": 1}], None, "order", "gives its keys in another order"),
