@@ -142,13 +142,13 @@ def _other_values(training: Array, inference: Array, before: float, one: Identif
     if training.ndim < 2:
         return None
     if training.shape == inference.shape:
-        for factor, what in _FACTORS:
+        for factor, what in _factors(training):
             if restored(apart(inference / factor, training), before):
                 return "scaling", what
         line = _line(training, inference)
         if line is not None:
             found = _named(training, line, tuple(range(training.shape[1])), one)
-            return found if found is not None and found[0] else _scaled(line)
+            return found if found is not None and found[0] else _scaled(training, line)
     for name, what, turned_back in layouts(inference, training):
         line = _line(training, turned_back)
         if line is None:
@@ -164,18 +164,22 @@ def _other_values(training: Array, inference: Array, before: float, one: Identif
     return None
 
 
-_FACTORS = (
-    (255.0, "leaves out the division by 255"),
-    (1 / 255, "divides by 255 twice"),
-    (255 / 256, "divides by 256 where the training preprocessing divides by 255"),
-)
-
 Line = tuple[Array, Array]
+_SMALL = 16.0
+"""What is fed of pixels that were divided by 255 stays below this, whatever mean and std are used."""
 
 
-def _scaled(line: Line) -> tuple[str, str] | None:
+def _factors(training: Array) -> Iterator[tuple[float, str]]:
+    if np.abs(training).max() < _SMALL:
+        yield 255.0, "leaves out the division by 255"
+        yield 1 / 255, "divides by 255 twice"
+    else:
+        yield 1 / 255, "divides by 255, which the training preprocessing does not"
+
+
+def _scaled(training: Array, line: Line) -> tuple[str, str] | None:
     """Names the factor of pixels alone: the slopes are it, whatever mean and std both sides use."""
-    return next((("scaling", what) for factor, what in _FACTORS if np.abs(line[0] / factor - 1).max() < 1e-4), None)
+    return next((("scaling", what) for factor, what in _factors(training) if np.abs(line[0] / factor - 1).max() < 1e-4), None)
 
 
 def _line(training: Array, inference: Array) -> Line | None:
@@ -248,7 +252,8 @@ def _drawn_line(training: Array, inference: Array) -> Finding | None:
     if line is None:
         return None
     offsets = np.where(np.abs(line[1]) < ROUNDING * np.abs(inference).max(), 0.0, line[1])
-    terms = "; ".join(f"channel {i}: {a:.4g} * x {b:+.4g}" for i, (a, b) in enumerate(zip(line[0][:3], offsets)))
+    parts = [f"{a:.4g} * x {b:+.4g}" if b else f"{a:.4g} * x" for a, b in zip(line[0][:3], offsets)]
+    terms = parts[0] if len(set(parts)) == 1 else "; ".join(f"channel {i}: {part}" for i, part in enumerate(parts))
     return step_finding("normalisation", f"scales or normalises otherwise: its input is the training input x as {terms}")
 
 

@@ -47,7 +47,11 @@ class Normalisation:
         return self.scale / std, -np.asarray(self.mean, np.float64) / std
 
     def __str__(self) -> str:
-        return f"{self.scaling}, {self.statistics}"
+        plain = plainly(*self.line())
+        known = self.named
+        if not known:
+            return plain or f"{self.scaling}, {self.statistics}"
+        return f"{self.scaling}, {known}" + (f" ({plain})" if any(self.mean) and plain else "")
 
     @property
     def scaling(self) -> str:
@@ -57,16 +61,31 @@ class Normalisation:
     @property
     def statistics(self) -> str:
         """Mean and std by name where they are known, else by their figures."""
-        for name, mean, std in STATISTICS:
-            if _alike(self.mean, mean) and _alike(self.std, std):
-                return name
-        return f"mean {figures(self.mean)} and std {figures(self.std)}"
+        return self.named or f"mean {figures(self.mean)} and std {figures(self.std)}"
+
+    @property
+    def named(self) -> str:
+        """The name of mean and std; "" where they have none."""
+        return next((name for name, mean, std in STATISTICS if _alike(self.mean, mean) and _alike(self.std, std)), "")
 
 
 def figures(values: Sequence[float] | Array) -> str:
     """(0.485, 0.456, 0.406); one figure where all are the same."""
     shown = [f"{value:.4g}" for value in values]
     return shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"
+
+
+def plainly(slopes: Array, offsets: Array) -> str:
+    """The line as a program writes it that does the same to all channels: "x / 127.5 - 1"; "" where its numbers are not round."""
+    slope, offset = float(slopes[0]), float(offsets[0])
+    divisor = 1 / slope if slope else 0.0
+    if np.ptp(slopes) > 1e-5 * abs(slope) or np.ptp(offsets) > 1e-5 or divisor < 0.5:
+        return ""
+    halves, hundredths = round(2 * divisor), round(100 * offset)
+    if abs(2 * divisor / halves - 1) > 2e-5 or abs(100 * offset - hundredths) > 2e-3:
+        return ""
+    scaled = "x" if halves == 2 else f"x / {halves / 2:g}"
+    return scaled + (f" {'-' if offset < 0 else '+'} {abs(hundredths) / 100:g}" if hundredths else "")
 
 
 def _alike(left: Sequence[float], right: Sequence[float]) -> bool:
@@ -96,6 +115,8 @@ def recognised(slopes: Array, offsets: Array, slack: float = 1.0) -> Normalisati
     if best is not None and best[0] <= slack:
         return best[2]
     scale = 1.0 if np.abs(slopes).min() > 0.3 else 1 / 255
+    if plainly(slopes, offsets):
+        return Normalisation(scale, tuple((-offsets * scale / slopes).tolist()), tuple((scale / slopes).tolist()))
     return Normalisation(
         scale, _tidy(-offsets * scale / slopes, _OFFSET * slack), _tidy(scale / slopes, _SLOPE * slack, relative=True)
     )
@@ -137,9 +158,14 @@ def difference(
         distance = _distance(program, slopes, offsets)
         if distance <= min(slack, _LEFT * slack**0.5 * unchanged):
             fitting.append((distance > 0.05 * slack, at, name, phrase))
-    if fitting:
-        return min(fitting)[2:]
-    return _solved(training, slopes, offsets, slack) if solve else None
+    found = min(fitting)[2:] if fitting else None
+    # a program that writes x / 127.5 - 1 has neither 255 nor a mean or std of 0.5 in it
+    told = found is not None and "divides by " in found[1] and (any(training.mean) or found[0] != "scaling")
+    if told or (solve and (found is None or not training.named)):
+        own, other = plainly(*training.line()), plainly(slopes, offsets)
+        if own and other and "x" not in (own, other):
+            return "normalisation", f"makes {other} of a pixel x where the training preprocessing makes {own}"
+    return found if found is not None or not solve else _solved(training, slopes, offsets, slack)
 
 
 def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:

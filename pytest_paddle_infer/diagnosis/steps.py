@@ -13,6 +13,9 @@ STEPS = (
 """The names that a finding about preprocessing can have."""
 
 _DIVIDE = "divide by 255 before mean and std in the inference preprocessing."
+_NUMBERS = "scale and shift the pixels by the same numbers in both preprocessing programs."
+_PLAIN = ("of a pixel x", "the training input x as")
+"""In what is told of numbers alone: nobody knows which of them the program calls a mean or a std."""
 
 _REMEDIES = {
     "channel order": "convert BGR to RGB (or back) in the inference preprocessing, as the training preprocessing has it.",
@@ -52,5 +55,11 @@ def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) 
     name: one of `STEPS`, or several `joined`. what: what it does otherwise, without a full stop.
     """
     names = name.split(_AND)
-    remedy = remedies(*(_DIVIDE if each == "scaling" and "leaves out the division" in what else _REMEDIES[each] for each in names))
+    remedy = remedies(*(_remedy(each, what) for each in names))
     return Finding("preprocess", f"the inference preprocessing {what}.", "step", names[0], facts, remedy, certain)
+
+
+def _remedy(name: str, what: str) -> str:
+    if name in ("scaling", "normalisation") and any(words in what for words in _PLAIN):
+        return _NUMBERS
+    return _DIVIDE if name == "scaling" and "leaves out the division" in what else _REMEDIES[name]

@@ -169,6 +169,43 @@ def test_a_crop_that_is_left_out_is_named() -> None:
     assert said(explain_input(whole[..., 2:18, 2:18], whole)) == "leaves out the crop to 16x16 or crops to 20x20"
 
 
+NUMBERS = "scale and shift the pixels by the same numbers in both preprocessing programs."
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["with pictures", "tensors alone"])
+@pytest.mark.parametrize(
+    ("training", "inference", "sentence", "remedy"),
+    [
+        ((127.5, 1), (128, 1), "makes x / 128 - 1 of a pixel x where the training preprocessing makes x / 127.5 - 1", NUMBERS),
+        ((127.5, 1), (256, 0.5), "makes x / 256 - 0.5 of a pixel x where the training preprocessing makes x / 127.5 - 1", NUMBERS),
+        ((127.5, 1), (255, 0), "leaves out the normalisation (mean and std)", ""),
+        ((128, 1), (127.5, 1), ("makes x / 127.5 - 1 of a pixel x where the training preprocessing makes x / 128 - 1",
+                                "scales or normalises otherwise: its input is the training input x as 1.004 * x +0.003922"), NUMBERS),
+        ((127.5, 0), (128, 1), ("makes x / 128 - 1 of a pixel x where the training preprocessing makes x / 127.5",
+                                "scales or normalises otherwise: its input is the training input x as 0.9961 * x -1"), NUMBERS),
+        ((127, 1), (127.5, 1), ("makes x / 127.5 - 1 of a pixel x where the training preprocessing makes x / 127 - 1",
+                                "scales or normalises otherwise: its input is the training input x as 0.9961 * x -0.003922"), NUMBERS),
+        ((127.5, 0), (128, 0), ("makes x / 128 of a pixel x where the training preprocessing makes x / 127.5",
+                                "scales or normalises otherwise: its input is the training input x as 0.9961 * x"), NUMBERS),
+        ((1, 128), (255, 0.5), ("makes x / 255 - 0.5 of a pixel x where the training preprocessing makes x - 128",
+                                "divides by 255, which the training preprocessing does not"), ""),
+        ((1, 128), (255, 0), ("makes x / 255 of a pixel x where the training preprocessing makes x - 128",
+                              "divides by 255, which the training preprocessing does not"), ""),
+        ((255, 0), (256, 0), "divides by 256 where the training preprocessing divides by 255", ""),
+    ],
+)  # fmt: skip
+def test_a_line_is_told_by_numbers_that_are_in_the_program(
+    training: tuple[float, float], inference: tuple[float, float], sentence: Any, remedy: str, *, shown: bool
+) -> None:
+    zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    raw = np.concatenate([prepared(image, mean=zero, std=one, scale=1.0) for image in pair()])
+    left, right = (raw / np.float32(side[0]) - np.float32(side[1]) for side in (training, inference))
+    found = explain_input(left, right, pair() if shown else ())
+    assert said(found) == (sentence if isinstance(sentence, str) else sentence[not shown])
+    assert found is not None
+    assert not remedy or found.remedy == remedy
+
+
 def test_swapped_sides_of_an_oblong_picture_are_named() -> None:
     oblong = normalised(tensor(8, 12))
     assert "swaps height and width" in said(explain_input(oblong, oblong.transpose(0, 1, 3, 2)))
@@ -176,7 +213,13 @@ def test_swapped_sides_of_an_oblong_picture_are_named() -> None:
 
 def test_a_line_of_no_known_meaning_is_shown_as_it_is() -> None:
     text = said(explain_input(RIGHT, (1.3 * RIGHT + 0.5).astype(np.float32)))
-    assert text.startswith("scales or normalises otherwise: its input is the training input x as channel 0: 1.3 * x +0.5; ")
+    assert text.startswith("scales or normalises otherwise: its input is the training input x as 1.3 * x +0.5")
+    found = explain_input(RIGHT, RIGHT * np.reshape(np.float32([1.3, 1.4, 1.5]), (3, 1, 1)))
+    assert said(found) == (
+        "scales or normalises otherwise: its input is the training input x as channel 0: 1.3 * x; channel 1: 1.4 * x; channel 2: 1.5 * x"
+    )
+    assert found is not None
+    assert found.remedy == NUMBERS
 
 
 @pytest.mark.parametrize(

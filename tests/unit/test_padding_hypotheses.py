@@ -288,7 +288,7 @@ def test_a_line_of_text_is_resized_to_its_height_and_padded_at_the_right(width: 
     rule = "height 24, 160 wide at most" if width == 400 else "fit 24x160"
     assert found.facts[0][1] == (
         f"resize to {rule}, pad to 24x160 at the right and at the bottom with 0 after the normalisation (bilinear), x / 255, "
-        "mean and std of 0.5"
+        "mean and std of 0.5 (x / 127.5 - 1)"
     )
 
 
