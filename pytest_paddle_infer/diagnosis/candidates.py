@@ -17,6 +17,7 @@ from pytest_paddle_infer.diagnosis.geometry import (
     ALIGNED,
     AROUND,
     CORNER,
+    CORNERED,
     INTERPOLATIONS,
     Geometry,
     Placement,
@@ -25,6 +26,7 @@ from pytest_paddle_infer.diagnosis.geometry import (
     padded_rules,
     roundings,
     rules,
+    shorts,
 )
 from pytest_paddle_infer.diagnosis.padding import even, framed, outside
 from pytest_paddle_infer.diagnosis.pipelines import Pipeline, fitted, prepared
@@ -86,6 +88,8 @@ def _neighbours(like: Pipeline, image: Image.Image, channels: int) -> Iterator[l
         Geometry(own.out, exact=own.out),
         Geometry(own.out, short=side),
         Geometry(own.out),
+        Geometry(own.out, fit="cover"),
+        *(Geometry(own.out, longest=longest) for longest in dict.fromkeys([short, *shorts(side)[:6]]) if longest > max(own.out)),
         Geometry(own.out, first=-1, short=side),
         Geometry(own.out, first=-1, short=short),
         Geometry(own.out, first=side, short=short),
@@ -96,6 +100,8 @@ def _neighbours(like: Pipeline, image: Image.Image, channels: int) -> Iterator[l
     yield [
         *(replace(like, geometry=replace(each, shift=own.shift)) for each in roundings(own)),
         *(replace(like, geometry=each) for place in places for each in roundings(place)),
+        replace(like, geometry=replace(own, offset=CORNERED)),
+        *(replace(like, geometry=each) for each in roundings(replace(own, offset="floor"))),
         *(replace(like, geometry=replace(own, shift=move)) for move in moves),
         *(replace(like, geometry=each) for style in styles for each in roundings(style)),
     ]
@@ -158,7 +164,7 @@ def _coarse(sample: Array, image: Image.Image, like: Pipeline) -> list[Coarse]:
     known: dict[tuple[float, ...], float] = {}
     for number, (usual, geometry) in enumerate(rules((width, height))):
         placement = geometry.place(size)
-        if placement is None:
+        if placement is None or (placement.width, placement.height) != (width, height):
             continue
         window = placement.window(size)
         if window not in known:

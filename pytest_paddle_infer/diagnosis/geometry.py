@@ -12,6 +12,7 @@ from pytest_paddle_infer.diagnosis.finding import Array
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+Part = tuple[float, float, float, float]
 
 _PILLOW = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -35,12 +36,16 @@ ALIGNED = "bilinear with align_corners"
 AROUND, CORNER = "around the picture", "at the right and at the bottom"
 """Where programs pad: YOLO keeps the picture in the centre, PaddleDetection and PaddleOCR at the top left."""
 
+CORNERED = "corner"
+"""How the margins of a crop are rounded that is made at the left top corner: there are none."""
+
 
 @dataclass(frozen=True)
 class Placement:
     """A geometry for a picture of one size: cut `box` out of it (None: all), make that `size`, take width x height from left, top.
 
-    at: where in what is fed the left top pixel of that comes to lie; all around it is padding.
+    at: where in what is fed the left top pixel of that comes to lie; all around it is padding. cut: a part that is not of whole pixels, as
+    `PIL.ImageOps.fit` hands it to the resize, instead of `box`.
     """
 
     box: Box | None
@@ -50,10 +55,11 @@ class Placement:
     width: int
     height: int
     at: Size = (0, 0)
+    cut: Part | None = None
 
-    def window(self, source: Size) -> tuple[float, float, float, float]:
+    def window(self, source: Size) -> Part:
         """The part of the picture that is seen, in its pixels."""
-        x, y, right, bottom = self.box or (0, 0, *source)
+        x, y, right, bottom = self.cut or self.box or (0, 0, *source)
         wide, high = (right - x) / self.size[0], (bottom - y) / self.size[1]
         left, top = x + self.left * wide, y + self.top * high
         return left, top, left + self.width * wide, top + self.height * high
@@ -66,8 +72,10 @@ class Geometry:
     out: what is fed. first: a centre crop before the resize: of this side, or -1 for the short side of the picture; 0 for none.
     short: the short side after the resize; 0 where `exact` says both sides, and no resize at all where that is None too.
     long, offset: how the long side and the margins of the crop are rounded. shift: of the crop to the right and down.
+    longest: the long side after the resize, 0 for none; what is then smaller than `out` is padded around, as a crop past the edge does.
     fit: the picture's aspect is kept, and the result is no larger than `out`: "inside" touches a side of it, "shrink" only where the
-    picture is larger, "height" makes the height of `out` and cuts the width off there. pad: where the rest of `out` is padded.
+    picture is larger, "height" makes the height of `out` and cuts the width off there; "cover" fills `out` with the largest part in the
+    centre of the picture that has its shape. pad: where the rest of `out` is padded.
     """
 
     out: Size
@@ -79,6 +87,7 @@ class Geometry:
     shift: Size = (0, 0)
     fit: str = ""
     pad: str = ""
+    longest: int = 0
 
     def place(self, source: Size) -> Placement | None:
         """Where the pixels of a picture of this size come from; None where it is too small."""
@@ -92,10 +101,15 @@ class Geometry:
         if self.short:
             smaller = min(size)
             size = (_rounded(size[0], self.short, smaller, self.long), _rounded(size[1], self.short, smaller, self.long))
-        elif self.fit:
+        elif self.fit and self.fit != "cover":
             size = self._fitted(size)
         elif self.exact is not None:
             size = self.exact
+        elif self.longest:
+            size = (_rounded(size[0], self.longest, max(size), self.long), _rounded(size[1], self.longest, max(size), self.long))
+            return self._cropped_or_padded((max(1, size[0]), max(1, size[1])))
+        if self.fit == "cover":
+            return Placement(None, self.out, 0, 0, *self.out, cut=self._covering(source))
         if self.pad:
             return self._padded(box, size)
         left, top = (_margin(whole, part, self.offset) + move for whole, part, move in zip(size, self.out, self.shift))
@@ -113,6 +127,18 @@ class Geometry:
             return wide, max(1, _rounded(height, wide, width, self.long))
         return max(1, _rounded(width, high, height, self.long)), high
 
+    def _covering(self, source: Size) -> Part:
+        (width, height), (wide, high) = source, self.out
+        part = (wide / high * height, float(height)) if width * high >= wide * height else (float(width), width * high / wide)
+        left, top = (width - part[0]) / 2, (height - part[1]) / 2
+        return left, top, left + part[0], top + part[1]
+
+    def _cropped_or_padded(self, size: Size) -> Placement:
+        margins = [_margin(whole, part, self.offset) + move for whole, part, move in zip(size, self.out, self.shift)]
+        left, top = (max(0, margin) for margin in margins)
+        at = (max(0, -margins[0]), max(0, -margins[1]))
+        return Placement(None, size, left, top, min(size[0], self.out[0]), min(size[1], self.out[1]), at)
+
     def _padded(self, box: Box | None, size: Size) -> Placement | None:
         free = [_margin(whole, part, self.offset) if self.pad == AROUND else 0 for whole, part in zip(self.out, size)]
         at = (free[0] + self.shift[0], free[1] + self.shift[1])
@@ -123,6 +149,8 @@ class Geometry:
     @property
     def style(self) -> str:
         """What the program does, without its sizes."""
+        if self.longest or self.fit == "cover":
+            return "long side" if self.longest else "cover"
         if self.pad:
             return "letterbox" if self.fit else "pad only" if self.exact is None else "resize and pad"
         if not self.short and self.exact is None:
@@ -140,16 +168,23 @@ class Geometry:
             steps.append("crop the centre square" if self.first < 0 else f"crop {self.first}x{self.first}")
         if self.short:
             steps.append(f"resize the short side to {self.short}" if not self.first else f"resize to {self.short}x{self.short}")
+        elif self.fit == "cover":
+            steps.append(f"crop the centre to the shape of {height}x{width}, resize to {height}x{width}")
         elif self.fit:
             steps.append(_FITTED[self.fit].format(width=width, height=height))
         elif self.exact is not None:
             steps.append(f"resize to {self.exact[1]}x{self.exact[0]}")
-        if self.pad:
+        if self.longest:
+            steps.append(f"resize the long side to {self.longest}")
+        if self.fit == "cover":
+            pass
+        elif self.pad:
             moved = f", the picture shifted by {self.shift[0]}, {self.shift[1]}" if any(self.shift) else ""
             steps.append(f"pad to {height}x{width} {self.pad}{moved}")
         elif not (self.exact == self.out or (self.first and self.short == width == height)):
             moved = f" shifted by {self.shift[0]}, {self.shift[1]}" if any(self.shift) else ""
-            steps.append(f"crop {height}x{width}{moved}")
+            corner = " at the left top corner" if self.offset == CORNERED else ""
+            steps.append(f"{'crop or pad to' if self.longest else 'crop'} {height}x{width}{corner}{moved}")
         return ", ".join(steps)
 
 
@@ -170,6 +205,8 @@ def _rounded(side: int, short: int, smaller: int, how: str) -> int:
 
 def _margin(whole: int, part: int, how: str) -> int:
     gap = whole - part
+    if how == CORNERED:
+        return 0
     if how == "floor":
         return gap // 2
     return round(gap / 2) if how == "round" else -(-gap // 2)
@@ -177,8 +214,14 @@ def _margin(whole: int, part: int, how: str) -> int:
 
 def roundings(geometry: Geometry) -> Iterator[Geometry]:
     """Yields the same rule with every way to round."""
-    for long in ("round", "floor", "ceil") if geometry.fit else ("floor", "round") if geometry.short else ("floor",):
-        for offset in ("floor",) if geometry.pad == CORNER else ("floor", "round", "ceil"):
+    if geometry.fit == "cover":
+        yield geometry
+        return
+    for long in (
+        ("round", "floor", "ceil") if geometry.fit else ("floor", "round") if geometry.short or geometry.longest else ("floor",)
+    ):
+        fixed = (geometry.offset,) if geometry.offset == CORNERED else ("floor",) if geometry.pad == CORNER else ()
+        for offset in fixed or ("floor", "round", "ceil"):
             yield replace(geometry, long=long, offset=offset)
 
 
@@ -204,11 +247,15 @@ def rules(out: Size) -> Iterator[tuple[bool, Geometry]]:
     square = out[0] == out[1]
     yield True, Geometry(out, exact=out)
     yield True, Geometry(out)
+    yield True, Geometry(out, fit="cover")
     for short in usual + [
         each for each in range(side, side * (4 if side <= 64 else 3) // 2 + 1, max(1, side // 256)) if each not in usual
     ]:
         common = short in usual
         yield common, Geometry(out, short=short)
+        if common:
+            yield False, Geometry(out, short=short, offset=CORNERED)
+            yield False, Geometry(out, longest=short)
         yield common, Geometry(out, exact=(short * out[0] // side, short * out[1] // side))
         if square:
             yield common, Geometry(out, first=-1, short=short)
@@ -223,6 +270,9 @@ def padded_rules(out: Size) -> Iterator[Geometry]:
         for fit in ("inside", "shrink", "height"):
             yield from roundings(Geometry(out, fit=fit, pad=pad))
         yield from roundings(Geometry(out, pad=pad))
+    for longest in shorts(min(out)):
+        if longest > max(out):  # else it is a letterbox
+            yield from roundings(Geometry(out, longest=longest))
 
 
 # -- pixels ------------------------------------------------------------------------------------------------------------
@@ -234,6 +284,12 @@ def render(image: Image.Image, placement: Placement, interpolation: str, part: B
     part: only this box of them, in pixels of the result.
     """
     x, y, right, bottom = part or (0, 0, placement.width, placement.height)
+    if placement.cut is not None and interpolation not in _PILLOW:
+        left, top, far, low = (round(edge) for edge in placement.cut)
+        image = image.crop((left, top, far, low))
+    elif placement.cut is not None:
+        whole = np.asarray(image.resize(placement.size, _PILLOW[interpolation], box=placement.cut))[y:bottom, x:right]
+        return whole[..., np.newaxis] if whole.ndim == 2 else whole[..., :3]
     if placement.box is not None:
         image = image.crop(placement.box)
     box = (placement.left + x, placement.top + y, placement.left + right, placement.top + bottom)

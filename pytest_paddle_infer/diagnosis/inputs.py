@@ -16,7 +16,16 @@ from PIL import Image
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
 from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
-from pytest_paddle_infer.diagnosis.layouts import explain_order, explain_precision, is_nchw, layouts, mixed_colours, side
+from pytest_paddle_infer.diagnosis.layouts import (
+    SWAPS,
+    explain_integers,
+    explain_order,
+    explain_precision,
+    is_nchw,
+    layouts,
+    mixed_colours,
+    side,
+)
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pictures import turned
@@ -51,7 +60,11 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     if told is not None and (sure or not images):
         return step_finding(*told)
     if told is None:
-        found = explain_order(training, inference, before) or explain_precision(training, inference, before)
+        found = (
+            explain_integers(training, inference)
+            or explain_order(training, inference, before)
+            or explain_precision(training, inference, before)
+        )
         if found is not None:
             return step_finding(*found)
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
@@ -153,9 +166,8 @@ def _other_values(training: Array, inference: Array, before: float, one: Identif
         line = _line(training, turned_back)
         if line is None:
             continue
-        channels = training.shape[1] if training.ndim > 1 else 0
-        backwards = "reverse order" in what
-        order = tuple(range(channels))[::-1] if backwards else tuple(range(channels))
+        order = tuple(range(training.shape[1] if training.ndim > 1 else 0))
+        order = order[::-1] if "reverse order" in what else tuple(SWAPS.get(what, order))
         found = _named(training, (line[0][list(order)], line[1][list(order)]), order, one)
         if found is not None:
             return (joined(name, found[0]), f"{what} and {found[1]}") if found[0] else (name, what)

@@ -12,8 +12,16 @@ from pytest_paddle_infer.diagnosis.narrowing import narrowed
 from pytest_paddle_infer.diagnosis.steps import joined
 
 PICTURE_CHANNELS = (1, 3, 4)
+_TELLING = 4
+"""Integers that must be moved alike, lest they are others by chance."""
 SHIFT = 3
 """Pixels by which a crop may be shifted."""
+
+SWAPS = {
+    "swaps the green and the blue channel": [0, 2, 1],
+    "swaps the red and the green channel": [1, 0, 2],
+}
+"""What a program does to the order of three channels besides reversing it, and the order that undoes it."""
 
 Layout = tuple[str, str, Array]
 
@@ -52,6 +60,9 @@ def _of_four(inference: Array, training: Array) -> Iterator[Layout]:
     bgr = "feeds the channels in reverse order (BGR for RGB)"
     if channels > 1:
         yield "channel order", bgr, inference[:, ::-1]
+    if channels == 3:
+        for what, order in SWAPS.items():
+            yield "channel order", what, inference[:, order]
     yield "layout", "feeds NHWC where the model takes NCHW (transpose missing)", inference.transpose(0, 3, 1, 2)
     if channels > 1:
         yield (
@@ -141,6 +152,21 @@ def _by(y: int, x: int) -> str:
         if moved:
             parts.append(f"{'a pixel' if abs(moved) == 1 else f'{abs(moved)} pixels'} {ways[moved < 0]}")
     return " and ".join(parts)
+
+
+def explain_integers(training: Array, inference: Array) -> tuple[str, str] | None:
+    """Returns (name, what is done) where every integer is moved by one number, as token ids of a vocabulary with other special tokens.
+
+    Padding of 0 may stay as it is.
+    """
+    if training.shape != inference.shape or training.dtype.kind not in "iu" or training.size < _TELLING:
+        return None
+    gap = inference.astype(np.int64) - training.astype(np.int64)
+    moved = training != 0 if (gap[training == 0] == 0).all() else np.ones(training.shape, np.bool_)
+    if np.count_nonzero(moved) < _TELLING or np.ptp(training[moved]) == 0 or np.ptp(gap[moved]) != 0 or not gap[moved].any():
+        return None
+    rest = "" if moved.all() else " but for zeros"
+    return "integers", f"shifts its integers by {int(gap[moved][0]):+d}{rest}"
 
 
 def explain_precision(training: Array, inference: Array, before: float) -> tuple[str, str] | None:

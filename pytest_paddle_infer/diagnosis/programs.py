@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from pytest_paddle_infer.diagnosis.geometry import Geometry, Size
+from pytest_paddle_infer.diagnosis.geometry import CORNERED, Geometry, Size
 from pytest_paddle_infer.diagnosis.normalisation import difference
 from pytest_paddle_infer.diagnosis.padding import Padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
@@ -93,6 +93,8 @@ def _filter(interpolation: str) -> str:
 
 _DONE = {
     "both sides": "resizes to {size} whatever the picture's shape",
+    "long side": "resizes the long side to {size}",
+    "cover": "crops to the shape of {out} before resizing (as ImageOps.fit does)",
     "short side": "resizes the short side to {size}",
     "crop first": "crops before resizing ({whole})",
     "crop only": "crops without resizing",
@@ -110,11 +112,11 @@ def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Ite
         yield _other_sides(one, two, sources)
         return
     if one.style != two.style:
-        name = "crop" if "crop first" in (one.style, two.style) else "resize"
+        name = "crop" if {"crop first", "cover"} & {one.style, two.style} else "resize"
         yield name, f"{_done(two)} where the training preprocessing {_done(one)}"
     elif one.style != "crop first" and (one.short, one.exact) != (two.short, two.exact):
         yield "resize", f"{_done(two)} where the training preprocessing {_done(one)}"
-    elif (one.first, one.short, one.exact, one.fit) != (two.first, two.short, two.exact, two.fit):
+    elif (one.first, one.short, one.exact, one.fit, one.longest) != (two.first, two.short, two.exact, two.fit, two.longest):
         yield "resize", f"makes other sizes: {two} (training: {one})"
     elif one.pad != two.pad:
         yield "padding", f"pads {two.pad} where the training preprocessing pads {one.pad}"
@@ -126,6 +128,9 @@ def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Ite
     elif one.long != two.long:
         how, why, which = _rounding(two.long), _rounding(one.long), "other" if two.fit else "long"
         yield "resize", f"finds the {which} side of the resized picture by {how}, the training preprocessing by {why}"
+    elif CORNERED in (one.offset, two.offset) and one.offset != two.offset:
+        where, other = ("at the left top corner" if each.offset == CORNERED else "the centre" for each in (two, one))
+        yield "crop", f"crops {where} where the training preprocessing crops {other}"
     elif one.offset != two.offset:
         name, what = ("padding", "padding") if two.pad else ("crop", "crop")
         yield name, f"rounds the margins of the {what} otherwise, which shifts it by a pixel"
@@ -149,7 +154,7 @@ def _other_sides(one: Geometry, two: Geometry, sources: Sequence[Size]) -> Step:
 
 
 def _done(geometry: Geometry) -> str:
-    short = str(geometry.short)
+    short = str(geometry.short or geometry.longest)
     if geometry.exact is not None:
         width, height = geometry.exact
         short = f"{'a square of ' if width == height else ''}{height}x{width}"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis.candidates import groups
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline
-from pytest_paddle_infer.diagnosis.geometry import Box, Size
+from pytest_paddle_infer.diagnosis.geometry import Box
 from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
 from pytest_paddle_infer.diagnosis.pipelines import NEAR, Identified, Pipeline, fitted, pixels_of, prepared
 
@@ -137,7 +137,8 @@ def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, deadli
         placement = None if source is None else pipeline.geometry.place(source.size)
         if source is None or placement is None:
             continue
-        resized = placement.size != source.size if placement.box is None else placement.size != _size_of(placement.box)
+        x, y, right, bottom = placement.cut or placement.box or (0, 0, *source.size)
+        resized = placement.size != (right - x, bottom - y)
         key = (*how, placement, pipeline.interpolation if resized else "")
         if key in found:
             found[key][1].append(pipeline)
@@ -152,7 +153,3 @@ def _scored(group: Sequence[Pipeline], sample: Array, image: Image.Image, deadli
         fit = None if pixels is None or known is None else fitted(pixels.reshape(-1, pixels.shape[2]), known[1])
         found[key] = (float("inf") if fit is None else fit.rms, [pipeline])
     return list(found.values())
-
-
-def _size_of(box: Box) -> Size:
-    return box[2] - box[0], box[3] - box[1]

@@ -8,7 +8,7 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "precision", "padding", "jpeg",
+    "mirror", "precision", "padding", "jpeg", "integers",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
@@ -32,6 +32,7 @@ _REMEDIES = {
     "mirror": "take the flip out of the inference preprocessing.",
     "precision": "keep float32 throughout the inference preprocessing.",
     "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
+    "integers": "number tokens or labels alike in both preprocessing programs: the same vocabulary, the same special tokens.",
     "padding": "pad to the same size, on the same sides, with the same value and at the same point of both preprocessing programs.",
 }
 
@@ -62,4 +63,6 @@ def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) 
 def _remedy(name: str, what: str) -> str:
     if name in ("scaling", "normalisation") and any(words in what for words in _PLAIN):
         return _NUMBERS
+    if name == "channel order" and "swaps the" in what:
+        return "feed the channels in the same order in both preprocessing programs."
     return _DIVIDE if name == "scaling" and "leaves out the division" in what else _REMEDIES[name]

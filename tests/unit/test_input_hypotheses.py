@@ -352,6 +352,127 @@ SLIPS: dict[str, tuple[dict[str, Any], str, str]] = {
 }  # fmt: skip
 
 
+def cropped(image: Image.Image, left: int, top: int) -> Array:
+    """float32[1, 3, 24, 24] from there, black where nothing of the picture is."""
+    pixels = np.asarray(image.crop((left, top, left + 24, top + 24)), np.float32)
+    return normalised(pixels.transpose(2, 0, 1)[None] / 255)
+
+
+def cornered(image: Image.Image) -> Array:
+    return cropped(image.resize([int(n * 28 / min(image.size)) for n in image.size], FILTERS.BILINEAR), 0, 0)  # type: ignore[arg-type]
+
+
+def covered(image: Image.Image, how: Any = FILTERS.BILINEAR) -> Array:
+    return cropped(ImageOps.fit(image, (24, 24), how), 0, 0)
+
+
+def by_its_long_side(image: Image.Image, longest: int) -> Array:
+    resized = image.resize([round(n * longest / max(image.size)) for n in image.size], FILTERS.BILINEAR)  # type: ignore[arg-type]
+    return cropped(resized, (resized.width - 24) // 2, (resized.height - 24) // 2)
+
+
+SHORT = "where the training preprocessing resizes the short side to 28"
+OTHER_PARTS: dict[str, tuple[Any, str, str, str]] = {
+    "corner": (cornered, "crop", "crops at the left top corner where the training preprocessing crops the centre",
+               "resize the short side to 28, crop 24x24 at the left top corner (bilinear)"),
+    "ImageOps.fit": (covered, "crop", f"crops to the shape of 24x24 before resizing (as ImageOps.fit does) {SHORT}",
+                     "crop the centre to the shape of 24x24, resize to 24x24 (bilinear)"),
+    "ImageOps.fit, bicubic": (lambda image: covered(image, FILTERS.BICUBIC), "crop",
+                              f"crops to the shape of 24x24 before resizing (as ImageOps.fit does) {SHORT}, and resizes with bicubic "
+                              "where the training preprocessing resizes with bilinear",
+                              "crop the centre to the shape of 24x24, resize to 24x24 (bicubic)"),
+    "long side": (lambda image: by_its_long_side(image, 28), "resize", f"resizes the long side to 28 {SHORT}",
+                  "resize the long side to 28, crop or pad to 24x24 with 0 (bilinear)"),
+    "long side, larger": (lambda image: by_its_long_side(image, 40), "resize", f"resizes the long side to 40 {SHORT}",
+                          "resize the long side to 40, crop or pad to 24x24 (bilinear)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("slip", OTHER_PARTS)
+def test_another_part_of_the_picture_is_named(slip: str, *, odd: bool) -> None:
+    how, name, sentence, program = OTHER_PARTS[slip]
+    images = [photograph(61, 47, 3), photograph(45, 67, 4), photograph(50, 50, 5)] if odd else pair()
+    one, two = (np.concatenate([make(image) for image in images]) for make in (prepared, how))
+    found = explain_input(one, two, images, seconds=60)
+    assert said(found) == sentence
+    assert found is not None
+    assert found.name == name
+    assert dict(found.facts)["inference"] == f"{program}, x / 255, ImageNet's statistics"
+    back = explain_input(two, one, images, seconds=60)
+    assert back is not None
+    assert back.name == name
+    assert "the training preprocessing" in back.cause
+
+
+def test_a_crop_at_the_corner_of_both_sides_is_none_of_the_cause() -> None:
+    one = np.concatenate([cornered(image) for image in pair()])
+    found = explain_input(one, (one[:, ::-1] * 1.0).astype(np.float32), pair())
+    assert said(found) == BGR
+    leaving = np.concatenate([cornered(image) for image in pair()]) * np.reshape(np.float32(STD), (3, 1, 1))
+    assert said(explain_input(one, leaving, pair())) == "leaves out the division by the standard deviation"
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "area averages"])
+def test_a_part_that_is_not_of_whole_pixels_is_rendered_in_parts_too(interpolation: str) -> None:
+    image = photograph(61, 47)
+    placement = Geometry((24, 20), fit="cover").place(image.size)
+    assert placement is not None
+    assert placement.cut == pytest.approx((2.3, 0, 58.7, 47))
+    whole, part = render(image, placement, interpolation), render(image, placement, interpolation, (3, 5, 17, 19))
+    np.testing.assert_allclose(whole[5:19, 3:17], part, atol=1e-3)
+    assert render(image.convert("L"), placement, interpolation).shape == (20, 24, 1)
+    tall = Geometry((20, 24), fit="cover").place((47, 61))
+    assert tall is not None
+    assert tall.cut == pytest.approx((0, 2.3, 47, 58.7))
+
+
+SWAPPED = {(0, 2, 1): "swaps the green and the blue channel", (1, 0, 2): "swaps the red and the green channel"}
+
+
+@pytest.mark.parametrize("order", SWAPPED)
+def test_two_channels_that_are_swapped_are_named(order: tuple[int, ...]) -> None:
+    for inference in (RIGHT[:, list(order)], normalised(RAW[:, list(order)])):
+        found = explain_input(RIGHT, inference)
+        assert said(found) == SWAPPED[order]
+        assert found is not None
+        assert found.remedy == "feed the channels in the same order in both preprocessing programs."
+    assert said(explain_input(RIGHT, RAW[:, list(order)])) == f"{SWAPPED[order]} and leaves out the normalisation (mean and std)"
+
+
+TOKENS = np.array([[101, 7, 2023, 9, 102, 0, 0], [101, 5, 4, 102, 0, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("inference", "sentence"),
+    [
+        (TOKENS + 1, "shifts its integers by +1"),
+        (TOKENS - 3, "shifts its integers by -3"),
+        (np.where(TOKENS > 0, TOKENS + 1, 0), "shifts its integers by +1 but for zeros"),
+        (np.where(TOKENS > 100, TOKENS + 1, TOKENS), ""),
+        (TOKENS * 2, ""),
+        (TOKENS[:, ::-1], ""),
+        (TOKENS, ""),
+        (np.where(TOKENS > 0, TOKENS, 1), ""),
+    ],
+)
+def test_integers_that_are_all_shifted_are_named(inference: Array, sentence: str) -> None:
+    for kind in (np.int64, np.int32):
+        found = explain_input(TOKENS.astype(kind), inference.astype(kind))
+        assert said(found) == sentence
+        assert found is None or found.name == "integers"
+
+
+@pytest.mark.parametrize("tokens", [np.array([[1, 2, 3]]), np.array([[4, 4, 4, 4, 4]]), np.array([[7, 8, 0, 0, 0, 0]])])
+def test_few_integers_and_equal_ones_that_are_shifted_may_be_others(tokens: Array) -> None:
+    assert explain_input(tokens, np.where(tokens > 0, tokens + 1, 0)) is None
+
+
+def test_integers_near_the_end_of_their_type_are_not_wrapped() -> None:
+    pixels = np.array([[250, 251, 252, 253, 254, 255]], np.uint8)
+    assert explain_input(pixels, pixels + np.uint8(1)) is None
+
+
 @pytest.mark.parametrize("slip", SLIPS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_step_planted_in_a_program_is_named(slip: str, seed: int) -> None:
@@ -443,6 +564,8 @@ def test_an_exif_orientation_that_only_deployment_applies_is_named() -> None:
         (Geometry((24, 24), short=28), Geometry((24, 24)), "crops without resizing where the training preprocessing resizes the short"),
         (Geometry((24, 24), short=28), Geometry((24, 24), exact=(24, 24)),
          "resizes to a square of 24x24 whatever the picture's shape where"),
+        (Geometry((24, 24), longest=36), Geometry((24, 24), longest=40),
+         "makes other sizes: resize the long side to 40, crop or pad to 24x24 (training: resize the long side to 36, crop or pad"),
     ],
 )  # fmt: skip
 def test_each_way_to_place_the_picture_has_its_words(training: Geometry, inference: Geometry, sentence: str) -> None:
