@@ -28,7 +28,6 @@ from pytest_paddle_infer.diagnosis.layouts import (
 )
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
 from pytest_paddle_infer.diagnosis.padding import explain_padding
-from pytest_paddle_infer.diagnosis.pictures import turned
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
 from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer
@@ -105,7 +104,7 @@ def describe_inputs(training: Array, inference: Array, pictures: Pictures = (), 
     for name, tensor in (("training", training), ("inference", inference)):
         found = identify(tensor, images, seconds=seconds / 2) if images and is_nchw(tensor) else None
         if found is not None:
-            facts.append((name, found.describe(turned(images[0]))))
+            facts.append((name, found.describe(images)))
         elif images:
             facts.append((name, "none of the programs that were tried makes this tensor of the picture"))
     return tuple(facts)
@@ -118,7 +117,7 @@ def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
 
 
 def _shown(one: Identified | None, images: Sequence[Image.Image]) -> Facts:
-    return (("training", one.describe(turned(images[0]))),) if one is not None else ()
+    return (("training", one.describe(images)),) if one is not None else ()
 
 
 # -- dtype, shape ------------------------------------------------------------------------------------------------------
@@ -285,7 +284,7 @@ def _other_program(
             apart_in.insert(0, ("layout", layout))
         if not apart_in:
             return None
-        shown = (("training", one.describe(turned(images[0]))), ("inference", two.describe(turned(images[0]))))
+        shown = (("training", one.describe(images)), ("inference", two.describe(images)))
         what = apart_in[0][1]
         if len(apart_in) == 2:
             what = f"{what}, and {apart_in[1][1]}"
@@ -307,7 +306,7 @@ def _through_jpeg(
         return None
     kind, found = made
     sides = (plain, found) if one is not None else (found, plain)
-    lines = [side.describe(turned(images[0])) for side in sides]
+    lines = [side.describe(images) for side in sides]
     lines[one is not None] = f"store as {kind}, {lines[one is not None]}"
     what = f"stores the picture as {kind} before it resizes it, which the training preprocessing does not"
     if one is None:

@@ -5,6 +5,7 @@ Called by `candidates`, which knows the usual programs, by `search`, and by who 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,19 +78,28 @@ class Identified:
         """True for BGR."""
         return self.fit.order == (2, 1, 0)
 
-    def describe(self, turned: bool) -> str:
-        """One line. turned: whether the picture has an EXIF orientation."""
+    def describe(self, images: Sequence[Image.Image]) -> str:
+        """One line. images: the pictures that were looked at."""
         own = self.pipeline
-        steps = [("apply" if own.upright else "ignore") + " the EXIF orientation"] if turned else []
+        steps = [("apply" if own.upright else "ignore") + " the EXIF orientation"] if opened.turned(images[0]) else []
         if own.conversion != opened.DEFAULT:
             steps.append(own.conversion)
         steps.append(str(own.geometry))
         if self.padding is not None:
             steps[-1] += f" with {self.padding}"
+        if self.padding is None and all(self._keeps_the_aspect(image) for image in images):
+            steps[-1] += f", a height of {own.geometry.out[1]} at this picture's aspect"
         if "resize" in steps[-1]:
             steps[-1] += f" ({own.interpolation})" if not own.interpolation.startswith("resize") else ""
         steps += ["mirror"] * own.mirrored + ["BGR"] * self.reversed
         return ", ".join([*steps, str(self.normalisation)])
+
+    def _keeps_the_aspect(self, image: Image.Image) -> bool:
+        """True where the two sides that a picture is resized to may be one side and its aspect, so that another picture has others."""
+        source, out = prepared(image, self.pipeline), self.pipeline.geometry.out
+        if source is None or self.pipeline.geometry.exact != out or out[0] == out[1]:
+            return False
+        return source.size != out and abs(source.width * out[1] / source.height - out[0]) < 1
 
 
 def fitted(pixels: Array, values: Array) -> Fit | None:

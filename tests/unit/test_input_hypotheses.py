@@ -574,6 +574,30 @@ def test_each_way_to_place_the_picture_has_its_words(training: Geometry, inferen
     assert what.startswith(sentence)
 
 
+def lines_of_text(sizes: list[tuple[int, int]], out: tuple[int, int]) -> dict[str, str]:
+    """What is shown of a program that resizes these pictures to `out`, beside one that nobody knows."""
+    images = [photograph(width, height, seed) for seed, (width, height) in enumerate(sizes)]
+    resized = [np.asarray(image.resize(out, FILTERS.BILINEAR), np.float32).transpose(2, 0, 1) / 255 for image in images]
+    tensor = np.stack(resized).astype(np.float32)
+    return dict(describe_inputs(tensor, RANDOM.random(tensor.shape, dtype=np.float32), images))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "out", "program"),
+    [
+        ([(119, 50)], (76, 32), "resize to 32x76, a height of 32 at this picture's aspect (bilinear)"),
+        ([(119, 50)], (77, 32), "resize to 32x77, a height of 32 at this picture's aspect (bilinear)"),
+        ([(119, 50)], (80, 32), "resize to 32x80 (bilinear)"),
+        ([(119, 50), (90, 50)], (76, 32), "resize to 32x76 (bilinear)"),
+        ([(50, 50)], (32, 32), "resize to 32x32 (bilinear)"),
+    ],
+)
+def test_sides_that_come_of_a_pictures_aspect_are_shown_as_such(
+    sizes: list[tuple[int, int]], out: tuple[int, int], program: str
+) -> None:
+    assert lines_of_text(sizes, out)["training"] == f"{program}, x / 255, no mean and std"
+
+
 def test_a_shifted_crop_is_shown_as_such() -> None:
     assert str(Geometry((24, 24), short=28, shift=(1, -2))) == "resize the short side to 28, crop 24x24 shifted by 1, -2"
 
