@@ -30,7 +30,7 @@ from pytest_paddle_infer.diagnosis.normalisation import Normalisation, differenc
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
-from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer
+from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer, verified
 from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
 
 Pictures = Sequence[Any]
@@ -72,10 +72,10 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     one = identify(training, images, seconds=seconds / 2) if images and is_nchw(training) else None
     found = _other_values(training, inference, before, one)
     if found is not None:
-        return step_finding(*found, facts=_shown(one, images))
+        return step_finding(*found, facts=_shown(one, inference, images))
     found = mixed_colours(training, inference)
     if found is not None:
-        return step_finding(*found, facts=_shown(one, images))
+        return step_finding(*found, facts=_shown(one, inference, images))
     if one is not None:
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
@@ -84,7 +84,7 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     if through is not None:
         return through
     if told is not None:
-        return step_finding(*told, facts=_shown(one, images))
+        return step_finding(*told, facts=_shown(one, inference, images))
     return _other_shape(training, inference) or _drawn_line(training, inference)
 
 
@@ -116,8 +116,24 @@ def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
     return images if training.ndim and len(images) == len(training) == len(pictures) else []
 
 
-def _shown(one: Identified | None, images: Sequence[Image.Image]) -> Facts:
-    return (("training", one.describe(images)),) if one is not None else ()
+def _shown(one: Identified | None, inference: Array, images: Sequence[Image.Image]) -> Facts:
+    """The programs of both sides, where what differs is none of their geometry; the training side's where nothing else is known."""
+    if one is None:
+        return ()
+    facts = [("training", one.describe(images))]
+    alike = (one.pipeline, replace(one.pipeline, mirrored=not one.pipeline.mirrored))
+    for layout, tensor in _as_nchw(inference, len(images)):
+        two = next(
+            (fits for fits in (verified(each, tensor.astype(np.float64), images) for each in alike) if fits is not None), None
+        )
+        if two is not None:
+            facts.append(("inference", _described(two, layout, images)))
+            break
+    return tuple(facts)
+
+
+def _described(two: Identified, layout: str, images: Sequence[Image.Image]) -> str:
+    return two.describe(images) + (", NHWC" if "NHWC" in layout else "")
 
 
 # -- dtype, shape ------------------------------------------------------------------------------------------------------
@@ -284,7 +300,7 @@ def _other_program(
             apart_in.insert(0, ("layout", layout))
         if not apart_in:
             return None
-        shown = (("training", one.describe(images)), ("inference", two.describe(images)))
+        shown = (("training", one.describe(images)), ("inference", _described(two, layout, images)))
         what = apart_in[0][1]
         if len(apart_in) == 2:
             what = f"{what}, and {apart_in[1][1]}"

@@ -639,6 +639,31 @@ def test_both_programs_are_shown_as_they_were_found() -> None:
     )
 
 
+PROGRAM = "resize the short side to 28, crop 24x24 (bilinear)"
+
+
+@pytest.mark.parametrize(
+    ("slip", "program"),
+    [
+        ({"std": (1.0, 1.0, 1.0)}, f"{PROGRAM}, x / 255, mean (0.485, 0.456, 0.406) and std 1"),
+        ({"scale": 1.0}, f"{PROGRAM}, x, ImageNet's statistics"),
+        ({"std": (1.0, 1.0, 1.0), "channels": "BGR"}, f"{PROGRAM}, BGR, x / 255, mean (0.485, 0.456, 0.406) and std 1"),
+        ({"std": (1.0, 1.0, 1.0), "mirror": True}, f"{PROGRAM}, mirror, x / 255, mean (0.485, 0.456, 0.406) and std 1"),
+    ],
+)
+def test_both_programs_are_shown_where_scale_or_normalisation_differs(slip: dict[str, Any], program: str) -> None:
+    found = compared(pair(), **slip)
+    assert found is not None
+    assert found.facts == (("training", f"{PROGRAM}, x / 255, ImageNet's statistics"), ("inference", program))
+    nhwc = explain_input(
+        np.concatenate([prepared(image) for image in pair()]),
+        np.concatenate([prepared(image, **slip) for image in pair()]).transpose(0, 2, 3, 1),
+        pair(),
+    )
+    assert nhwc is not None
+    assert dict(nhwc.facts)["inference"] == f"{program}, NHWC"
+
+
 def test_an_ignored_exif_orientation_is_named() -> None:
     stored = io.BytesIO()
     exif = Image.Exif()
