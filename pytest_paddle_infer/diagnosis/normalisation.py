@@ -29,6 +29,9 @@ STATISTICS: tuple[tuple[str, Numbers, Numbers], ...] = (
 _SLOPE, _OFFSET = 5e-4, 1e-4
 """What two equal normalisations may differ by: relative in the slope; in the offset, of what a pixel from 0 to 255 spans."""
 
+NEARLY = 60.0
+"""How many times that a line may be off that is fitted to pixels which are only near: a level of a pixel in the offset."""
+
 _LEFT = 0.05
 """Of the difference: what a step may leave of it to be told, between two lines that are exact."""
 
@@ -177,6 +180,11 @@ def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
     scales = list(_other_scales(own))
     yield from (("scaling", phrase, replace(own, scale=scale)) for phrase, scale in scales)
     yield from (("normalisation", phrase, replace(own, mean=mean, std=std)) for phrase, mean, std in statistics)
+    yield (
+        "normalisation",
+        "feeds the negative of the picture",
+        replace(own, mean=tuple(255 * own.scale - mean for mean in own.mean), std=tuple(-std for std in own.std)),
+    )
     for phrase, scale in scales:
         if phrase.startswith("leaves out"):
             yield "scaling", "subtracts the mean before it divides by 255", replace(own, mean=tuple(v / 255 for v in own.mean))

@@ -14,7 +14,7 @@ from PIL import Image
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
 from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, Placement, render
-from pytest_paddle_infer.diagnosis.normalisation import Normalisation, recognised
+from pytest_paddle_infer.diagnosis.normalisation import NEARLY, Normalisation, recognised
 from pytest_paddle_infer.diagnosis.padding import Padding
 
 EXACT, EXACT_WORST = 0.05, 0.3
@@ -71,7 +71,7 @@ class Identified:
     @property
     def normalisation(self) -> Normalisation:
         """Scale, mean and std, in the order of the channels that are fed."""
-        return recognised(self.fit.slopes, self.fit.offsets, 1.0 if self.fit.exact else 8.0)
+        return recognised(self.fit.slopes, self.fit.offsets, 1.0 if self.fit.exact else NEARLY)
 
     @property
     def reversed(self) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.geometry import CORNERED, Geometry, Size
-from pytest_paddle_infer.diagnosis.normalisation import difference
+from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference
 from pytest_paddle_infer.diagnosis.padding import Padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
 
@@ -52,25 +51,10 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
     """How scale and normalisation differ: ("", "") where they do not."""
     if len(training.fit.slopes) != len(inference.fit.slopes):
         return None
+    # what is only near may hold a step that is no line, such as a gamma: the line that is nearest to it is no mean and std of anybody
     exact = training.fit.exact and inference.fit.exact
-    return difference(
-        training.normalisation,
-        inference.fit.slopes,
-        inference.fit.offsets,
-        solve=exact or _levels_apart(training, inference) > _CURVED,
-        slack=1.0 if exact else 8.0,
-    )
-
-
-_CURVED = 4.0
-"""Levels of a pixel by which a step that is no line, such as a gamma, or another rounding moves what is still near to a line."""
-
-
-def _levels_apart(training: Identified, inference: Identified) -> float:
-    """How far both lines lie apart where most pixels are, in levels of a pixel."""
-    pixels = np.array([[64.0], [192.0]])
-    one, two = (side.fit.slopes * pixels + side.fit.offsets for side in (training, inference))
-    return float((np.abs(two - one) / np.abs(training.fit.slopes)).max())
+    slack = 1.0 if exact else NEARLY
+    return difference(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
 
 
 def _source(image: Image.Image, pipeline: Pipeline) -> Size:

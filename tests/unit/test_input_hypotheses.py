@@ -100,6 +100,7 @@ RIGHT = normalised(RAW)
         (normalised(RAW, MEAN[::-1], STD[::-1]), "normalisation", "uses mean and std in reverse order (BGR)"),
         (normalised(RAW, MEAN[::-1]), "normalisation", "uses the mean in reverse order (BGR)"),
         (normalised(RIGHT), "normalisation", "normalises twice"),
+        (normalised(1 - RAW), "normalisation", "feeds the negative of the picture"),
         (normalised(RAW, (0.48, 0.46, 0.41)), "normalisation", "rounds the mean to (0.48, 0.46, 0.41)"),
         (
             normalised(RAW, 0.5, 0.5),
@@ -725,6 +726,15 @@ def test_a_program_that_is_not_known_accuses_nobody_where_all_programs_are_near(
     two = normalised(np.rint(pixels) / 255)
     assert apart(two, one) > 1e-3
     assert explain_input(one, two, images) is None
+
+
+def test_a_step_is_named_beside_a_program_that_is_only_near() -> None:
+    """A gamma is no line: what it leaves is no other mean."""
+    images = [photograph(251, 189, 1), photograph(167, 250, 10)]
+    bent = [image.point([round(255 * (level / 255) ** 1.01) for level in range(256)] * 3) for image in images]
+    one = np.concatenate([prepared(image, side=112, short=128) for image in images])
+    two = np.concatenate([prepared(image, side=112, short=128, std=(1.0, 1.0, 1.0)) for image in bent])
+    assert said(explain_input(one, two, images, seconds=60)) == "leaves out the division by the standard deviation"
 
 
 def test_a_step_is_only_told_where_it_is_clearly_nearer_than_the_other_sides_program() -> None:
