@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Callable, Union
@@ -115,11 +116,19 @@ def copied(value: Any) -> Any:
         return type(value)(map(copied, value))
     if type(value) is dict:
         return {name: copied(each) for name, each in value.items()}
-    if hasattr(value, "getbands") and callable(getattr(value, "copy", None)):  # a PIL.Image; its copy has no file's name
-        own = value.copy()
-        own.__dict__.update({name: each for name, each in vars(value).items() if name == "filename"})
-        return own
-    return value
+    return _copied_picture(value) if hasattr(value, "getbands") and hasattr(value, "getexif") else value
+
+
+def _copied_picture(picture: Any) -> Any:
+    """A `PIL.Image` with what its own `copy()` leaves behind: format, file's name, and an EXIF orientation that was set in memory."""
+    own = picture.copy()
+    own.format = picture.format
+    if hasattr(picture, "filename"):
+        own.filename = picture.filename
+    with suppress(Exception):  # tags that cannot be written stay as they were read
+        if written := picture.getexif().tobytes():
+            own.info["exif"] = written
+    return own
 
 
 def settled(answer: Any) -> Any:

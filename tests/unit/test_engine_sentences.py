@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pytest_paddle_infer.deployed import builds, tensorrt
 from pytest_paddle_infer.deployed.config import Request
@@ -416,6 +416,22 @@ def test_pictures_and_what_lists_and_dicts_hold_are_copied_too() -> None:
     own["boxes"][0] += 1
     assert (picture.size, given["boxes"][0].max(), own["name"]) == ((8, 8), 0, "a")
     assert own["picture"].filename == "a.png"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_picture_keeps_its_orientation_and_format(tmp_path: Path, saved: bool) -> None:
+    picture = Image.new("RGB", (8, 4))
+    picture.getexif()[0x0112] = 6
+    if saved:
+        picture.save(tmp_path / "a.jpg", exif=picture.getexif())
+        picture = Image.open(tmp_path / "a.jpg")
+    for _ in range(2):
+        own = copied(picture)
+        assert (own.getexif()[0x0112], own.format) == (6, "JPEG" if saved else None)
+        turned = ImageOps.exif_transpose(own)
+        assert turned.size == (4, 8)
+        del own.getexif()[0x0112]
+    picture.close()
 
 
 class Tensor:
