@@ -205,7 +205,8 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark | None) -> None:
     if "paddle_variant" in metafunc.fixturenames:
         metafunc.parametrize("paddle_variant", list(choices), indirect=True, ids=variants)
         names = [f"{name}-{variant}" for name in names for variant in variants]
-    state.labels[metafunc.definition.nodeid] = names
+    if not list(metafunc.definition.iter_markers("parametrize")):  # whose labels stand beside ours, in the order of the decorators
+        state.labels[metafunc.definition.nodeid] = names
 
 
 def told_of_labels(config: pytest.Config, state: SessionState) -> list[str]:
@@ -217,11 +218,12 @@ def told_of_labels(config: pytest.Config, state: SessionState) -> list[str]:
         labels = state.labels.get(
             f"{os.path.relpath(config.invocation_params.dir / file, config.rootpath)}::{name}".replace(os.sep, "/")
         )
-        if bracket and labels and label[:-1] not in labels:
+        label = label[: -len("]")] if label.endswith("]") else label
+        if bracket and labels and label not in labels:
             known = ", ".join(labels[:MOST_LABELS]) + (
                 f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
             )
-            found.append(f"{name} has no [{label[:-1]}]; it has {known}. Variants are chosen by its marker or --paddle-variant.")
+            found.append(f"{name} has no [{label}]; it has {known}. Variants are chosen by its marker or --paddle-variant.")
     return found
 
 

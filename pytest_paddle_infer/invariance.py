@@ -41,7 +41,7 @@ def check_invariance(
     run: ParityRun,
     worker: Worker,
     facts: LoadFacts,
-    near: Callable[[int, Array], Array] | None = None,
+    near: Callable[[int, Array, Array], Array] | None = None,
 ) -> Evidence:
     """Adds to `run`, which has seen every sample, what the inference engine answers when asked otherwise; returns what was executed.
 

@@ -131,7 +131,7 @@ class ParityRun:
         inputs: Callable[[], tuple[Arrays, Arrays]],
         answers_to: Callable[[Arrays], tuple[Any, ...]],
         trained_on: Callable[[Arrays], Arrays],
-        near: Callable[[int, Array], Array] | None = None,
+        near: Callable[[int, Array, Array], Array] | None = None,
     ) -> None:
         """Judges one batch: samples[first : first + len(samples)] of the whole set.
 
@@ -184,7 +184,7 @@ class ParityRun:
             made[:] = made or [answers_to(inference.outputs)]
             return made[0][offset]
 
-        agree = not self.inputs_differ and all(judge.verdict().passed for judge in self._outputs)
+        agree = not self.inputs_differ and all(judge.holds for judge in self._outputs)
         agreements = []
         for offset, (sample, left, right) in enumerate(zip(samples, training.answers, inference.answers)):
             name = f"sample {first + offset} ({sample.name})"
@@ -210,7 +210,7 @@ class ParityRun:
         self,
         found: Mapping[str, Sequence[tuple[Array, Array] | None]],
         in_training: Callable[[], Mapping[str, Arrays]],
-        near: Callable[[int, Array], Array] | None = None,
+        near: Callable[[int, Array, Array], Array] | None = None,
     ) -> None:
         """Judges what must not matter to the inference engine: a difference beyond rounding names what does.
 
@@ -229,7 +229,9 @@ class ParityRun:
                 else:
                     self.invariance_problem = f"the inference engine answers the same sample differently {what}: {problem}."
 
-    def _first_move(self, pairs: Sequence[tuple[Array, Array] | None], near: Callable[[int, Array], Array] | None = None) -> str:
+    def _first_move(
+        self, pairs: Sequence[tuple[Array, Array] | None], near: Callable[[int, Array, Array], Array] | None = None
+    ) -> str:
         """Which output differs within its pair, and how far; "" when none does."""
         for index, (judge, rule, pair) in enumerate(zip(self._outputs, self.rules, pairs)):
             moved = "" if pair is None else _moved(rule, *pair, near and partial(near, index))

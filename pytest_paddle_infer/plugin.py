@@ -113,10 +113,13 @@ def pytest_collection(session: pytest.Session) -> Generator[None, Any, None]:
     outcome = yield
     state = session.config.stash[SESSION]
     error = outcome.excinfo[1] if outcome.excinfo is not None else None
-    if state.labels and isinstance(error, pytest.UsageError) and str(error.args[0]).startswith("not found"):
-        from pytest_paddle_infer.collection import told_of_labels
+    if isinstance(error, pytest.UsageError) and str(error.args[0]).startswith("not found"):
+        if state.problems:  # a test whose marker is wrong has no ids: what is wrong is the news
+            error.args = (*error.args, *state.problems)
+        elif state.labels:
+            from pytest_paddle_infer.collection import told_of_labels
 
-        error.args = (*error.args, *told_of_labels(session.config, state))
+            error.args = (*error.args, *told_of_labels(session.config, state))
 
 
 @pytest.hookimpl(tryfirst=True)

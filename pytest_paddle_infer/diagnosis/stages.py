@@ -33,7 +33,7 @@ def stage_of(error: BaseException) -> str:
     """The stage at which a step failed, from what it was doing; "" when that does not tell."""
     if not isinstance(error, WorkerFailure):
         return RAISED_IN.get(type(error).__name__, "")
-    if re.match(r"postprocess raised", error.detail):
+    if re.match(r"postprocess (raised|returned)", error.detail):
         return "postprocess"
     if error.error in RAISED_IN:
         return RAISED_IN[error.error]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from contextlib import suppress
+from copy import copy, deepcopy
+from dataclasses import fields, is_dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Callable, Union
@@ -84,8 +86,12 @@ class Processing:
 
         output: what `run` returned for a batch of one. None when there is no own postprocess and the output is no [1, C] score.
         """
+        return self._answer(output if self._postprocess is None else copied(output))
+
+    def _answer(self, output: Tensors) -> Any:
+        """As `postprocess`, which may change this output: for who does not need it any more."""
         if self._postprocess is not None:
-            return settled(self._postprocess(copied(output)))
+            return settled(self._postprocess(output))
         first = output if isinstance(output, np.ndarray) else output[0]
         return top1(first) if is_scores(first) and len(first) == 1 else None
 
@@ -101,8 +107,12 @@ class Processing:
 
 def opened(sample: Sample) -> Any:
     """What preprocess is given of a sample: a new object each time, also of a sample that lives in memory."""
-    value = sample.open()
-    return value if sample.value is None else copied(value)
+    return sample.open() if sample.value is None else in_memory(sample)
+
+
+def in_memory(sample: Sample) -> Any:
+    """A copy of a sample's value; None for a sample that is a file."""
+    return None if sample.value is None else copied(sample.value)
 
 
 def copied(value: Any) -> Any:
@@ -111,7 +121,7 @@ def copied(value: Any) -> Any:
     Lists, tuples and dicts of them are looked into; anything else is the same object.
     """
     if isinstance(value, np.ndarray):
-        return value.copy()
+        return deepcopy(value) if value.dtype.hasobject else value.copy()
     if type(value) in (list, tuple):
         return type(value)(map(copied, value))
     if type(value) is dict:
@@ -120,7 +130,12 @@ def copied(value: Any) -> Any:
 
 
 def _copied_picture(picture: Any) -> Any:
-    """A `PIL.Image` with what its own `copy()` leaves behind: format, file's name, and an EXIF orientation that was set in memory."""
+    """A `PIL.Image` with what its own `copy()` leaves behind: format, file's name, and an EXIF orientation that was set in memory.
+
+    One of several frames stays as it is: a copy has but one of them.
+    """
+    if getattr(picture, "n_frames", 1) > 1:
+        return picture
     own = picture.copy()
     own.format = picture.format
     if hasattr(picture, "filename"):
@@ -133,12 +148,21 @@ def _copied_picture(picture: Any) -> Any:
 
 def settled(answer: Any) -> Any:
     """An answer that can be compared and cross to another process: what is made while it is read as a list, Paddle's tensors as arrays."""
-    if isinstance(answer, Iterator) or type(answer) in (map, zip, filter, range):
+    if isinstance(answer, (Iterator, KeysView, ValuesView, ItemsView, range)):
         return list(map(settled, answer))
+    if isinstance(answer, tuple) and hasattr(answer, "_fields"):
+        return type(answer)._make(map(settled, answer))  # type: ignore[attr-defined]
     if type(answer) in (list, tuple):
         return type(answer)(map(settled, answer))
-    if type(answer) is dict:
+    if isinstance(answer, dict):  # a defaultdict too, whose factory may not cross
         return {name: settled(each) for name, each in answer.items()}
+    if is_dataclass(answer) and not isinstance(answer, type):
+        made = {field.name: settled(getattr(answer, field.name)) for field in fields(answer)}
+        if any(made[name] is not getattr(answer, name) for name in made):
+            answer = copy(answer)
+            for name, value in made.items():
+                object.__setattr__(answer, name, value)
+        return answer
     return answer.numpy() if type(answer).__module__.startswith("paddle") and hasattr(answer, "numpy") else answer
 
 

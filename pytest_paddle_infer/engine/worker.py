@@ -294,9 +294,20 @@ def _serve(connection: Connection, make_service: Callable[[], Any]) -> None:
         try:
             if service is None:
                 service = make_service()
-            connection.send((True, getattr(service, method)(*args)))
-        except BaseException as error:  # also a value that cannot be pickled: nothing was sent then
+            answer = getattr(service, method)(*args)
+        except BaseException as error:
             connection.send((False, _describe(error)))
+            continue
+        try:
+            connection.send((True, answer))
+        except BaseException as error:  # a value that cannot be pickled; nothing was sent then
+            connection.send((False, _unsent(error)))
+
+
+def _unsent(error: BaseException) -> _Trouble:
+    """All that a service returns is ours and can be pickled, but for what a postprocess of the user's made."""
+    said = f"postprocess returned what cannot be sent to another process ({error}): return numbers, texts, arrays, lists or dicts"
+    return _Trouble(type(error).__name__, said, "", True)
 
 
 def _describe(error: BaseException) -> _Trouble:

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Any, Callable
 
 import numpy as np
@@ -92,8 +93,11 @@ def first_difference(training: Any, inference: Any, limit: float, absolute: floa
     Floats may differ by `limit` times the largest float of the answer plus `absolute`, everything else is compared exactly; lists,
     tuples, dicts and arrays item by item.
     """
-    scale = max((abs(value) for value in _floats(training) if np.isfinite(value)), default=0.0)
-    return next(_differences(training, inference, limit * scale + absolute, "answer"), "")
+    try:
+        scale = max((abs(value) for value in _floats(training) if np.isfinite(value)), default=0.0)
+        return next(_differences(training, inference, limit * scale + absolute, "answer"), "")
+    except RecursionError:  # an answer that refers to itself, as nodes do that know their parents
+        return "" if _sent(training) == _sent(inference) else "two answers that refer to themselves differ"
 
 
 def _floats(value: Any) -> Iterator[float]:
@@ -108,7 +112,7 @@ def _floats(value: Any) -> Iterator[float]:
             yield float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
     elif isinstance(value, (float, np.floating)):
         yield float(value)
-    else:
+    elif not isinstance(value, (type, Enum)):
         for child in _attributes(value).values():
             yield from _floats(child)
 
@@ -130,19 +134,25 @@ def _differences(training: Any, inference: Any, allowed: float, path: str) -> It
         isinstance(side, (float, np.floating)) for side in (training, inference)
     ):
         yield from _array_differences(np.asarray(training), np.asarray(inference), allowed, path)
-    elif type(training) is type(inference) and (own := _attributes(training)):
+    elif type(training) is type(inference) and not isinstance(training, (type, Enum)) and (own := _attributes(training)):
         yield from _differences(own, _attributes(inference), allowed, path)
     elif type(training) is not type(inference) or not _equal(training, inference):
         yield f"{path} is {inference!r} from the inference engine, {training!r} from the training engine"
 
 
 def _equal(training: Any, inference: Any) -> bool:
-    """Of objects whose == only asks whether they are the same one, what they are sent to another process as."""
+    """Of objects whose == only asks whether they are the same one, or fails (over arrays), what they are sent to another process as."""
     own: Any = type(training).__eq__
-    if own is object.__eq__ and not isinstance(training, type):
-        with suppress(Exception):  # what cannot be sent is compared in the process that made it
-            return pickle.dumps(training) == pickle.dumps(inference)
-    return bool(training == inference)
+    if own is not object.__eq__ or isinstance(training, (type, Enum)):
+        with suppress(Exception):
+            return bool(training == inference)
+    with suppress(Exception):  # what cannot be sent is compared in the process that made it
+        return _sent(training) == _sent(inference)
+    return training is inference
+
+
+def _sent(value: Any) -> bytes:
+    return pickle.dumps(value)
 
 
 def _attributes(value: Any) -> Mapping[str, Any]:
@@ -152,8 +162,6 @@ def _attributes(value: Any) -> Mapping[str, Any]:
     own: Any = type(value).__eq__
     if own is not object.__eq__:
         return {}
-    if isinstance(value, type):
-        return getattr(value, "__dict__", {})
     slots = [_mangled(kind, name) for kind in type(value).__mro__ for name in _named(getattr(kind, "__slots__", ()))]
     return {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
 

@@ -58,8 +58,8 @@ class Tolerance:
 
 Rule = Union[Noise, Tolerance]
 
-Near = Callable[[Array], Array]
-"""Asks which of the integers that differ, True in the array of bools that it is given, rounding alone decides; answers likewise."""
+Near = Callable[[Array, Array], Array]
+"""Asks of two arrays of integers at which places rounding alone may make the one of the other; answers with bools of their shape."""
 
 MOST_TIES = 0.1
 """Share of the integers of an output beyond which near ties are a problem: what rounding decides so often shows nothing. One is allowed."""
@@ -177,8 +177,7 @@ class OutputJudge:
     def _near_ties(self, training: Array, inference: Array, near: Near | None) -> Array | None:
         if near is None or self._has_distances(training) or self._excess > 1:
             return None
-        wrong = np.asarray(training != inference)
-        return near(wrong) if wrong.any() else None
+        return near(training, inference) if np.any(training != inference) else None
 
     def _fail(self, problem: str) -> None:
         self._fatal = self._fatal or problem
@@ -290,6 +289,11 @@ class OutputJudge:
         self._error = self._excess = float("inf")
         self._worst = self._worst or ((sample, *where), float(training[where]), float(inference[where]), None)
         return Judged(sample, float("inf"), 0.0, float("inf"))
+
+    @property
+    def holds(self) -> bool:
+        """True when nothing added so far differs; what only the whole can tell, as the share of near ties, is the verdict's."""
+        return not self._fatal and self._excess <= 1
 
     def verdict(self) -> OutputVerdict:
         """Returns the verdict over everything added. Nothing compared is a problem, not a pass."""

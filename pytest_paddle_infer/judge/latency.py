@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_paddle_infer.judge.apart import BETWEEN_RUNS, BETWEEN_RUNS_WEIGHT, CONFIDENCE, LEAST_BATCHES
-from pytest_paddle_infer.judge.shapes import spread, taken_out
+from pytest_paddle_infer.judge.shapes import spread, taken_out, vary
 
 Array = npt.NDArray[Any]
 
@@ -219,6 +219,8 @@ def judge_regression(
     corrected = _interval(_minus(runs, trainings), _minus(run, training), random)
     drift = math.exp(training[0][0] - float(np.median(trainings[0])))
     outcome, why = _outcome(corrected, uncorrected, 1 + threshold, drift, same_training, names[0])
+    if outcome == "undecided" and vary(current.run_shapes) and not all(one.run_shapes for one in baseline):
+        why = f"for {names[0]} does not say which of its batches were of which shape; time {names[0]} again"
     return PerfVerdict(outcome, corrected, uncorrected, drift, same_training, CONFIDENCE, threshold, len(baseline), why)
 
 

@@ -96,7 +96,7 @@ def _engines(config: pytest.Config) -> Iterator[str]:
 def _untested(reporter: TerminalReporter, reports: Iterable[Sequence[tuple[str, str]]]) -> Iterator[str]:
     """Names the registered models that no checkpoint ran for; not where the run was narrowed to some tests, or ended early."""
     config, state = reporter.config, reporter.config.stash[SESSION]
-    narrowed = ("file_or_dir", "keyword", "markexpr", "deselect", "lf", "stepwise")
+    narrowed = ("file_or_dir", "keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
     session = reporter._session
     early = session is None or session.shouldstop or session.shouldfail
     if early or state.settings.models_on_command_line or any(config.getoption(name, None) for name in narrowed):

@@ -70,6 +70,14 @@ class Mask(nn.Layer):
 
 def wrong_mask():
     return Mask(shift=4.0)
+
+
+class Elsewhere(Mask):
+    '''What rounding decides is answered by something that it cannot make.'''
+
+    def forward(self, x):
+        mask = Mask.forward(self, x)
+        return mask if paddle.in_dynamic_mode() else mask + 7 * paddle.cast(self.offset == 0, "int64")
 """
 
 CONFTEST = """
@@ -127,12 +135,14 @@ def pytest_paddle_infer_models(config):
         spec("forgets", postprocess=forgets),
         spec("stuck", "Stuck"),
         spec("wrong_mask", "wrong_mask", (64,)),
+        spec("elsewhere", "Elsewhere", (64,)),
+        spec("not_sent", postprocess=lambda output: {"kept": lambda: output}),
         spec("widths", "Lines", (2, None), preprocess=padded, training_preprocess=as_it_is),
     ]
 """
 
 GREEN = ("pre_in_place", "post_in_place", "generator", "mask", "one_row")
-RED = ("one_row_of_two", "forgets", "stuck", "wrong_mask", "widths")
+RED = ("one_row_of_two", "forgets", "stuck", "wrong_mask", "elsewhere", "not_sent", "widths")
 
 
 @pytest.fixture
@@ -183,6 +193,17 @@ def test_another_width_is_told_of_the_preprocessing_and_the_export_is_right(care
     assert careless["widths::test_artifacts"].outcome == "passed", careless.output
     case = careless["widths::test_parity[cpu]"]
     assert case.properties["paddle_infer.stage"] == "preprocess", case.cause
+
+
+def test_an_answer_that_cannot_be_sent_is_the_postprocesss_doing(careless: Session) -> None:
+    case = careless["not_sent::test_parity[cpu]"]
+    assert "postprocess returned what cannot be sent to another process (" in case.cause
+    assert case.properties["paddle_infer.stage"] == "postprocess"
+
+
+def test_an_answer_that_rounding_cannot_make_is_no_near_tie(careless: Session) -> None:
+    assert outcomes(careless, "elsewhere") == {"passed", "failed"}
+    assert careless["elsewhere::test_parity[cpu]"].outcome == careless["elsewhere::test_parity[onednn]"].outcome == "failed"
 
 
 def test_decisions_that_rounding_makes_are_near_ties_and_others_are_faults(careless: Session) -> None:

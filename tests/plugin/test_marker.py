@@ -83,6 +83,22 @@ def test_an_id_with_another_variant_is_answered_with_those_that_the_test_has(
     run("test_user.py::test_user[alexnet-onednn]").assert_outcomes(passed=1)
 
 
+def test_ids_with_labels_of_the_users_own_are_not_guessed(run: Session) -> None:
+    run.write(
+        "test_user.py",
+        f"import pytest\n{MARK}(model='alexnet')\n@pytest.mark.parametrize('own', ['u'])\ndef test_user(own): pass\n"
+        f"{MARK}(model='alexnet')\ndef test_other(): pass\n",
+    )
+    assert "it has" not in run.usage_error("test_user.py::test_user[zz]")
+    assert "test_other has no [zz]; it has alexnet-cpu." in run.usage_error("test_user.py::test_other[zz")
+
+
+def test_where_a_marker_is_wrong_an_id_from_before_is_answered_with_that(run: Session) -> None:
+    run.write("test_user.py", f"import pytest\n{MARK}(model='alexnt')\ndef test_user(): pass\n")
+    said = run.usage_error("test_user.py::test_user[alexnet-cpu]")
+    assert "unknown model 'alexnt'. Did you mean 'alexnet'?" in said
+
+
 def test_of_many_labels_ten_are_named_and_other_ids_are_pytests_business(run: Session) -> None:
     run.write("test_plain.py", "def test_plain(): pass\n")
     marked(run, "model='alexnet', variants=[f'onednn:threads={n}' for n in range(1, 13)]")

@@ -113,7 +113,13 @@ def test_a_registered_model_without_a_test_is_named(run: Session) -> None:
     run.write("conftest.py", TWO_MODELS)
     run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='tested')\ndef test_user(): pass\n")
     assert UNTESTED in section(run())
-    for narrowed in (("test_user.py",), ("-k", "user"), ("--deselect=test_other.py",), ("--paddle-model=tested",)):
+    for narrowed in (
+        ("test_user.py",),
+        ("-k", "user"),
+        ("--deselect=test_other.py",),
+        ("--ignore=test_other.py",),
+        ("--paddle-model=tested",),
+    ):
         assert UNTESTED not in section(run(*narrowed)), narrowed
 
 

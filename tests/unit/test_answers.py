@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -365,3 +366,46 @@ def test_an_object_without_attributes_is_what_it_is_sent_to_another_process_as()
     assert first_difference(range(3), range(4), 1e-5) != ""
     unsent = lambda: None  # noqa: E731  which nothing can send
     assert first_difference(unsent, unsent, 1e-5) == ""
+
+
+class Label(Enum):
+    CAT = 1
+    DOG = 2
+
+
+class Node:
+    def __init__(self, name: str, parent: Any = None) -> None:
+        self.name, self.parent, self.children = name, parent, []
+        if parent is not None:
+            parent.children.append(self)
+
+
+class Box:
+    def __init__(self, corners: Any) -> None:
+        self.corners = corners
+
+    def __eq__(self, other: object) -> Any:
+        return self.corners == getattr(other, "corners", None)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def tree(leaf: str) -> Node:
+    root = Node("root")
+    Node(leaf, root)
+    return root
+
+
+def test_members_of_an_enum_are_compared_as_such() -> None:
+    assert first_difference({"label": Label.CAT, "prob": 0.5}, {"label": Label.CAT, "prob": 0.5}, 1e-5) == ""
+    assert "Label.DOG" in first_difference({"label": Label.CAT}, {"label": Label.DOG}, 1e-5)
+
+
+def test_answers_that_refer_to_themselves_are_compared_whole() -> None:
+    assert first_difference(tree("a"), tree("a"), 1e-5) == ""
+    assert first_difference(tree("a"), tree("b"), 1e-5) == "two answers that refer to themselves differ"
+
+
+def test_objects_whose_equality_is_of_arrays_are_compared_as_they_are_sent() -> None:
+    assert first_difference(Box(np.arange(4.0)), Box(np.arange(4.0)), 1e-5) == ""
+    assert first_difference(Box(np.arange(4.0)), Box(np.arange(1.0, 5.0)), 1e-5) != ""

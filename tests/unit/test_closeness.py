@@ -645,7 +645,8 @@ def with_ties(wrong: int, ties: int, elements: int = 40, rule: Rule = NOISE) -> 
     two = one.copy()
     two[0, :wrong] = 3
 
-    def near(given: Array) -> Array:
+    def near(one: Array, two: Array) -> Array:
+        given = one != two
         asked.append(int(given.sum()))
         found = np.zeros_like(given)
         found[0, :ties] = given[0, :ties]
@@ -679,6 +680,17 @@ def test_so_many_near_ties_show_nothing() -> None:
     assert verdict.problem == "rounding alone decides 10 of 80 integers, so nothing else would be seen"
     assert with_ties(4, 4)[0].passed
     assert with_ties(1, 1, elements=1)[0].problem, "both samples"
+
+
+def test_what_share_is_decided_so_is_told_by_the_whole_and_not_by_the_first_samples() -> None:
+    made = OutputJudge("output", NOISE)
+    one = np.zeros((1, 20), np.int64)
+    two = one.copy()
+    two[0, :3] = 1
+    made.add(one, two, 0, 1, near=lambda one, two: one != two)
+    assert (made.holds, made.verdict().passed) == (True, False)
+    made.add(one, one, 1, 1)
+    assert made.verdict().passed
 
 
 def test_a_tolerance_that_names_the_integers_asks_nobody() -> None:

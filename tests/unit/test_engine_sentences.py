@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -407,6 +409,27 @@ def test_a_postprocess_that_works_in_place_leaves_the_output_that_is_compared() 
     assert (processing.postprocess(output), processing.postprocess(output), output.min()) == (0.5, 0.5, 1)
 
 
+def test_a_picture_of_several_frames_and_an_array_of_objects_keep_what_they_hold(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert copied(picture).n_frames == 3
+    lists = np.empty(1, dtype=object)
+    lists[0] = [1]
+    copied(lists)[0].append(5)
+    assert lists[0] == [1]
+
+
+def test_a_timed_postprocess_is_given_the_output_itself() -> None:
+    seen = []
+    service = EngineService(Processing((X,), halved, postprocess=lambda output: seen.append(output)), [Sample("a", value=GOOD)])
+    made = np.ones((1, 2), np.float32)
+    service.engine.run = lambda x: made  # type: ignore[method-assign]
+    service._timed(0, 1)
+    assert np.shares_memory(seen[0], made)
+    assert GOOD.max() == 0
+
+
 def test_pictures_and_what_lists_and_dicts_hold_are_copied_too() -> None:
     picture = Image.new("RGB", (8, 8))
     picture.filename = "a.png"  # type: ignore[attr-defined]
@@ -434,6 +457,16 @@ def test_a_picture_keeps_its_orientation_and_format(tmp_path: Path, saved: bool)
     picture.close()
 
 
+class Found(NamedTuple):
+    ids: Any
+    scores: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    scores: Any
+
+
 class Tensor:
     __module__ = "paddle.made_up"
 
@@ -445,4 +478,13 @@ def test_answers_that_are_read_once_become_lists_and_tensors_arrays() -> None:
     assert settled(iter([1, 2])) == [1, 2]
     assert settled({"a": (number for number in (1, 2)), "b": [map(str, (3,))]}) == {"a": [1, 2], "b": [["3"]]}
     assert isinstance(settled((Tensor(),))[0], np.ndarray)
+    assert settled({"a": 1}.values()) == [1]
+    assert settled(range(3)) == [0, 1, 2]
+    named = settled(Found(iter([1]), Tensor()))
+    assert (type(named), named.ids, named.scores.tolist()) == (Found, [1], [1, 1])
+    assert type(settled(defaultdict(lambda: 0, a=iter([1])))) is dict
+    kept = Answer(Tensor())
+    assert settled(kept).scores.tolist() == [1, 1]
+    assert settled(Answer(3)) == Answer(3)
+    assert isinstance(kept.scores, Tensor), "the users own stays as it is"
     assert settled("text") == "text"

@@ -356,3 +356,13 @@ def test_what_is_undecided_says_what_would_decide_it() -> None:
     assert across == (
         "for the interval reaches across what is allowed; time more batches with --paddle-repeats, or on a quieter machine"
     )
+
+
+def test_a_baseline_from_before_shapes_were_known_must_be_timed_again() -> None:
+    shapes = tuple(f"1x3x48x{32 * (number % 5 + 1)}" for number in range(50))
+    levels = [0.01 * (number % 5 + 1) for number in range(50)]
+    new = Latencies(tuple(levels), tuple(levels), 1, shapes, shapes)
+    assert judge_regression([new], new).outcome == "held"
+    found = judge_regression([replace(new, run_shapes=(), training_shapes=())], new)
+    assert found.outcome == "undecided"
+    assert found.why == "for the baseline does not say which of its batches were of which shape; time the baseline again"

@@ -246,9 +246,9 @@ def test_integers_that_rounding_decides_are_told_as_near_ties_also_where_the_eng
     one, two = Observed("same", [whole], ("a",) * 4), Observed("same", [other], ("a",) * 4)
     case = Case([whole], postprocess=str, batch_size=4)
 
-    def near(output: int, wrong: Any) -> Any:
+    def near(output: int, one: Any, two: Any) -> Any:
         assert output == 0
-        return wrong
+        return one != two
 
     def never(*_: Any) -> Any:
         raise AssertionError

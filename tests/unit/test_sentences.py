@@ -232,12 +232,18 @@ def test_a_layer_whose_near_ties_cannot_be_asked_has_none(tmp_path: Path) -> Non
     held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))._parity_check
     assert held._near(None, "int8", 0, 1) is None  # type: ignore[arg-type]
 
-    def call(*_: Any) -> Any:
-        raise WorkerFailure("training engine: look for near ties", "exception", "no hook")
+    kind = "exception"
+
+    def call(*_: Any, parts: int) -> Any:
+        assert parts > 1, "of several runs, each has its time"
+        raise WorkerFailure("training engine: look for near ties", kind, "no hook")
 
     near = held._near(SimpleNamespace(call=call, training=lambda: None), "fp32", 0, 1)  # type: ignore[arg-type]
     assert near is not None
-    assert not near(0, np.ones(3, bool)).any()
+    assert not near(0, np.ones(3, int), np.zeros(3, int)).any()
+    kind = "timeout"
+    with pytest.raises(WorkerFailure):
+        near(0, np.ones(3, int), np.zeros(3, int))
 
 
 def test_an_export_that_fails_without_a_line_says_where_to_look() -> None:
