@@ -151,8 +151,16 @@ def plain_failure(node: pytest.Item) -> Iterator[None]:
         yield
     except PaddleInferError as error:
         failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
-        failure = replace(failure, reproduce=reproduce_command(node.nodeid, node.config.stash[SESSION].settings))
+        failure = replace(failure, reproduce=reproduce_command(_from_here(node), node.config.stash[SESSION].settings))
         raise plain_fail(format_failure(failure), node.nodeid) from None
+
+
+def _from_here(node: pytest.Item) -> str:
+    """The test's id as the directory that pytest was called in needs it; one of an item without a file is known from anywhere."""
+    file, colons, rest = node.nodeid.partition("::")
+    full = node.config.rootpath / file
+    here = os.path.relpath(full, node.config.invocation_params.dir).replace(os.sep, "/") if full.is_file() else file
+    return f"{here}{colons}{rest}"
 
 
 def workdir_of(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

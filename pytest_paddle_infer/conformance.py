@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -155,7 +156,8 @@ class Conformance:
                     planted = bench.call(worker, "plant faults", "plant", batches, parts=10 * len(batches))
                 finally:
                     worker.close()
-                return tuple(judge_planted(spec, reference, each) for each in planted)
+                near = partial(self._parity_check.near, bench, precision)
+                return tuple(judge_planted(spec, reference, each, near) for each in planted)
 
         return self._checkpoint(bench, ("teeth", precision, spec.batch_size, repr(spec.rtol), repr(spec.atol)), find)
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.machine import processor
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.deployed.proof import Evidence
     from pytest_paddle_infer.engine.services import LoadFacts
     from pytest_paddle_infer.engine.worker import Worker
-    from pytest_paddle_infer.judge.noise import Array
+    from pytest_paddle_infer.judge.closeness import NearOf
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.store import Entry, Store
 
@@ -41,7 +41,7 @@ def check_invariance(
     run: ParityRun,
     worker: Worker,
     facts: LoadFacts,
-    near: Callable[[int, Array, Array], Array] | None = None,
+    near: NearOf | None = None,
 ) -> Evidence:
     """Adds to `run`, which has seen every sample, what the inference engine answers when asked otherwise; returns what was executed.
 

@@ -16,7 +16,7 @@ from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
-from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
+from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, Floor, K, error
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Example:
     training_inputs: Arrays | None = None
     inference_inputs: Arrays | None = None
     exact: Arrays | None = None
+    near: NearOf | None = None
 
 
 def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
@@ -131,7 +132,7 @@ class ParityRun:
         inputs: Callable[[], tuple[Arrays, Arrays]],
         answers_to: Callable[[Arrays], tuple[Any, ...]],
         trained_on: Callable[[Arrays], Arrays],
-        near: Callable[[int, Array, Array], Array] | None = None,
+        near: NearOf | None = None,
     ) -> None:
         """Judges one batch: samples[first : first + len(samples)] of the whole set.
 
@@ -165,7 +166,7 @@ class ParityRun:
             self.kept[0].append(training.outputs)
             self.kept[1].append(inference.outputs)
         if self.example is None and not self.passed:
-            self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors, exact)
+            self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors, exact, near)
 
     def _add_answers(
         self,
@@ -210,7 +211,7 @@ class ParityRun:
         self,
         found: Mapping[str, Sequence[tuple[Array, Array] | None]],
         in_training: Callable[[], Mapping[str, Arrays]],
-        near: Callable[[int, Array, Array], Array] | None = None,
+        near: NearOf | None = None,
     ) -> None:
         """Judges what must not matter to the inference engine: a difference beyond rounding names what does.
 
@@ -229,9 +230,7 @@ class ParityRun:
                 else:
                     self.invariance_problem = f"the inference engine answers the same sample differently {what}: {problem}."
 
-    def _first_move(
-        self, pairs: Sequence[tuple[Array, Array] | None], near: Callable[[int, Array, Array], Array] | None = None
-    ) -> str:
+    def _first_move(self, pairs: Sequence[tuple[Array, Array] | None], near: NearOf | None = None) -> str:
         """Which output differs within its pair, and how far; "" when none does."""
         for index, (judge, rule, pair) in enumerate(zip(self._outputs, self.rules, pairs)):
             moved = "" if pair is None else _moved(rule, *pair, near and partial(near, index))
@@ -290,7 +289,8 @@ class ParityRun:
         example = self.example
         if example is None or not self.outputs_differ:
             return None
-        return Comparison(example.start, example.stop, example.training, example.inference, example.exact, tuple(self.rules))
+        both = example.training, example.inference
+        return Comparison(example.start, example.stop, *both, example.exact, tuple(self.rules), example.near)
 
     @property
     def vacuous(self) -> str:
@@ -342,7 +342,13 @@ class ParityRun:
     def input_facts(self, pictures: Sequence[Any] = ()) -> tuple[tuple[str, str], ...]:
         """What can be said of the same tensors where no cause is known: shapes, where they differ most, both programs."""
         sides = self._differing_inputs()
-        return () if sides is None else describe_inputs(*sides, pictures)
+        if sides is None or self.example is None:
+            return ()
+        first, last = self.example.start, self.example.stop - 1
+        whose = f"sample {first}" if first == last else f"samples {first} to {last}"
+        return tuple(
+            (label, f"of {whose}: {text}" if label == "difference" else text) for label, text in describe_inputs(*sides, pictures)
+        )
 
     def _differing_inputs(self) -> tuple[Array, Array] | None:
         wrong = next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
@@ -377,7 +383,17 @@ class ParityRun:
 
     def agrees(self, training: Sequence[Array], inference: Sequence[Array]) -> bool:
         """True when outputs agree as closely as rounding allows; for the diagnosis, not for the verdict."""
-        return len(training) == len(inference) and all(close(right, left) for left, right in zip(training, inference))
+        return len(training) == len(inference) and all(
+            self._equal(index, left, right) if left.dtype.kind in "iub" else close(right, left)
+            for index, (left, right) in enumerate(zip(training, inference))
+        )
+
+    def _equal(self, index: int, left: Array, right: Array) -> bool:
+        """Integers of the example, but for near ties."""
+        near = self.example.near if self.example is not None else None
+        judge = OutputJudge("", self.rules[index])
+        judge.add(left, right, 0, 1, near=near and partial(near, index))
+        return judge.holds
 
     def figures(self) -> tuple[tuple[str, str], ...]:
         """Names and values for the test's report."""
@@ -444,11 +460,19 @@ def _against_limit(verdict: OutputVerdict) -> str:
         return verdict.problem
     if verdict.integers:
         told = f"{verdict.differing} of {verdict.elements} integers differ, by at most {verdict.apart:.6g}"
-        told = told if verdict.differing else "all integers are equal"
+        told = f"{told}{_first_of(verdict)}" if verdict.differing else "all integers are equal"
         return told + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"
+
+
+def _first_of(verdict: OutputVerdict) -> str:
+    """Where the first integer differs, and what both engines answer there."""
+    if not verdict.index:
+        return ""
+    sample, *where = verdict.index
+    return f"; the first at sample {sample}, element {where}: inference {verdict.inference:.9g}, training {verdict.training:.9g}"
 
 
 def worst_of(outputs: Sequence[OutputVerdict]) -> OutputVerdict:

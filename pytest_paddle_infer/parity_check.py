@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.judge.answers import AnswersVerdict
-    from pytest_paddle_infer.judge.closeness import OutputVerdict
+    from pytest_paddle_infer.judge.closeness import NearOf, OutputVerdict
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.reference import Reference
 
@@ -106,7 +106,7 @@ class ParityCheck:
                 seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
             seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
             self._observe(bench, spec, run, worker, reference, precision)
-            kept, near = self._exports.entry_of(bench, export), self._near(bench, precision, 0, 1)
+            kept, near = self._exports.entry_of(bench, export), self.near(bench, precision, 0, 1)
             evidence = check_invariance(bench, self._store, kept, variant, run, worker, facts, near)
             seen.evidence = evidence
         untrue = findings(self._options.setup.request(self._options.variant(variant)), evidence)
@@ -145,7 +145,7 @@ class ParityCheck:
             return ()
         return (f"the inference engine is Paddle {facts.versions['paddle_version']} of {self._options.python}",)
 
-    def _near(self, bench: Bench, precision: str, start: int, stop: int) -> Callable[[int, Any, Any], Any] | None:
+    def near(self, bench: Bench, precision: str, start: int, stop: int) -> NearOf | None:
         """Asks the training engine which integers of its outputs for samples[start:stop] are near ties; None for int8: it has no rule."""
         from pytest_paddle_infer.engine.services import SHAKEN
         from pytest_paddle_infer.judge.noise import NEAR_TIES
@@ -188,7 +188,7 @@ class ParityCheck:
             def trained_on(tensors: Any) -> Any:
                 return bench.call(bench.training(), "run the inference engine's input", "run", tensors)
 
-            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on, self._near(bench, precision, start, stop))
+            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on, self.near(bench, precision, start, stop))
             self._progress.advance(stop, total)
 
     def _cause(

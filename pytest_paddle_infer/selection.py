@@ -41,6 +41,7 @@ def start(config: pytest.Config, state: SessionState) -> None:
 
         replay_items.start(config, settings)
     chosen = split_arguments(config)
+    state.by_id = bool(chosen)
     names = [
         *settings.models_on_command_line,
         *(name for name in chosen if name not in settings.models_on_command_line),

@@ -26,7 +26,8 @@ class Selected(NamedTuple):
 class SessionState:
     """Settings of this session, its models and variants, and what was wrong while tests were collected.
 
-    used: some test has a model. labels: id of a test without brackets -> what stands in the brackets of its items.
+    used: some test has a model. by_id: items of `--paddle-model` were named by their ids. labels: id of a test without brackets -> what
+    stands in the brackets of its items.
     Made at every pytest start; other rooms are opened when it is asked for something.
     """
 
@@ -36,7 +37,7 @@ class SessionState:
         self.problems: list[str] = []
         self.header: list[str] = []
         self.labels: dict[str, list[str]] = {}
-        self.used = False
+        self.used = self.by_id = False
         self._settings: Settings | None = None
         self._registered: dict[str, ModelSpec] | None = None
         self._asked = 0

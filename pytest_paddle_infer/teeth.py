@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_paddle_infer.parity import output_judges, worst_of
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.teeth import PlantedOutputs
+    from pytest_paddle_infer.judge.closeness import NearOf
     from pytest_paddle_infer.models import ModelSpec
     from pytest_paddle_infer.reference import Reference
 
@@ -32,19 +35,27 @@ class Tooth:
         return f"{'caught' if self.caught else 'MISSED'}  {self.fault}: {moved}{self.explanation}"
 
 
-def judge_planted(spec: ModelSpec, reference: Reference, planted: PlantedOutputs) -> Tooth:
-    """Judges the outputs of one fault against the reference."""
+def judge_planted(
+    spec: ModelSpec,
+    reference: Reference,
+    planted: PlantedOutputs,
+    near: Callable[[int, int], NearOf | None] = lambda start, stop: None,
+) -> Tooth:
+    """Judges the outputs of one fault against the reference. near: of samples[start:stop], as the verdict has it."""
     judges = output_judges(spec, reference)
     for batch, outputs in zip(reference.batches, planted.outputs):
         for index, (judge, own, faulty) in enumerate(zip(judges, batch.training, outputs)):
             exact = batch.exact[index] if batch.exact is not None else None
-            judge.add(own, faulty, batch.start, batch.stop - batch.start, exact)
+            ties = near(batch.start, batch.stop)
+            judge.add(own, faulty, batch.start, batch.stop - batch.start, exact, ties and partial(ties, index))
     verdicts = [judge.verdict() for judge in judges]
     caught = any(not verdict.passed for verdict in verdicts)
     worst = worst_of(verdicts)
     explanation = ""
     if not caught:
         explanation = f" ({worst.error:.2g} of the largest value, where {worst.limit:.2g} is allowed for rounding)"
+        if worst.integers:
+            explanation = f" ({worst.ties} of {worst.elements} integers differ, near ties)" if worst.ties else ""
         if planted.in_weights:
             explanation += "; the artifacts checkpoint catches it, bit for bit"
     limits = worst.excess if not any("shape" in v.problem or "dtype" in v.problem for v in verdicts) else float("inf")

@@ -135,7 +135,10 @@ def _worker_remedy(error: WorkerFailure) -> str:
     if "SIGKILL" in error.detail:
         return "see whether the machine ran out of memory (dmesg): a smaller --paddle-batch-size or fewer processes need less."
     if "ConvertPirAttribute2RuntimeAttribute" in error.detail:
-        return "this Paddle's oneDNN cannot run one of the model's operators (F.interpolate is one): deploy with the variant cpu."
+        return (
+            "this Paddle's oneDNN cannot run one of the model's operators (F.interpolate is one): call "
+            'config.delete_pass("onednn_placement_pass"), or deploy with the variant cpu.'
+        )
     if error.step.startswith("export") and not error.sentence:
         if not error.location:
             return "look in forward for what the error names: paddle.jit.to_static could not convert it."

@@ -138,7 +138,8 @@ def _parity() -> Explanation:
             "The tensors of the two preprocessing programs, t of training and i of deployment, agree elementwise: "
             f"{close}.",
             "Both engines give the same number of outputs with the same shapes and dtypes, and no NaN or Inf. "
-            "Integers and bools are equal, but for near ties: where the training engine, moved by rounding, gives the inference engine's answer itself.",
+            "Integers and bools are equal, but for near ties: where the training engine, moved by rounding, gives the inference engine's "
+            "answer itself.",
             f"Float outputs obey the noise rule: {noise}, for every sample, where r is "
             f"the training engine in float64 "
             f"and the floor is the largest {floor} of any sample, but at least {FLOOR_ULPS:g} ulp of "

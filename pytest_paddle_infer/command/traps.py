@@ -50,7 +50,7 @@ TRAPS: tuple[Trap, ...] = (
     Trap("pass_builder().delete_pass() has no effect on a .json graph",
          "call config.delete_pass()", (3,)),
     Trap("oneDNN refuses models with F.interpolate",
-         "deploy with the variant cpu: config.disable_mkldnn()", (3,)),
+         'call config.delete_pass("onednn_placement_pass"), or deploy with the variant cpu: config.disable_mkldnn()', (3,)),
     Trap("set_model_buffer() with a .json graph ends the process in a segmentation fault",
          "give Config the files", (3,)),
     Trap("paddle.jit.load does not read the .pdmodel of Paddle 2, though Paddle Inference does",

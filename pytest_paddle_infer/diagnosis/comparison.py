@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
 
 from pytest_paddle_infer.diagnosis.agreement import finite
-from pytest_paddle_infer.judge.closeness import OutputJudge, Rule
+from pytest_paddle_infer.judge.closeness import NearOf, OutputJudge, Rule
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -27,6 +28,8 @@ class Comparison:
     inference: Arrays
     exact: Arrays | None
     rules: Sequence[Rule]
+    near: NearOf | None = field(default=None, compare=False, repr=False)
+    """Which integers of an output are near ties, as the verdict has them."""
 
     @property
     def not_finite(self) -> bool:
@@ -44,7 +47,8 @@ class Comparison:
         failed, floats = [], 0
         for index, (rule, known, found) in enumerate(zip(self.rules, self.training, self.inference)):
             judge = OutputJudge("", rule)
-            judge.add(known, found, self.start, self.stop - self.start, None if self.exact is None else self.exact[index])
+            exact = None if self.exact is None else self.exact[index]
+            judge.add(known, found, self.start, self.stop - self.start, exact, self.near and partial(self.near, index))
             floats += known.dtype.kind in "fc"
             if not judge.verdict().passed:
                 failed.append(index)
@@ -64,7 +68,7 @@ class Comparison:
         for index, (rule, known, found) in enumerate(zip(self.rules, base, outputs)):
             judge = OutputJudge("", rule)
             exact = self.exact[index] if self.exact is not None and than is None else None
-            judge.add(known, found, self.start, self.stop - self.start, exact)
+            judge.add(known, found, self.start, self.stop - self.start, exact, self.near and partial(self.near, index))
             worst = max(worst, judge.verdict().excess)
         return worst
 

@@ -130,7 +130,8 @@ class _Batch:
                 except PaddleInferError:
                     raise
                 except Exception as error:
-                    told = f"preprocess of sample {sample.name} raised {_described(error)}".rstrip(".")
+                    program = "preprocess" if self._spec.training_preprocess is None else "training_preprocess"
+                    told = f"{program} of sample {sample.name} raised {_described(error)}".rstrip(".")
                     raise ProcessingError(f"{told}{given_to_preprocess(sample)}.") from error
             try:
                 self._made[count] = stack(tensors)

@@ -100,9 +100,15 @@ class Processing:
         raise NotImplementedError
 
     def predict(self, image: Any) -> Any:
-        """preprocess, run, postprocess."""
+        """preprocess, run, postprocess. Raises `ProcessingError` where there is no answer: None would equal None."""
         __tracebackhide__ = said_by_us
-        return self.postprocess(self.run(self.preprocess(image)))
+        answer = self.postprocess(self.run(self.preprocess(image)))
+        if answer is None and self._postprocess is None:
+            raise ProcessingError(
+                "there is no answer to predict: the model has no postprocess, and its first output is no [1, C] scores. Use "
+                "run(preprocess(image)), or give ModelSpec(postprocess=...)."
+            )
+        return answer
 
 
 def opened(sample: Sample) -> Any:

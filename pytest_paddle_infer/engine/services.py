@@ -54,6 +54,9 @@ INSIDE_A_BATCH = "inside a batch"
 SHAKEN = 32
 """Runs at most that show which integers are near ties: one on the edge turns in about every second, and a mask may have thousands."""
 
+HOPELESS = 4
+"""Runs after which far more than half of true near ties have turned; where they have not, most are none, and asking on shows nothing."""
+
 Pairs = dict[str, list[Union[tuple[Array, Array], None]]]
 """What was varied -> for each output a pair of what should be alike, None for no pair."""
 
@@ -260,12 +263,13 @@ class TrainingService(EngineService):
             return np.zeros_like(wrong)
         seen_one, seen_two = nominal == one, nominal == two
         with shaken(self.engine.layer, share, random):
-            for _ in range(SHAKEN):
+            for number in range(SHAKEN):
                 moved = self._run([shake(array, share, random) if array.dtype == np.float32 else array for array in inputs])[output]
                 if moved.shape == wrong.shape:
                     seen_one |= moved == one
                     seen_two |= moved == two
-                if not (wrong & ~(seen_one & seen_two)).any():
+                left = int((wrong & ~(seen_one & seen_two)).sum())
+                if not left or (number == HOPELESS and 2 * left > wrong.sum()):
                     break
         return np.asarray(wrong & seen_one & seen_two)
 

@@ -63,7 +63,8 @@ class TeethService(EngineService):
         rolled = _rolled(clean)
         if rolled is not None:
             yield PlantedOutputs("answers of another sample", tuple(rolled))
-        yield PlantedOutputs("one element off by 1e-3", tuple([_one_off(array) for array in arrays] for arrays in clean))
+        if any(array.dtype.kind in "fc" for array in clean[0]):
+            yield PlantedOutputs("one element off by 1e-3", tuple([_one_off(array) for array in arrays] for arrays in clean))
 
     def _layer_faults(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         sublayers = list(self._model.layer.named_sublayers(include_self=True))

@@ -61,6 +61,9 @@ Rule = Union[Noise, Tolerance]
 Near = Callable[[Array, Array], Array]
 """Asks of two arrays of integers at which places rounding alone may make the one of the other; answers with bools of their shape."""
 
+NearOf = Callable[[int, Array, Array], Array]
+"""The same of an output by its number."""
+
 MOST_TIES = 0.1
 """Share of the integers of an output beyond which near ties are a problem: what rounding decides so often shows nothing. One is allowed."""
 

@@ -51,7 +51,8 @@ class Figures:
             if value and told != [(PREFIX + name, plain(value))]:  # what follows is of this one, until another is named
                 properties.append((PREFIX + name, plain(value)))
         named = [index for index, known in enumerate(properties) if known[0] in (PREFIX + "model", PREFIX + "variant")]
-        self._start = named[-1] if named else 0
+        several = sum(known[0] == PREFIX + "variant" for known in properties) > 1
+        self._start = named[-1] if several else 0  # what was put before belongs to another variant, or to the model itself
 
     def _put(self, name: str, value: object) -> None:
         entry = (PREFIX + name, plain(str(value)))

@@ -99,7 +99,7 @@ def _untested(reporter: TerminalReporter, reports: Iterable[Sequence[tuple[str, 
     narrowed = ("file_or_dir", "keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
     session = reporter._session
     early = session is None or session.shouldstop or session.shouldfail
-    if early or state.settings.models_on_command_line or any(config.getoption(name, None) for name in narrowed):
+    if early or state.by_id or state.settings.models_on_command_line or any(config.getoption(name, None) for name in narrowed):
         return
     tested = {value for properties in reports for name, value in properties if name == PREFIX + "model"}
     try:

@@ -114,3 +114,15 @@ def test_paddle_that_is_not_installed_is_a_usage_error_that_says_what_to_install
     )
     run.write("test_user.py", "def test_user(): pass")
     run().assert_outcomes(passed=1)
+
+
+def test_the_command_can_be_run_from_where_pytest_was_called(
+    run: Session, plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write("pytest.ini", "[pytest]\n")
+    run.write("sub/test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
+    plant("alexnet/parity")
+    for directory, file in (("sub", "test_user.py"), (".", "sub/test_user.py")):
+        monkeypatch.chdir(run.path / directory)
+        assert f"  again:   pytest '{file}::test_user[alexnet-cpu]'" in run().outlines
+        run(f"{file}::test_user[alexnet-cpu]").assert_outcomes(failed=1)

@@ -157,3 +157,10 @@ def test_a_hostile_message_reaches_a_strict_reader_with_all_figures(run: Session
     assert found["test_log[cpu]"]["p50_ms"] == ["10"]
     text = (run.path / "junit.xml").read_text(encoding="utf-8")
     assert "#x" not in text, "nothing was left that pytest had to replace"
+
+
+def test_a_marked_test_says_each_figure_once(run: Session) -> None:
+    run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='alexnet')\ndef test_user(): pass\n")
+    run("--junitxml=junit.xml").assert_outcomes(passed=1)
+    names = re.findall(r'<property name="(paddle_infer[^"]*)"', (run.path / "junit.xml").read_text(encoding="utf-8"))
+    assert len(names) == len(set(names)), names

@@ -123,6 +123,11 @@ def test_a_registered_model_without_a_test_is_named(run: Session) -> None:
         assert UNTESTED not in section(run(*narrowed)), narrowed
 
 
+def test_a_run_of_one_id_says_nothing_of_other_models(run: Session) -> None:
+    run.write("conftest.py", TWO_MODELS)
+    assert not any("registered, but" in line for line in section(run("paddle-model/tested::test_parity[cpu]")))
+
+
 def test_where_the_run_ended_early_nothing_is_said_of_the_rest(run: Session, plant: Callable[..., None]) -> None:
     run.write("conftest.py", TWO_MODELS)
     run.write("test_user.py", "import pytest\n@pytest.mark.paddle_infer_parity(model='tested')\ndef test_user(): pass\n")

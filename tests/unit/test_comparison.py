@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -121,3 +124,21 @@ def test_only_integers_differ_where_the_floats_agree() -> None:
 )
 def test_nothing_is_said_of_integers_where_something_else_differs_or_no_float_speaks_for_them(known: Arrays, found: Arrays) -> None:
     assert of_both(known, found) is None
+
+
+def test_near_ties_agree_as_in_the_verdict() -> None:
+    ids, other = np.array([[1, 2, 3]]), np.array([[1, 2, 5]])
+    asked = []
+
+    def near(output: int, one: Any, two: Any) -> Any:
+        asked.append(output)
+        return one != two
+
+    exact = Comparison(0, 1, [ids], [other], None, [RULE])
+    assert not exact.agrees([other])
+    assert Comparison(0, 1, [ids], [other], None, [RULE], near).agrees([other])
+    assert asked == [0]
+    assert Comparison(0, 1, [ids], [other], None, [RULE], near) == exact, "who answers is no part of what is compared"
+    floats = Comparison(0, 1, [KNOWN, ids], [KNOWN, other], None, [RULE, RULE])
+    assert floats.only_integers == 1
+    assert replace(floats, near=near).only_integers is None

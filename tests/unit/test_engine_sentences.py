@@ -387,6 +387,16 @@ def test_why_a_graph_cannot_run_in_a_variant(monkeypatch: pytest.MonkeyPatch, tm
         assert builds.unavailable(Request(base, base), str(graph)).startswith(reason)
 
 
+def test_a_model_without_an_answer_predicts_nothing() -> None:
+    service = Processing((X,), lambda value: value)
+    service.run = lambda x: np.zeros((1, 4, 8, 8), np.int64)  # type: ignore[method-assign]
+    with pytest.raises(ProcessingError, match=r"there is no answer to predict: the model has no postprocess, .*Use run"):
+        service.predict(GOOD)
+    service = Processing((X,), lambda value: value, postprocess=lambda output: None)
+    service.run = lambda x: x  # type: ignore[method-assign]
+    assert service.predict(GOOD) is None, "an own one may say so"
+
+
 # -- what a program is given, and what it gives ------------------------------------------------------------------------
 
 

@@ -232,7 +232,9 @@ def test_integers_are_told_as_equal_or_not_and_never_by_a_share_of_the_largest()
     case = Case([whole], postprocess=str)
     other = whole.copy()
     other[1, 2:] += 1
-    assert dict(case.feed([other]).facts())["output"] == "3 of 20 integers differ, by at most 1"
+    assert dict(case.feed([other]).facts())["output"] == (
+        "3 of 20 integers differ, by at most 1; the first at sample 1, element [0, 2]: inference 8, training 7"
+    )
     case = Case([whole], postprocess=str)
     assert dict(case.feed([whole]).facts())["output"] == "all integers are equal"
     case.run.add_invariance({"asked twice": [(whole[:1], whole[1:2])]}, dict)
@@ -259,6 +261,14 @@ def test_integers_that_rounding_decides_are_told_as_near_ties_also_where_the_eng
     pairs = {"inside a batch": [(whole[1:2], other[1:2])]}
     case.run.add_invariance(pairs, dict, near)
     assert case.run.invariance_problem == ""
+    assert case.run.comparison is None
+    worse = Case([whole], postprocess=str, batch_size=4).run
+    worse.add(one, Observed("same", [other + np.arange(4).reshape(4, 1)], ("a",) * 4), case.samples, 0, never, never, never,
+              lambda output, left, right: (left != right) & (np.arange(200).reshape(4, 50) == 52))  # type: ignore[arg-type]  # fmt: skip
+    assert worse.comparison is not None
+    assert worse.comparison.agrees([other]), "as parity would judge it"
+    assert worse.agrees([whole], [other])
+    assert not worse.agrees([whole], [other + 1])
     case.run.add_invariance(pairs, dict)
     assert "differs in 1 of 50 integers" in case.run.invariance_problem
     assert "resolution" not in dict(case.run.figures()), "of integers nobody can say how fine a fault is seen"

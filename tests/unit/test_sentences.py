@@ -230,7 +230,7 @@ def test_integers_that_show_nothing_have_no_scores_to_compare(tmp_path: Path) ->
 
 def test_a_layer_whose_near_ties_cannot_be_asked_has_none(tmp_path: Path) -> None:
     held = Conformance(RunOptions(tmp_path, tmp_path, tmp_path))._parity_check
-    assert held._near(None, "int8", 0, 1) is None  # type: ignore[arg-type]
+    assert held.near(None, "int8", 0, 1) is None  # type: ignore[arg-type]
 
     kind = "exception"
 
@@ -238,7 +238,7 @@ def test_a_layer_whose_near_ties_cannot_be_asked_has_none(tmp_path: Path) -> Non
         assert parts > 1, "of several runs, each has its time"
         raise WorkerFailure("training engine: look for near ties", kind, "no hook")
 
-    near = held._near(SimpleNamespace(call=call, training=lambda: None), "fp32", 0, 1)  # type: ignore[arg-type]
+    near = held.near(SimpleNamespace(call=call, training=lambda: None), "fp32", 0, 1)  # type: ignore[arg-type]
     assert near is not None
     assert not near(0, np.ones(3, int), np.zeros(3, int)).any()
     kind = "timeout"
@@ -401,6 +401,25 @@ def test_a_planted_fault_that_is_missed_says_what_is_allowed_and_who_sees_it(in_
     assert not tooth.caught
     assert tooth.explanation.startswith(" (0 of the largest value, where 4e-06 is allowed for rounding)")
     assert tooth.explanation.endswith("; the artifacts checkpoint catches it, bit for bit") is in_weights
+
+
+@pytest.mark.parametrize(("ties", "told"), [(2, " (2 of 8 integers differ, near ties)"), (0, "")])
+def test_a_planted_fault_of_integers_is_judged_with_near_ties(ties: int, told: str) -> None:
+    from pytest_paddle_infer.judge.noise import Floor
+    from pytest_paddle_infer.reference import Reference, ReferenceBatch
+
+    whole = np.arange(8).reshape(2, 4)
+    reference = Reference((ReferenceBatch(0, 2, "", [whole], None),), ("",), (Floor(1e-6, 5e-7),), (1.0,), "float64")
+    faulty = whole.copy()
+    faulty[0, :ties] += 1
+    planted: Any = SimpleNamespace(fault="off", outputs=[[faulty]], in_weights=False)
+    tooth = judge_planted(SPEC, reference, planted, lambda start, stop: lambda output, one, two: one != two)
+    assert (tooth.caught, tooth.limits, tooth.explanation) == (
+        ties > 1,
+        float("inf") if ties > 1 else 0.0,
+        told if ties < 2 else "",
+    )
+    assert judge_planted(SPEC, reference, planted).caught is bool(ties)
 
 
 # -- evidence ----------------------------------------------------------------------------------------------------------

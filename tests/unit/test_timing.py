@@ -11,6 +11,7 @@ import pytest
 
 from pytest_paddle_infer import timing
 from pytest_paddle_infer.engine.services import EngineService, Timings, joined
+from pytest_paddle_infer.samples import Sample
 
 
 class Turns:
@@ -88,10 +89,8 @@ def service(*widths: int) -> tuple[EngineService, list[int]]:
         ran.append(inputs.shape[-1])
         return inputs
 
-    engine = SimpleNamespace(
-        preprocess=lambda sample: np.zeros((1, 3, sample), np.float32), run=run, postprocess=lambda output: None
-    )
-    return EngineService(engine, widths), ran  # type: ignore[arg-type]
+    engine = SimpleNamespace(preprocess=lambda width: np.zeros((1, 3, width), np.float32), run=run, _answer=lambda output: None)
+    return EngineService(engine, [Sample(str(width), value=width) for width in widths]), ran  # type: ignore[arg-type]
 
 
 def test_a_batch_is_timed_once_its_shape_is_warm() -> None:
