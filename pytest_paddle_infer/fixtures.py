@@ -85,7 +85,11 @@ def exported_model(
 def training_engine(
     request: pytest.FixtureRequest, paddle_model: ModelSpec, sample_images: Sequence[Any], _paddle_conformance: Conformance
 ) -> TrainingEngine:
-    """The dygraph model, in this process: `preprocess(image)`, `run(x)`, `postprocess(output)`, `predict(image)`."""
+    """The dygraph model, in this process: `preprocess(image)`, `run(x)`, `postprocess(output)`, `predict(image)`.
+
+    `run` gives an array, or a list of arrays for several outputs, those of a dict sorted by key. `predict` is all three in turn; it needs
+    an own `postprocess`, or a classifier's scores, and is an error for any other model.
+    """
     from pytest_paddle_infer.checkpoints import plain_failure
     from pytest_paddle_infer.sampling import as_samples
 

@@ -156,6 +156,13 @@ def unavailable(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
+def notes(tests: Sequence[Mapping[str, Any]]) -> dict[str, None]:
+    """Returns what the tests noted, each once, with the model that it is of."""
+    return dict.fromkeys(
+        ": ".join(filter(None, (test["model"], note))) for test in tests for note in (*test["notes"], *test["teeth"])
+    )
+
+
 def failures(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Returns the tests that failed."""
     return [test for test in content["tests"] if test["failure"] is not None]

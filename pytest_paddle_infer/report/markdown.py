@@ -13,6 +13,8 @@ MOST_FAILURES = 50
 
 MOST_FACTS = 12
 
+MOST_NOTES = 12
+
 _UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")
 """Those that may be markup: not between two letters or digits, where CommonMark and GitHub take them as they are."""
 
@@ -46,6 +48,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", escape(f"* {legend}."))
     for who, reason in cells.unavailable(content["models"]):
         yield from ("", escape(f"{who}: not available: {reason}"))
+    yield from _notes(content["tests"])
     failed = cells.failures(content)
     for test in failed[:MOST_FAILURES]:
         yield from ("", *_failure(test))
@@ -53,6 +56,15 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", f"{len(failed) - MOST_FAILURES} more failures are in report.json.")
     for problem in session["not_collected"]:
         yield from ("", f"Not collected: {_code(problem['id'])}")
+
+
+def _notes(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    notes = list(cells.notes(tests))
+    if notes:
+        yield ""
+    yield from (f"- {escape(note)}" for note in notes[:MOST_NOTES])
+    if len(notes) > MOST_NOTES:
+        yield f"- {len(notes) - MOST_NOTES} more notes are in report.json."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

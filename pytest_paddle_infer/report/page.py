@@ -148,9 +148,7 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _notes(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    found = dict.fromkeys(
-        ": ".join(filter(None, (test["model"], note))) for test in tests for note in (*test["notes"], *test["teeth"])
-    )
+    found = list(cells.notes(tests))
     if found:
         yield "<ul>"
         yield from (f"<li>{text(note)}</li>" for note in found)

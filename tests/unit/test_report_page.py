@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -356,3 +357,11 @@ def test_text_of_others_is_no_markup(text: str, escaped: str) -> None:
 
 def test_a_command_with_backticks_stays_code() -> None:
     assert "- again: ``pytest `x` y``" in to_markdown(content(failed(again="pytest `x` y")))
+
+
+def test_the_summary_lists_the_notes_each_once_and_counts_those_beyond_twelve() -> None:
+    noted = passed(), passed("test_log[cpu]")
+    made = content(*(replace(test, notes=("a *note*",)) for test in noted))
+    assert to_markdown(made).count("- net: a \\*note\\*") == 1
+    made = content(*(replace(passed(f"test_parity[{number}]"), notes=(f"note {number}",)) for number in range(15)))
+    assert "- 3 more notes are in report.json." in to_markdown(made)
