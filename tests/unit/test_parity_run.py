@@ -151,6 +151,14 @@ def test_an_input_fault_after_an_output_fault_is_told_without_a_hint_from_the_wr
     assert run.input_problem.startswith("preprocessing: input x: 1 of 300 elements differ by more than 1e-05 + 1e-05 * |training|")
 
 
+@pytest.mark.parametrize(("size", "whose"), [(1, "sample 0"), (2, "samples 0 to 1")])
+def test_where_two_tensors_differ_most_is_told_of_the_batch_that_is_kept(size: int, whose: str) -> None:
+    case = Case([logits()], batch_size=size)
+    x = pictures()
+    run = case.feed(case.training, tensors=(x, x + np.random.RandomState(3).normal(0, 1, x.shape).astype(np.float32)))
+    assert dict(run.input_facts())["difference"].startswith(f"of {whose}: mean ")
+
+
 # -- the example and the evidence --------------------------------------------------------------------------------------
 
 

@@ -246,6 +246,11 @@ def test_a_layer_whose_near_ties_cannot_be_asked_has_none(tmp_path: Path) -> Non
         near(0, np.ones(3, int), np.zeros(3, int))
 
 
+def test_an_operator_that_onednn_cannot_run_has_a_way_round() -> None:
+    error = WorkerFailure("inference engine: load the model", "exception", "x ConvertPirAttribute2RuntimeAttribute y")
+    assert 'call config.delete_pass("onednn_placement_pass"), or deploy with the variant cpu.' in _worker_remedy(error)
+
+
 def test_an_export_that_fails_without_a_line_says_where_to_look() -> None:
     error = WorkerFailure("export: to_static and jit.save", "exception", "ValueError: the feed", error="ValueError")
     assert _worker_remedy(error).startswith("look in forward for what the error names")
@@ -403,7 +408,7 @@ def test_a_planted_fault_that_is_missed_says_what_is_allowed_and_who_sees_it(in_
     assert tooth.explanation.endswith("; the artifacts checkpoint catches it, bit for bit") is in_weights
 
 
-@pytest.mark.parametrize(("ties", "told"), [(2, " (2 of 8 integers differ, near ties)"), (0, "")])
+@pytest.mark.parametrize(("ties", "told"), [(2, ""), (1, " (1 of 8 integers differ, near ties)"), (0, "")])
 def test_a_planted_fault_of_integers_is_judged_with_near_ties(ties: int, told: str) -> None:
     from pytest_paddle_infer.judge.noise import Floor
     from pytest_paddle_infer.reference import Reference, ReferenceBatch
@@ -417,8 +422,8 @@ def test_a_planted_fault_of_integers_is_judged_with_near_ties(ties: int, told: s
     assert (tooth.caught, tooth.limits, tooth.explanation) == (
         ties > 1,
         float("inf") if ties > 1 else 0.0,
-        told if ties < 2 else "",
-    )
+        told,
+    ), "one may always be a tie"
     assert judge_planted(SPEC, reference, planted).caught is bool(ties)
 
 
