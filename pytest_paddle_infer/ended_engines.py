@@ -15,6 +15,7 @@ from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 
 if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.processing import Arrays
     from pytest_paddle_infer.reference import Reference
 
 
@@ -79,9 +80,26 @@ class EndedEngines:
         search = search_passes(bench, export, variant, inputs, comparison.training, comparison.agrees, deadline, hangs)
         if search.outcome == "agrees":
             said = f"loaded once more, the variant answers sample {batch.start} like the training engine: it does not always fail"
-            return replace(here, facts=(told(steps), ("again", said)))
+            return replace(here, facts=(told(steps), ("loaded again", said)))
         found = finding_of(search)
+        if self._options.variant(variant).configure is not None:
+            found = found.with_facts(*self._misspelt(bench, variant, export, inputs, found.name, deadline))
         if not found.certain or found.stage != "optimise":
             stage = found.stage if found.stage == "optimise" else here.stage
             return Finding(stage, "", facts=(told(steps), ("passes", found.cause), *found.facts), certain=False)
         return found.with_facts(told(steps))
+
+    def _misspelt(
+        self, bench: Bench, variant: str, export: ExportedModel, inputs: Arrays, guilty: str, deadline: Deadline
+    ) -> tuple[tuple[str, str], ...]:
+        """Says of each pass that the variant's own function deletes in vain; an engine that answers is told so by its proof."""
+        from pytest_paddle_infer.deployed.proof import no_such_pass
+        from pytest_paddle_infer.engine.pass_trials import PassTrialService
+
+        meant, setup, model = self._options.variant(variant), self._options.setup, bench.model
+
+        def service() -> PassTrialService:
+            return PassTrialService(export, model, meant, setup, inputs)
+
+        names = self._ask.apart(bench, f"inference engine ({variant})", service, deadline, "misspelt")
+        return tuple(("also", f"{no_such_pass(name, [guilty])}.") for name in names) if not isinstance(names, str) else ()

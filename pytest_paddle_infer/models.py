@@ -252,7 +252,7 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
     if re.search(r"[*?[]", pattern):
         found = fnmatch.filter(known, pattern)
         if not found:
-            raise ModelError(f"no known model matches {pattern!r}. Known models: {_few(known)}; {LISTED}.")
+            raise ModelError(f"no known model matches {pattern!r}. Known models: {_few(known, len(registered))}; {LISTED}.")
         return [_known(name, registered) for name in found]
     if ":" in pattern:
         check_reference(pattern, base)
@@ -266,17 +266,21 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
     none = "" if registered else " (no conftest.py has one that gives any)"
     raise ModelError(
         f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook{none}, "
-        f"package.module:factory, path/to/file.py:factory, or one of: {_few(known)}; {LISTED}."
+        f"package.module:factory, path/to/file.py:factory, or one of: {_few(known, len(registered))}; {LISTED}."
     )
 
 
 LISTED = "`python -m pytest_paddle_infer models` lists all of Paddle's"
 FEW = 6
 """Names that a message lists; the zoo has 38."""
+MOST_OWN = 50
+"""Of a repo's own."""
 
 
-def _few(names: Sequence[str]) -> str:
-    return ", ".join([*names[:FEW], *(["..."] if len(names) > FEW else [])])
+def _few(names: Sequence[str], own: int = 0) -> str:
+    """own: how many of the first are the repo's, which no other command lists."""
+    shown = max(FEW, min(own, MOST_OWN))
+    return ", ".join([*names[:shown], *(["..."] if len(names) > shown else [])])
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

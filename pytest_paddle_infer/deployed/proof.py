@@ -16,7 +16,7 @@ import re
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
@@ -198,18 +198,31 @@ class Evidence:
 
 def gather(config: Any, pir: bool, printed: str) -> Evidence:
     """Returns the evidence that there is once the predictor is made."""
-    deleted = [str(args[0]) for name, args in config.own_calls if name in (DELETING[:1] if pir else DELETING) and args]
     return Evidence(
         effective=read_back(config),
         pir=pir,
         calls=tuple((name, tuple(str(arg) for arg in args)) for name, args in config.own_calls),
         refused=refusals(printed),
         passes=passes_that_ran(printed),
-        unknown_passes=tuple(name for name in deleted if not is_registered(name, pir)),
+        unknown_passes=unknown_deletions(config, pir),
         tf32=config.use_gpu() and _tensor_cores_round_to_tf32(),
         configuration=config.told,
         left_out=config.left_out,
     )
+
+
+def unknown_deletions(config: Any, pir: bool) -> tuple[str, ...]:
+    """Passes that the user's function asked to be deleted, and that this Paddle has not."""
+    deleted = [str(args[0]) for name, args in config.own_calls if name in (DELETING[:1] if pir else DELETING) and args]
+    return tuple(name for name in deleted if not is_registered(name, pir))
+
+
+def no_such_pass(name: str, near: Sequence[str]) -> str:
+    """The sentence for one of them, without its full stop. near: passes among which the one may be that was meant."""
+    hint = name.replace("mkldnn", "onednn")
+    found = [hint] if hint != name else difflib.get_close_matches(name, near, 1)
+    other = f"; its name may be {found[0]}" if found else ""
+    return f"delete_pass({name!r}) had no effect: this Paddle has no such pass{other}"
 
 
 def is_registered(name: str, pir: bool) -> bool:
@@ -296,10 +309,7 @@ def _options(evidence: Evidence) -> Iterator[Finding]:
     for text in evidence.refused:
         yield Finding(f"Paddle went on without an option: it said {text!r}", "take the option out, or install a build that has it.")
     for name in evidence.unknown_passes:
-        hint = name.replace("mkldnn", "onednn")
-        near = [hint] if hint != name else difflib.get_close_matches(name, evidence.passes, 1)
-        other = f"; its name may be {near[0]}" if near else ""
-        yield Finding(f"delete_pass({name!r}) had no effect: this Paddle has no such pass{other}", "correct its name.")
+        yield Finding(no_such_pass(name, evidence.passes), "correct its name.")
     for name, *_ in _called(evidence, *(DELETING[:1] if evidence.pir else DELETING)):
         if name in evidence.passes:
             yield Finding(

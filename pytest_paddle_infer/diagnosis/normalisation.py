@@ -167,7 +167,9 @@ def difference(
     if told or (solve and (found is None or not training.named)):
         own, other = plainly(*training.line()), plainly(slopes, offsets)
         if own and other and "x" not in (own, other):
-            return "normalisation", f"makes {other} of a pixel x where the training preprocessing makes {own}"
+            what = f"makes {other} of a pixel x where the training preprocessing makes {own}"
+            more = found is not None and found[1].endswith("by 255 twice")  # than a program that nowhere writes 255
+            return "normalisation", f"divides by 255 once more, and {what}" if more else what
     return found if found is not None or not solve else _solved(training, slopes, offsets, slack)
 
 

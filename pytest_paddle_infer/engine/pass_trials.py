@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable
 
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.deployed.config import Call, custom_passes, make_config, reads_pir, registered_name
-from pytest_paddle_infer.deployed.proof import Printed, passes_that_ran
+from pytest_paddle_infer.deployed.proof import Printed, passes_that_ran, unknown_deletions
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.passes import PassSearch, Trial, deleting, search
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
@@ -76,6 +76,11 @@ class PassTrialService:
             except Exception as error:
                 died = _raises(type(error).__name__, native_reason(str(error)))
         return passes_that_ran(printed.text), died
+
+    def misspelt(self) -> tuple[str, ...]:
+        """Passes that the variant's own function deletes, and that this Paddle has not."""
+        files = str(self._export.model_file), str(self._export.params_file)
+        return unknown_deletions(make_config(*files, self._setup.request(self._variant)), reads_pir(files[0]))
 
     def listed(self) -> tuple[str, ...]:
         """The passes that the configuration lists, which are those that will run; for a `.json` only those that the user added."""

@@ -31,7 +31,7 @@ GUIDE = """{cause}
 
 Kept by pytest-paddle-infer when {model}, {variant} failed its parity checkpoint, on {samples}.
 
-python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs; 0: it does not;
+python reproduce.py         shows it again with numpy and paddle alone (exit status 1: it differs, or raises; 0: not;
                             2: nothing is told, because what failed is not in the outputs of one batch, something was left out,
                             or Paddle 2 cannot load the graph)
 pytest --paddle-replay .    repeats the verdict with pytest-paddle-infer

@@ -1,4 +1,4 @@
-"""Shows what pytest-paddle-infer kept here, with numpy and paddle alone. Exit status 1: it differs; 0: not; 2: nothing is told."""
+"""Shows what pytest-paddle-infer kept, with numpy and paddle alone. Exit status 1: it differs or raises; 0: not; 2: nothing is told."""
 
 import json
 from pathlib import Path

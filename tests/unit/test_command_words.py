@@ -240,7 +240,7 @@ def test_a_glob_chooses_and_an_unknown_name_is_answered_with_near_ones() -> None
 def test_an_unknown_name_may_be_that_of_a_conftest(name: str) -> None:
     with pytest.raises(ModelError) as caught:
         models.chosen(name)
-    told = "Models of a conftest.py are known to pytest only: `pytest --paddle-model='*' --collect-only -q` lists them."
+    told = "Models of a conftest.py are known to pytest only: `pytest --paddle-model='?'` lists them."
     assert str(caught.value).endswith(told)
 
 

@@ -13,16 +13,20 @@ from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.diagnose import Diagnosis
 from pytest_paddle_infer.diagnosis.comparison import Comparison
-from pytest_paddle_infer.diagnosis.finding import Finding
+from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
+from pytest_paddle_infer.diagnosis.passes import PassSearch
 from pytest_paddle_infer.diagnosis.stages import RAW
 from pytest_paddle_infer.ended_engines import EndedEngines
+from pytest_paddle_infer.engine import pass_trials
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.judge.answers import AnswersVerdict
 from pytest_paddle_infer.judge.closeness import Tolerance
+from pytest_paddle_infer.judge.noise import Floor
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.reference import Reference, ReferenceBatch
 
 SPEC = ModelSpec("net", factory=object)
 KNOWN, OTHER = np.ones((1, 3), np.float32), np.full((1, 3), 2.0, np.float32)
@@ -177,6 +181,34 @@ def test_a_reference_that_breaks_the_search_leaves_the_failure_at_its_stage(tmp_
     assert cause is not None
     assert (cause.stage, cause.cause) == ("run", "")
     assert cause.facts[0][0] == "search"
+
+
+def test_an_engine_that_answers_when_it_is_loaded_again_does_not_always_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor = Floor(1e-6, 1e-6)
+    reference = Reference((ReferenceBatch(0, 1, "", [KNOWN], None),), ("",), (floor,), (1.0,), "float64")
+    for method in ("running", "without_optimisation"):
+        monkeypatch.setattr(Asking, method, lambda *_: [KNOWN])
+    monkeypatch.setattr(pass_trials, "search_passes", lambda *_: PassSearch("agrees"))
+    cause = ended(tmp_path, reference)
+    assert cause is not None
+    assert cause.facts[-1] == (
+        "loaded again",
+        "loaded once more, the variant answers sample 0 like the training engine: it does not always fail",
+    )
+
+
+@pytest.mark.parametrize(("answer", "told"), [(["conv_bn_pass"], "its name may be conv_bn_fuse_pass."), ("cut off", "")])
+def test_passes_that_a_variant_deletes_in_vain_are_told_of_an_engine_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, told: str
+) -> None:
+    monkeypatch.setattr(Asking, "apart", lambda *_: answer)
+    searches = EndedEngines(options(tmp_path), Progress())
+    bench: Any = Fake(tmp_path)
+    facts = searches._misspelt(bench, "onednn", ExportedModel(tmp_path), [], "conv_bn_fuse_pass", Deadline(9))
+    assert [label for label, _ in facts] == ["also"] * bool(told)
+    assert all(text.endswith(told) for _, text in facts)
 
 
 def test_the_predictor_without_optimisation_has_no_pass_to_blame(tmp_path: Path) -> None:

@@ -640,6 +640,25 @@ def test_both_programs_are_shown_as_they_were_found() -> None:
     )
 
 
+def test_a_program_of_one_line_that_divides_by_255_before_it_is_told_so() -> None:
+    half: Any = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    pictures = pair()
+    found = explain_input(
+        np.concatenate([prepared(image, **half) for image in pictures]),
+        np.concatenate([prepared(image, scale=1 / 255**2, **half) for image in pictures]),
+        pictures,
+    )
+    assert found is not None
+    assert "divides by 255 once more, and makes x / 32512.5 - 1 of a pixel x where" in found.cause
+
+
+def test_numbers_that_nobody_wrote_are_not_shown() -> None:
+    found = compared(pair(), scale=1 / 256)
+    assert found is not None
+    assert "divides by 256" in found.cause
+    assert [side for side, _ in found.facts] == ["training"]
+
+
 PROGRAM = "resize the short side to 28, crop 24x24 (bilinear)"
 
 
