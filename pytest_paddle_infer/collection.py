@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_paddle_infer import checks
+from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.failures import HookError, OptionError
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import FIXTURES, MARKER, MARKER_FIXTURES, VARIANTS
@@ -20,8 +21,6 @@ from pytest_paddle_infer.variants import Choice, Variant, find
 
 PREFIX = "paddle-model"
 """First part of the ids of items without a test file: `paddle-model/alexnet::test_parity[onednn]`."""
-
-MOST_LABELS = 10
 
 _FIXTURES = ("paddle_model", "paddle_variant")
 
@@ -218,12 +217,11 @@ def told_of_labels(config: pytest.Config, state: SessionState) -> list[str]:
         labels = state.labels.get(
             f"{os.path.relpath(config.invocation_params.dir / file, config.rootpath)}::{name}".replace(os.sep, "/")
         )
-        label = label[: -len("]")] if label.endswith("]") else label
+        label = label.removesuffix("]")
         if bracket and labels and label not in labels:
-            known = ", ".join(labels[:MOST_LABELS]) + (
-                f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+            found.append(
+                f"{name} has no [{label}]; it has {first_ones(labels)}. Variants are chosen by its marker or --paddle-variant."
             )
-            found.append(f"{name} has no [{label}]; it has {known}. Variants are chosen by its marker or --paddle-variant.")
     return found
 
 

@@ -18,6 +18,7 @@ from pytest_paddle_infer.failures import ConformanceFailure, UnavailableError, W
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.log_check import LogCheck, LogResult
 from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.near_ties import near_ties
 from pytest_paddle_infer.no_answer import NoAnswer
 from pytest_paddle_infer.parity_check import ParityCheck, ParityResult
 from pytest_paddle_infer.perf import as_filename
@@ -156,7 +157,7 @@ class Conformance:
                     planted = bench.call(worker, "plant faults", "plant", batches, parts=10 * len(batches))
                 finally:
                     worker.close()
-                near = partial(self._parity_check.near, bench, precision)
+                near = partial(near_ties, bench, precision)
                 return tuple(judge_planted(spec, reference, each, near) for each in planted)
 
         return self._checkpoint(bench, ("teeth", precision, spec.batch_size, repr(spec.rtol), repr(spec.atol)), find)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 MARK = " ..."
+
+ITEMS = 10
+"""Names of one kind that a line has room for."""
 
 
 def behind_a_word(text: str, most: int) -> str:
@@ -21,3 +25,9 @@ def behind_a_sentence(text: str, most: int) -> str:
     line = " ".join(text.split())
     ends = [end.start() + 1 for end in re.finditer(r"(?<=[^.])\.(?= )", line[:most])]
     return line if len(line) <= most else line[: ends[-1]] if ends else behind_a_word(line, most)
+
+
+def first_ones(names: Sequence[str]) -> str:
+    """The names with commas between them; of more than `ITEMS` the first, and how many there are besides."""
+    more = f" and {len(names) - ITEMS} more" if len(names) > ITEMS else ""
+    return f"{', '.join(names[:ITEMS])}{more}"

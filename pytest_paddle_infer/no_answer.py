@@ -87,9 +87,9 @@ class NoAnswer:
             return None
 
         def find() -> Finding | None:
-            from pytest_paddle_infer.ended_engines import EndedEngines  # it needs numpy, and a session without failures may not
+            from pytest_paddle_infer.ended_engine import EndedEngine  # it needs numpy, and a session without failures may not
 
-            return EndedEngines(self._options, self._progress).explain(bench, spec, variant, export, red, reference, answered)
+            return EndedEngine(self._options, self._progress, bench, spec, variant, export).explain(red, reference, answered)
 
         return bench.once(("diagnosis", variant, export.stamp, red.failure.title), find)
 

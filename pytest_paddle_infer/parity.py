@@ -68,10 +68,10 @@ def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
     return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
 
 
-def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch) -> Comparison:
+def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch, near: NearOf | None = None) -> Comparison:
     """What other outputs for a batch of the reference are compared with, where the inference engine gave none."""
     rules = tuple(judge.rule for judge in output_judges(spec, reference))
-    return Comparison(batch.start, batch.stop, batch.training, [], batch.exact, rules)
+    return Comparison(batch.start, batch.stop, batch.training, [], batch.exact, rules, near)
 
 
 def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
@@ -342,13 +342,8 @@ class ParityRun:
     def input_facts(self, pictures: Sequence[Any] = ()) -> tuple[tuple[str, str], ...]:
         """What can be said of the same tensors where no cause is known: shapes, where they differ most, both programs."""
         sides = self._differing_inputs()
-        if sides is None or self.example is None:
-            return ()
-        first, last = self.example.start, self.example.stop - 1
-        whose = f"sample {first}" if first == last else f"samples {first} to {last}"
-        return tuple(
-            (label, f"of {whose}: {text}" if label == "difference" else text) for label, text in describe_inputs(*sides, pictures)
-        )
+        first = self.example.start if self.example is not None else 0
+        return () if sides is None else describe_inputs(*sides, pictures, first=first)
 
     def _differing_inputs(self) -> tuple[Array, Array] | None:
         wrong = next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
@@ -450,29 +445,19 @@ def _moved(rule: Rule, one: Array, two: Array, near: Near | None = None) -> str:
         judge.add(one, two, 0, 1, near=near)
         verdict = judge.verdict()
         if verdict.integers:
-            return "" if verdict.passed else f"differs in {verdict.differing} of {verdict.elements} integers"
+            return "" if judge.holds else f"differs in {verdict.differing} of {verdict.elements} integers"
         apart, limit, passed = verdict.error, str(rule), verdict.passed
     return "" if passed else f"moves by {apart:.3g} of its largest value, the limit is {limit}"
 
 
 def _against_limit(verdict: OutputVerdict) -> str:
-    if not verdict.passed and not verdict.differing:
+    if not verdict.passed and (verdict.integers or not verdict.differing):
         return verdict.problem
     if verdict.integers:
-        told = f"{verdict.differing} of {verdict.elements} integers differ, by at most {verdict.apart:.6g}"
-        told = f"{told}{_first_of(verdict)}" if verdict.differing else "all integers are equal"
-        return told + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
+        return "all integers are equal" + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"
-
-
-def _first_of(verdict: OutputVerdict) -> str:
-    """Where the first integer differs, and what both engines answer there."""
-    if not verdict.index:
-        return ""
-    sample, *where = verdict.index
-    return f"; the first at sample {sample}, element {where}: inference {verdict.inference:.9g}, training {verdict.training:.9g}"
 
 
 def worst_of(outputs: Sequence[OutputVerdict]) -> OutputVerdict:

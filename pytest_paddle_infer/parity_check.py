@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
+from pytest_paddle_infer.failures import ConformanceFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.models import ModelSpec, shapes_of_one_sample
+from pytest_paddle_infer.near_ties import near_ties
 from pytest_paddle_infer.no_answer import RUNNING, NoAnswer
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.references import References
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.judge.answers import AnswersVerdict
-    from pytest_paddle_infer.judge.closeness import NearOf, OutputVerdict
+    from pytest_paddle_infer.judge.closeness import OutputVerdict
     from pytest_paddle_infer.parity import ParityRun
     from pytest_paddle_infer.reference import Reference
 
@@ -106,7 +107,7 @@ class ParityCheck:
                 seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
             seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
             self._observe(bench, spec, run, worker, reference, precision)
-            kept, near = self._exports.entry_of(bench, export), self.near(bench, precision, 0, 1)
+            kept, near = self._exports.entry_of(bench, export), near_ties(bench, precision, 0, 1)
             evidence = check_invariance(bench, self._store, kept, variant, run, worker, facts, near)
             seen.evidence = evidence
         untrue = findings(self._options.setup.request(self._options.variant(variant)), evidence)
@@ -145,26 +146,6 @@ class ParityCheck:
             return ()
         return (f"the inference engine is Paddle {facts.versions['paddle_version']} of {self._options.python}",)
 
-    def near(self, bench: Bench, precision: str, start: int, stop: int) -> NearOf | None:
-        """Asks the training engine which integers of its outputs for samples[start:stop] are near ties; None for int8: it has no rule."""
-        from pytest_paddle_infer.engine.services import SHAKEN
-        from pytest_paddle_infer.judge.noise import NEAR_TIES
-
-        share = NEAR_TIES.get(precision)
-        if share is None:
-            return None
-
-        def ask(output: int, one: Any, two: Any) -> Any:
-            asked = ("near_ties", start, stop, output, one, two, share)
-            try:
-                return bench.call(bench.training(), "look for near ties", *asked, parts=SHAKEN + 1)
-            except WorkerFailure as error:
-                if error.kind != "exception":
-                    raise
-                return one != one  # a layer that takes no hook: then no integer is known to be one
-
-        return ask
-
     def _observe(self, bench: Bench, spec: ModelSpec, run: ParityRun, worker: Worker, reference: Reference, precision: str) -> None:
         """Runs both engines over all samples; what the reference already knows of the training engine is not run again."""
         size, total = spec.batch_size or 1, len(bench.samples)
@@ -188,7 +169,7 @@ class ParityCheck:
             def trained_on(tensors: Any) -> Any:
                 return bench.call(bench.training(), "run the inference engine's input", "run", tensors)
 
-            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on, self.near(bench, precision, start, stop))
+            run.add(trained, inferred, samples, start, inputs, answers_to, trained_on, near_ties(bench, precision, start, stop))
             self._progress.advance(stop, total)
 
     def _cause(

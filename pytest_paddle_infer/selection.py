@@ -14,6 +14,7 @@ from pytest_paddle_infer.collection import (
     run_marker,
     split_arguments,
 )
+from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.distributions import engines
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.models import ModelSpec, paddle_installed
@@ -24,9 +25,6 @@ from pytest_paddle_infer.variants import ALL, AUTO, Choice
 INSTALL = "Paddle is not installed; pip install 'pytest-paddle-infer[cpu]' or 'pytest-paddle-infer[gpu]' (never both)."
 
 _RUNNER = "paddle-infer-runner"
-
-SHOWN = 10
-"""Models that the header names."""
 
 
 def start(config: pytest.Config, state: SessionState) -> None:
@@ -81,8 +79,7 @@ def start(config: pytest.Config, state: SessionState) -> None:
 def _header(models: Mapping[str, str], settings: Settings) -> str:
     """models: name -> its variants; "" where only the training engine is used."""
     listed = [f"{name} ({variants})" if variants else name for name, variants in models.items()]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return f"{engines(settings.python)}: {', '.join(listed[:SHOWN])}{more}"
+    return f"{engines(settings.python)}: {first_ones(listed)}"
 
 
 def header_of(items: Iterable[pytest.Item], settings: Settings) -> str:

@@ -91,17 +91,20 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     return _other_shape(training, inference) or _drawn_line(training, inference)
 
 
-def describe_inputs(training: Array, inference: Array, pictures: Pictures = (), seconds: float = 2 * SECONDS) -> Facts:
-    """Label/value pairs of what is known about two tensors that no hypothesis brings together."""
+def describe_inputs(
+    training: Array, inference: Array, pictures: Pictures = (), seconds: float = 2 * SECONDS, first: int = 0
+) -> Facts:
+    """Label/value pairs of what is known about two tensors that no hypothesis brings together. first: number of their first sample."""
     images = _images(pictures, training)
     facts = [("shapes", f"{list(inference.shape)} from the inference preprocessing, {list(training.shape)} from training")]
     if training.shape == inference.shape and training.size and training.dtype.kind in "fiu":
         with np.errstate(all="ignore"):
             gap = np.abs(inference.astype(np.float64) - training.astype(np.float64))
         if np.isfinite(gap).all() and gap.any():
-            where = [int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape)]
-            facts.append(("difference", f"mean {gap.mean():.3g}, largest {gap.max():.3g} at {where}"))
-            wrong = [index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
+            sample, *where = (int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape)) if gap.ndim else (0,)
+            place = f"sample {first + sample}, element {where}"
+            facts.append(("difference", f"mean {gap.mean():.3g}, largest {gap.max():.3g} at {place}"))
+            wrong = [first + index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))
     for name, tensor in (("training", training), ("inference", inference)):

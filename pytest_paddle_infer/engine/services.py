@@ -54,8 +54,11 @@ INSIDE_A_BATCH = "inside a batch"
 SHAKEN = 32
 """Runs at most that show which integers are near ties: one on the edge turns in about every second, and a mask may have thousands."""
 
-HOPELESS = 4
+HOPELESS = 5
 """Runs after which far more than half of true near ties have turned; where they have not, most are none, and asking on shows nothing."""
+
+FEW = 8
+"""Of fewer, chance alone may leave that many: there all runs are made."""
 
 Pairs = dict[str, list[Union[tuple[Array, Array], None]]]
 """What was varied -> for each output a pair of what should be alike, None for no pair."""
@@ -269,7 +272,7 @@ class TrainingService(EngineService):
                     seen_one |= moved == one
                     seen_two |= moved == two
                 left = int((wrong & ~(seen_one & seen_two)).sum())
-                if not left or (number == HOPELESS and 2 * left > wrong.sum()):
+                if not left or (number + 1 == HOPELESS and left >= FEW and 2 * left > wrong.sum()):
                     break
         return np.asarray(wrong & seen_one & seen_two)
 

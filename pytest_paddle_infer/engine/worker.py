@@ -300,12 +300,12 @@ def _serve(connection: Connection, make_service: Callable[[], Any]) -> None:
             continue
         try:
             connection.send((True, answer))
-        except BaseException as error:  # a value that cannot be pickled; nothing was sent then
-            connection.send((False, _unsent(error)))
+        except BaseException as error:  # nothing was sent then
+            connection.send((False, _describe(error) if isinstance(error, (OSError, MemoryError)) else _unsent(error)))
 
 
 def _unsent(error: BaseException) -> _Trouble:
-    """All that a service returns is ours and can be pickled, but for what a postprocess of the user's made."""
+    """Of a value that cannot be pickled: all that a service returns is ours and can, but for what a postprocess of the user's made."""
     said = f"postprocess returned what cannot be sent to another process ({error}): return numbers, texts, arrays, lists or dicts"
     return _Trouble(type(error).__name__, said, "", True)
 

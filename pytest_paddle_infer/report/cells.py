@@ -156,11 +156,10 @@ def unavailable(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def notes(tests: Sequence[Mapping[str, Any]]) -> dict[str, None]:
+def notes(tests: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns what the tests noted, each once, with the model that it is of."""
-    return dict.fromkeys(
-        ": ".join(filter(None, (test["model"], note))) for test in tests for note in (*test["notes"], *test["teeth"])
-    )
+    told = (": ".join(filter(None, (test["model"], note))) for test in tests for note in (*test["notes"], *test["teeth"]))
+    return list(dict.fromkeys(told))
 
 
 def failures(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -59,7 +59,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _notes(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    notes = list(cells.notes(tests))
+    notes = cells.notes(tests)
     if notes:
         yield ""
     yield from (f"- {escape(note)}" for note in notes[:MOST_NOTES])

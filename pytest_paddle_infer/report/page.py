@@ -148,7 +148,7 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _notes(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    found = list(cells.notes(tests))
+    found = cells.notes(tests)
     if found:
         yield "<ul>"
         yield from (f"<li>{text(note)}</li>" for note in found)

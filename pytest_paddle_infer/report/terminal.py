@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.distributions import engines
 from pytest_paddle_infer.failures import HookError
 from pytest_paddle_infer.progress import Progress
@@ -19,9 +20,6 @@ from pytest_paddle_infer.session import SESSION
 if TYPE_CHECKING:
     import pytest
     from _pytest.terminal import TerminalReporter
-
-SHOWN = 10
-"""Models that one line names."""
 
 COLUMNS = (
     "model",
@@ -107,8 +105,7 @@ def _untested(reporter: TerminalReporter, reports: Iterable[Sequence[tuple[str, 
     except HookError:  # told where it was met
         return
     if left:
-        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-        yield f"registered, but no checkpoint ran: {', '.join(left[:SHOWN])}{more}; --paddle-model tests a model without a test file"
+        yield f"registered, but no checkpoint ran: {first_ones(left)}; --paddle-model tests a model without a test file"
 
 
 def _same_programs(rows: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
@@ -152,8 +149,7 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
             facts.pop("variant", None)
             if not facts.keys() - {"unavailable"}:
                 continue
-        told = [f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth")]
-        notes.extend(line for line in told if line not in notes)
+        notes.extend(f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth"))
         broken = facts.pop("failed", "")
         row = rows.setdefault((model, facts.pop("variant")), {}) if "variant" in facts else shared.setdefault(model, {})
         row.update(facts)

@@ -142,3 +142,10 @@ def test_near_ties_agree_as_in_the_verdict() -> None:
     floats = Comparison(0, 1, [KNOWN, ids], [KNOWN, other], None, [RULE, RULE])
     assert floats.only_integers == 1
     assert replace(floats, near=near).only_integers is None
+
+
+def test_what_share_of_one_batch_rounding_decides_is_no_difference() -> None:
+    ids = np.arange(4).reshape(1, 4)
+    shown = Comparison(0, 1, [ids], [ids + 1], None, [RULE], lambda output, one, two: one != two)
+    assert shown.away([ids + 1]) == 0
+    assert shown.only_integers is None

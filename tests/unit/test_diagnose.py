@@ -9,6 +9,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
+from pytest_paddle_infer import ended_engine
 from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.diagnose import Diagnosis
@@ -16,7 +17,7 @@ from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.passes import PassSearch
 from pytest_paddle_infer.diagnosis.stages import RAW
-from pytest_paddle_infer.ended_engines import EndedEngines
+from pytest_paddle_infer.ended_engine import EndedEngine
 from pytest_paddle_infer.engine import pass_trials
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
@@ -171,9 +172,9 @@ def test_a_search_without_an_answer_about_the_inputs_keeps_what_the_comparison_s
 
 def ended(tmp_path: Path, reference: Any, variant: str = "onednn", **more: Any) -> Finding | None:
     red = ConformanceFailure(Failure("net, onednn: the engine died.", stage="run"))
-    searches = EndedEngines(options(tmp_path, **more), Progress())
-    export = ExportedModel(tmp_path / "inference")
-    return searches.explain(Fake(tmp_path), SPEC, variant, export, red, reference, 0)  # type: ignore[arg-type]
+    bench: Any = Fake(tmp_path)
+    engine = EndedEngine(options(tmp_path, **more), Progress(), bench, SPEC, variant, ExportedModel(tmp_path / "inference"))
+    return engine.explain(red, reference, 0)
 
 
 def test_a_reference_that_breaks_the_search_leaves_the_failure_at_its_stage(tmp_path: Path) -> None:
@@ -199,14 +200,36 @@ def test_an_engine_that_answers_when_it_is_loaded_again_does_not_always_fail(
     )
 
 
+def test_near_ties_of_integers_agree_where_the_passes_of_an_engine_that_ends_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, other = np.array([[1, 2, 3]]), np.array([[1, 2, 4]])
+    reference = Reference((ReferenceBatch(0, 1, "", [ids], None),), ("",), (Floor(1e-6, 1e-6),), (1.0,), "float64")
+    monkeypatch.setattr(Asking, "running", lambda *_: [KNOWN])
+    monkeypatch.setattr(Asking, "without_optimisation", lambda *_: [other])
+    tried = []
+
+    def search(*asked: Any) -> PassSearch:
+        tried.append(asked[5]([other]))
+        return PassSearch("agrees")
+
+    monkeypatch.setattr(pass_trials, "search_passes", search)
+    for near, agrees in ((lambda output, one, two: one != two, True), (None, False)):
+        monkeypatch.setattr(ended_engine, "near_ties", lambda *_, near=near: near)
+        cause = ended(tmp_path, reference)
+        assert cause is not None
+        assert ("cpu-noopt agrees" in dict(cause.facts)["steps"]) is agrees
+    assert tried == [True], "without near ties it would take no optimisation to fail"
+
+
 @pytest.mark.parametrize(("answer", "told"), [(["conv_bn_pass"], "its name may be conv_bn_fuse_pass."), ("cut off", "")])
 def test_passes_that_a_variant_deletes_in_vain_are_told_of_an_engine_that_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, told: str
 ) -> None:
     monkeypatch.setattr(Asking, "apart", lambda *_: answer)
-    searches = EndedEngines(options(tmp_path), Progress())
     bench: Any = Fake(tmp_path)
-    facts = searches._misspelt(bench, "onednn", ExportedModel(tmp_path), [], "conv_bn_fuse_pass", Deadline(9))
+    engine = EndedEngine(options(tmp_path), Progress(), bench, SPEC, "onednn", ExportedModel(tmp_path))
+    facts = engine._misspelt([], "conv_bn_fuse_pass", Deadline(9))
     assert [label for label, _ in facts] == ["also"] * bool(told)
     assert all(text.endswith(told) for _, text in facts)
 

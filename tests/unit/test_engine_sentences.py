@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,11 +18,12 @@ from PIL import Image, ImageOps
 
 from pytest_paddle_infer.deployed import builds, tensorrt
 from pytest_paddle_infer.deployed.config import Request
-from pytest_paddle_infer.engine import model, runtime
+from pytest_paddle_infer.engine import model, runtime, services
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.model import _Batch
 from pytest_paddle_infer.engine.pass_trials import _end
 from pytest_paddle_infer.engine.processing import (
+    Array,
     Processing,
     ProcessingError,
     copied,
@@ -498,3 +500,30 @@ def test_answers_that_are_read_once_become_lists_and_tensors_arrays() -> None:
     assert settled(Answer(3)) == Answer(3)
     assert isinstance(kept.scores, Tensor), "the users own stays as it is"
     assert settled("text") == "text"
+
+
+# -- near ties ---------------------------------------------------------------------------------------------------------
+
+
+def asked_for_ties(monkeypatch: pytest.MonkeyPatch, elements: int, turns: int) -> tuple[Array, int]:
+    """Near ties of an output that differs everywhere, where the layer answers otherwise after so many runs; and how many were made."""
+    engine: Any = TrainingEngine.__new__(TrainingEngine)
+    one, runs = np.zeros((1, elements), np.int64), []
+
+    def run(x: Any) -> Any:
+        runs.append(x)
+        return one + (len(runs) > turns)
+
+    engine.layer, engine.run, engine.preprocess = None, run, lambda sample: GOOD
+    monkeypatch.setattr(services, "shaken", lambda *_: nullcontext())
+    service = services.TrainingService.__new__(services.TrainingService)
+    service.engine, service.samples = engine, [Sample("a", value=GOOD)]
+    return service.near_ties(0, 1, 0, one, one + 1, 1e-6), len(runs)
+
+
+def test_few_integers_are_looked_at_to_the_end_and_many_that_never_turn_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    ties, runs = asked_for_ties(monkeypatch, 1, turns=20)
+    assert (ties.tolist(), runs) == ([[True]], 21)
+    assert asked_for_ties(monkeypatch, 1, turns=99)[1] == 1 + services.SHAKEN
+    ties, runs = asked_for_ties(monkeypatch, 20, turns=99)
+    assert (ties.any(), runs) == (False, 1 + services.HOPELESS)

@@ -477,3 +477,11 @@ def test_the_error_of_zeros_integers_and_nothing() -> None:
     assert relative_error([np.array([1, 2], np.int64)], [np.array([1, 4], np.int64)]) == 0.5
     assert relative_error([np.zeros((0, 3))], [np.zeros((0, 3))]) == 0
     assert relative_error([np.zeros((0, 3))], [np.zeros((0, 2))]) == math.inf
+
+
+@pytest.mark.parametrize(("agrees", "told"), [(True, "agrees to 1e-06"), (False, "differs by 0.25")])
+def test_integers_that_agree_have_no_distance(agrees: bool, told: str) -> None:
+    ids, scores = np.array([[1, 2, 4]]), np.array([[1.0]])
+    made = [np.array([[1, 2, 3]]), scores + 1e-6]
+    found = search(lambda without: Trial(made, "", ("a",), True), lambda outputs: agrees, [ids, scores], Deadline(9))
+    assert str(found.full) == told

@@ -7,13 +7,14 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from pytest_paddle_infer.engine.services import scatter_random_numbers
-from pytest_paddle_infer.engine.worker import Worker, reap
+from pytest_paddle_infer.engine.worker import Worker, _serve, reap
 from pytest_paddle_infer.failures import WorkerFailure
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -115,3 +116,28 @@ def test_engines_that_were_forked_from_one_process_draw_numbers_of_their_own(
     seed(0)
     scatter_random_numbers()
     assert draw() != would_be
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(TypeError("cannot pickle"), "postprocess returned what cannot"), (MemoryError("full"), "full")]
+)
+def test_only_what_cannot_be_pickled_is_the_postprocesss_doing(error: Exception, told: str) -> None:
+    class Pipe:
+        sent: ClassVar[list[Any]] = []
+        asked = iter([("answer", ())])
+
+        def recv(self) -> Any:
+            try:
+                return next(self.asked)
+            except StopIteration:
+                raise EOFError from None
+
+        def send(self, value: Any) -> None:
+            if value[0]:
+                raise error
+            self.sent.append(value[1])
+
+    pipe: Any = Pipe()
+    _serve(pipe, lambda: SimpleNamespace(answer=lambda: 1))
+    (trouble,) = pipe.sent
+    assert trouble.text.startswith(told)
