@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_paddle_infer.command.columns import bullets, folded, pairs, table
 from pytest_paddle_infer.report.comparison import CHANGES, Comparison, TimesChange, VariantChange
-from pytest_paddle_infer.report.matrix import UNBOUNDED
+from pytest_paddle_infer.report.matrix import beyond
 from pytest_paddle_infer.report.matrix_file import finite
 from pytest_paddle_infer.report.saved import Measured, SavedReport
 
@@ -72,11 +72,12 @@ def _cells(each: Measured | None) -> tuple[str, str, str]:
     if each is None:
         return NONE, NONE, NONE
     answers = NONE if each.agreed is None or each.compared is None else f"{each.agreed}/{each.compared}"
-    return _number(each.limits), answers, _number(each.p50_ms)
+    limits = beyond(each.limit) if each.limits == math.inf else _number(each.limits)
+    return limits, answers, _number(each.p50_ms)
 
 
 def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}" if math.isfinite(value) else UNBOUNDED
+    return NONE if value is None else f"{value:.3g}"
 
 
 def _ratio(each: VariantChange) -> str:

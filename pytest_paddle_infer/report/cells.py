@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEMORY_TOLERANCE, UNBOUNDED
+from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEMORY_TOLERANCE, beyond, of_its_limit
 
 NONE = "–"
 
@@ -80,8 +80,9 @@ def _states(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _figures(row: Mapping[str, Any]) -> Iterator[str]:
     error, limit = row.get("output_error_relative"), row.get("output_limit_relative")
-    worst = f"{error:.3g}" if error is not None else UNBOUNDED if row.get("output_error_finite") is False else NONE
-    yield NONE if worst == NONE else f"{worst} / {NONE if limit is None else f'{limit:.2g}'}"
+    known = error is not None or row.get("output_error_finite") is False
+    shown = None if error is None else f"{error:.3g}"
+    yield of_its_limit(shown, limit, NONE if limit is None else f"{limit:.2g}") if known else NONE
     agreed, compared = row.get("answers_agreed"), row.get("answers_compared")
     yield NONE if agreed is None or compared is None else f"{agreed}/{compared}" if compared else f"{NONE} (none compared)"
     names = ("p50_ms", "spread_ms", "p99_ms", "throughput_samples_per_s", "speedup_over_training", "speedup_over_cpu", "first_ms")
@@ -103,9 +104,9 @@ def times(factor: float) -> str:
     return f"{factor:.3g}"
 
 
-def of_limit(limits: float) -> str:
-    """Returns `0.3 of the limit`, `7 x the limit` or `infinite`."""
-    return UNBOUNDED if limits == math.inf else f"{times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}"
+def of_limit(limits: float, limit: float | None) -> str:
+    """Returns `0.3 of the limit`, `7 x the limit`, `infinite`, or `not equal` of integers. limits: error over limit."""
+    return beyond(limit) if limits == math.inf else f"{times(limits)} {'of the limit' if limits <= 1 else 'x the limit'}"
 
 
 def over_limit(row: Mapping[str, Any]) -> float | None:

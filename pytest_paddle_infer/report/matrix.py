@@ -30,8 +30,8 @@ in ten sessions each (`benchmarks/memory.py`, `cpu` and `onednn`) a tiny net's l
 INFINITE = "inf"
 """How a figure says that the error is infinite: of NaN, and of integers that differ."""
 
-UNBOUNDED = "infinite"
-"""How people read it."""
+UNBOUNDED, UNEQUAL = "infinite", "not equal"
+"""How people read it: of NaN, and of integers."""
 
 Properties = Sequence[tuple[str, str]]
 
@@ -114,6 +114,18 @@ class Matrix:
     def ran(self) -> bool:
         """True when any checkpoint ran."""
         return bool(self.passed or self.failed) or any(row.ran for row in self.rows)
+
+
+def beyond(limit: float | None) -> str:
+    """Returns how people read an infinite error. Only what is equal or not has a limit of 0."""
+    return UNEQUAL if limit == 0 else UNBOUNDED
+
+
+def of_its_limit(error: str | None, limit: float | None, shown: str) -> str:
+    """Returns `1e-07 / 4e-06`, or whether it is equal, for people. error: None for an infinite one. shown: the limit's text."""
+    if limit == 0 and error in (None, "0"):
+        return "equal" if error else UNEQUAL
+    return f"{error or UNBOUNDED} / {shown}"
 
 
 # -- from reports to matrices ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pytest_paddle_infer.report.cells import fastest, legend
-from pytest_paddle_infer.report.matrix import UNBOUNDED, Accuracy, Matrix, Row
+from pytest_paddle_infer.report.matrix import Accuracy, Matrix, Row, of_its_limit
 from pytest_paddle_infer.report.matrix_file import to_json
 
 _NONE = "-"
@@ -87,8 +87,8 @@ def _factor(value: float | None) -> str:
 def _worst(accuracy: Accuracy) -> str:
     if accuracy.output_error is None:
         return _NONE
-    error = f"{accuracy.output_error:.3g}" if math.isfinite(accuracy.output_error) else UNBOUNDED
-    return f"{error} / {_NONE if accuracy.output_limit is None else f'{accuracy.output_limit:.2g}'}"
+    error, limit = accuracy.output_error, accuracy.output_limit
+    return of_its_limit(f"{error:.3g}" if math.isfinite(error) else None, limit, _NONE if limit is None else f"{limit:.2g}")
 
 
 def _answers(accuracy: Accuracy) -> str:

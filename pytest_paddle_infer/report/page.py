@@ -102,10 +102,14 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         good = sum(_holds(model, row) for model, row in rows)
         models = len({model["model"] for model, _ in rows})
         yield "variants that hold", f"{good} of {len(rows)}", f"of {models} models" if models > 1 else rows[0][0]["model"]
-    judged = [(limits, _who(model, row)) for model, row in rows if (limits := cells.over_limit(row)) is not None]
+    judged = [
+        (limits, _who(model, row), row.get("output_limit_relative"))
+        for model, row in rows
+        if (limits := cells.over_limit(row)) is not None
+    ]
     if judged:
-        limits, who = max(judged)
-        yield "largest error", cells.of_limit(limits), who
+        limits, who, limit = max(judged, key=lambda found: found[:2])
+        yield "largest error", cells.of_limit(limits, limit), who
     answered = [
         (row["answers_agreed"], row["answers_compared"], _who(model, row)) for model, row in rows if row["answers_compared"]
     ]

@@ -15,7 +15,7 @@ from typing import Any
 from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import number, text
-from pytest_paddle_infer.report.matrix import UNBOUNDED
+from pytest_paddle_infer.report.matrix import beyond
 
 WORST = 12
 """Samples that are shown at once; the others are behind a line for each `GROUP`."""
@@ -157,17 +157,18 @@ def _said(seen: Seen, shown: int, drawn: int, offered: int) -> str:
     return said.strip()
 
 
-def _worst_of(seen: Seen, index: int) -> float:
-    return max(_limits(variant.samples[index]) for variant in seen.variants)
+def _worst_of(seen: Seen, index: int) -> Sample:
+    return max((variant.samples[index] for variant in seen.variants), key=_limits)
 
 
-def _range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"error / limit {_times(high)}" + (f" to {_times(low)}" if low != high else "")
+def _range(samples: Sequence[Sample]) -> str:
+    high, low = max(samples, key=_limits), min(samples, key=_limits)
+    return f"error / limit {_times(high)}" + (f" to {_times(low)}" if _limits(low) != _limits(high) else "")
 
 
-def _times(limits: float) -> str:
-    return UNBOUNDED if math.isinf(limits) else cells.times(limits)
+def _times(sample: Sample) -> str:
+    limits = _limits(sample)
+    return beyond(sample["limit_relative"]) if math.isinf(limits) else cells.times(limits)
 
 
 # -- one sample --------------------------------------------------------------------------------------------------------
@@ -271,4 +272,4 @@ def _error(sample: Sample) -> str:
     share = min(100.0, 100 * limits)
     kind = "over" if limits > 1 else "under"
     title = f"{number(sample['error_relative'])} of {number(sample['limit_relative'])}, output {sample['output']}"
-    return f'<span title="{text(title)}">{_times(limits)}<span class="bar {kind}"><i style="width:{share:.3g}%"></i></span></span>'
+    return f'<span title="{text(title)}">{_times(sample)}<span class="bar {kind}"><i style="width:{share:.3g}%"></i></span></span>'

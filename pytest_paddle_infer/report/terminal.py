@@ -14,7 +14,7 @@ from pytest_paddle_infer.failures import HookError
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.report import matrix_file, matrix_table
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX, place_of
-from pytest_paddle_infer.report.matrix import INFINITE, UNBOUNDED, Matrix, read_matrices
+from pytest_paddle_infer.report.matrix import INFINITE, Matrix, of_its_limit, read_matrices
 from pytest_paddle_infer.session import SESSION
 
 if TYPE_CHECKING:
@@ -192,9 +192,9 @@ def _cells(key: tuple[str, str], facts: Mapping[str, str]) -> tuple[str, ...]:
         return facts.get(name, "-")
 
     size = _megabytes(int(facts["artifact_bytes"])) if "artifact_bytes" in facts else "-"
-    words = {INFINITE: UNBOUNDED, "nan": "-", None: "-"}
-    error = words.get(facts.get("output_error"), facts.get("output_error"))
-    worst = "-" if error == "-" else f"{error} / {facts.get('output_limit', '-')}"
+    error, limit = facts.get("output_error", "nan"), number("output_limit")
+    value = float(limit) if limit != "-" else None
+    worst = "-" if error == "nan" else of_its_limit(None if error == INFINITE else error, value, limit)
     ties = facts.get("ties", "0")
     answers = "- (none compared)" if facts.get("answers") == "0/0" else number("answers")
     answers += f" ({ties} tie{'s' * (ties != '1')})" if ties != "0" else ""

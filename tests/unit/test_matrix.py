@@ -102,6 +102,11 @@ def test_an_error_that_is_not_finite_is_the_worst_and_says_so() -> None:
     assert table(reports)[0]["worst / limit"] == "infinite / 4e-06"
 
 
+def test_integers_that_differ_are_not_equal() -> None:
+    reports = [parity("cpu", float("inf"), output_limit=0), log("cpu"), parity("onednn", 0, output_limit=0), log("onednn")]
+    assert [row["worst / limit"] for row in table(reports)] == ["not equal", "equal"]
+
+
 def test_an_error_that_is_not_known_is_not_infinite() -> None:
     (row,) = to_json(read_matrices([parity("cpu", float("nan"), output_limits="inf")]))["models"][0]["variants"]
     assert (row["output_error_relative"], row["output_error_finite"]) == (None, None)

@@ -211,6 +211,17 @@ def test_an_error_that_is_not_finite_is_the_largest_and_no_zero() -> None:
     assert "7 x the limit" in to_html(content(passed(output_limits="7")))
 
 
+def test_integers_that_differ_are_not_equal() -> None:
+    made = content(
+        passed(output_limits="7"),
+        passed("test_parity[onednn]", variant="onednn", output_error="inf", output_limit="0", output_limits="inf"),
+    )
+    page = to_html(made)
+    assert re.search(r"<dt>largest error</dt><dd>not equal<small>net, onednn</small>", page)
+    assert len(re.findall("<td[^>]*>not equal</td>", page)) == 1
+    assert "| not equal |" in to_markdown(made)
+
+
 def test_the_fastest_is_the_matrixs_and_those_beside_it_are_told() -> None:
     found, _ = green()
     found["models"][0]["fastest"] = ["cpu", "onednn", "cpu-noopt"]

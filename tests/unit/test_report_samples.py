@@ -81,6 +81,11 @@ def test_an_output_of_another_shape_has_no_error_and_is_the_worst() -> None:
     assert "error / limit infinite" in words
 
 
+def test_integers_that_differ_are_not_equal() -> None:
+    text = made(sample(0, None, limit_relative=0.0), sample(1, None, limit_relative=0.0))
+    assert "error / limit not equal" in Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text
+
+
 def test_models_without_classes_have_errors_and_no_classes() -> None:
     text = made(sample(0, 1e-7, training=None, inference=None, agreement=None, limits=None, limit_relative=None))
     words = Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text

@@ -53,9 +53,15 @@ def test_a_failed_checkpoint_says_so_and_shows_what_was_measured() -> None:
     assert (row(lines)["parity"], row(lines)["log"], row(lines)["answers"]) == ("FAILED", "ok", "4/4")
 
 
-@pytest.mark.parametrize(("error", "shown"), [("inf", "infinite / 1e-05"), ("nan", "-"), ("1e-07", "1e-07 / 1e-05")])
-def test_an_error_that_is_no_number_is_told_in_words(error: str, shown: str) -> None:
-    lines = summary_lines([report("net", "cpu", output_error=error, output_limit="1e-05", failed="parity")])
+@pytest.mark.parametrize(
+    ("error", "limit", "shown"),
+    [
+        ("inf", "1e-05", "infinite / 1e-05"), ("nan", "1e-05", "-"), ("1e-07", "1e-05", "1e-07 / 1e-05"), ("inf", "0", "not equal"),
+        ("0", "0", "equal"), ("1e-07", "0", "1e-07 / 0"),
+    ],
+)  # fmt: skip
+def test_an_error_that_is_no_number_is_told_in_words(error: str, limit: str, shown: str) -> None:
+    lines = summary_lines([report("net", "cpu", output_error=error, output_limit=limit, failed="parity")])
     assert row(lines)["worst / limit"] == shown
 
 
