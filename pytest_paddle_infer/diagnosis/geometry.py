@@ -146,6 +146,10 @@ class Geometry:
             return None
         return Placement(box, size, 0, 0, *size, at)
 
+    def keeps_the_aspect(self, source: Size) -> bool:
+        """True where the two sides that a picture of this size is resized to may be one side and its aspect, but for a pixel."""
+        return self.exact is not None and abs(source[0] * self.exact[1] / source[1] - self.exact[0]) < 1
+
     @property
     def style(self) -> str:
         """What the program does, without its sizes."""

@@ -26,7 +26,7 @@ from pytest_paddle_infer.diagnosis.layouts import (
     mixed_colours,
     side,
 )
-from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known
+from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, difference_turned, known
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
@@ -57,7 +57,7 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         return None
     told, sure = explain_padding(training, inference)
     if told is not None and (sure or not images):
-        return step_finding(*told)
+        return step_finding(*told, facts=_shown(_program(training, images, seconds / 2), inference, images))
     if told is None:
         found = (
             explain_integers(training, inference)
@@ -65,11 +65,11 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
             or explain_precision(training, inference, before)
         )
         if found is not None:
-            return step_finding(*found)
+            return step_finding(*found, facts=_shown(_program(training, images, seconds / 2), inference, images))
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
         return _other_shape(training, inference)
     deadline = Deadline(seconds)
-    one = identify(training, images, seconds=seconds / 2) if images and is_nchw(training) else None
+    one = _program(training, images, seconds / 2)
     found = _other_values(training, inference, before, one)
     if found is not None:
         shown = _shown(one, inference, images)
@@ -108,7 +108,7 @@ def describe_inputs(
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))
     for name, tensor in (("training", training), ("inference", inference)):
-        found = identify(tensor, images, seconds=seconds / 2) if images and is_nchw(tensor) else None
+        found = _program(tensor, images, seconds / 2)
         if found is not None:
             facts.append((name, found.describe(images)))
         elif images:
@@ -120,6 +120,10 @@ def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
     """The pictures, where there is one for every sample."""
     images = [picture for picture in pictures if isinstance(picture, Image.Image)]
     return images if training.ndim and len(images) == len(training) == len(pictures) else []
+
+
+def _program(tensor: Array, images: Sequence[Image.Image], seconds: float) -> Identified | None:
+    return identify(tensor, images, seconds=seconds) if images and is_nchw(tensor) else None
 
 
 def _shown(one: Identified | None, inference: Array, images: Sequence[Image.Image]) -> Facts:
@@ -188,8 +192,9 @@ def _other_values(training: Array, inference: Array, before: float, one: Identif
         if line is None:
             continue
         order = tuple(range(training.shape[1] if training.ndim > 1 else 0))
-        order = order[::-1] if "reverse order" in what else tuple(SWAPS.get(what, order))
-        found = _named(training, (line[0][list(order)], line[1][list(order)]), order, one)
+        turned = "reverse order" in what
+        order = order[::-1] if turned else tuple(SWAPS.get(what, order))
+        found = _named(training, (line[0][list(order)], line[1][list(order)]), order, one, turned=turned)
         if found is not None:
             return (joined(name, found[0]), f"{what} and {found[1]}") if found[0] else (name, what)
         if one is None and name == "channel order":
@@ -239,13 +244,19 @@ def _line(training: Array, inference: Array) -> Line | None:
     return np.array(slopes), np.array(offsets)
 
 
-def _named(training: Array, line: Line, order: tuple[int, ...], one: Identified | None) -> tuple[str, str] | None:
-    """Names the step that a line between the two tensors stands for, in the order of the channels that the inference side feeds."""
+def _named(
+    training: Array, line: Line, order: tuple[int, ...], one: Identified | None, *, turned: bool = False
+) -> tuple[str, str] | None:
+    """Names the step that a line between the two tensors stands for, in the order of the channels that the inference side feeds.
+
+    turned: the inference side feeds them in reverse order.
+    """
+    told = difference_turned if turned else difference
     slopes, offsets = line
     for own, sure in _normalisations(training, one):
         own_slopes, own_offsets = (value[list(order)] for value in own.line())
         with np.errstate(all="ignore"):
-            found = difference(own, slopes * own_slopes, offsets + slopes * own_offsets, solve=sure)
+            found = told(own, slopes * own_slopes, offsets + slopes * own_offsets, solve=sure)
         if found is not None:
             return found
     return None
@@ -301,7 +312,7 @@ def _other_program(
         two = identify(tensor, images, one.pipeline, seconds)
         if two is None or not nearer(two, one.pipeline, tensor, images):
             continue
-        apart_in = steps_apart(one, two, images[0])
+        apart_in = steps_apart(one, two, images)
         if layout:
             apart_in.insert(0, ("layout", layout))
         if not apart_in:
@@ -333,7 +344,7 @@ def _through_jpeg(
     what = f"stores the picture as {kind} before it resizes it, which the training preprocessing does not"
     if one is None:
         what = f"takes the picture as it is where the training preprocessing stores it as {kind} before it resizes it"
-    rest = steps_apart(*sides, images[0])
+    rest = steps_apart(*sides, images)
     more = tuple(("also", f"it {other}.") for _, other in rest)
     name = joined("jpeg", *(name for name, _ in rest))
     facts = (("training", lines[0]), ("inference", lines[1]), *more)

@@ -32,6 +32,8 @@ _SLOPE, _OFFSET = 5e-4, 1e-4
 NEARLY = 60.0
 """How many times that a line may be off that is fitted to pixels which are only near: a level of a pixel in the offset."""
 
+_TURNED = " in reverse order (BGR)"
+
 _LEFT = 0.05
 """Of the difference: what a step may leave of it to be told, between two lines that are exact."""
 
@@ -173,6 +175,20 @@ def difference(
     return found if found is not None or not solve else _solved(training, slopes, offsets, slack)
 
 
+def difference_turned(
+    training: Normalisation, slopes: Array, offsets: Array, *, solve: bool, slack: float = 1.0
+) -> tuple[str, str] | None:
+    """The same as `difference` for channels that are fed in reverse order: the simpler of what it says of a program that turns them before
+    it normalises, and of one that turns them afterwards."""
+    for solved in (False, True) if solve else (False,):
+        lines = ((slopes, offsets), (slopes[::-1], offsets[::-1]))
+        either = [difference(training, *line, solve=solved, slack=slack) for line in lines]
+        found = [each for each in either if each is not None]
+        if found:
+            return min(found, key=lambda each: (bool(each[0]), _TURNED in each[1]))
+    return None
+
+
 def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
     """Yields (name, what is done, program) of what goes wrong in such a program, single steps first."""
     channels = len(own.mean)
@@ -213,9 +229,9 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
         yield "leaves out the normalisation (mean and std)", zero, one
         yield "leaves out the mean", zero, own.std
         yield "leaves out the division by the standard deviation", own.mean, one
-        yield "uses mean and std in reverse order (BGR)", own.mean[::-1], own.std[::-1]
-        yield "uses the mean in reverse order (BGR)", own.mean[::-1], own.std
-        yield "uses the standard deviation in reverse order (BGR)", own.mean, own.std[::-1]
+        yield f"uses mean and std{_TURNED}", own.mean[::-1], own.std[::-1]
+        yield f"uses the mean{_TURNED}", own.mean[::-1], own.std
+        yield f"uses the standard deviation{_TURNED}", own.mean, own.std[::-1]
         yield "normalises twice", tuple((mean + std * mean).tolist()), tuple((std * std).tolist())
         yield "adds the mean where it must subtract it", tuple((-mean).tolist()), own.std
         yield "multiplies by the standard deviation where it must divide", own.mean, tuple((1 / std).tolist())
@@ -232,7 +248,7 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
             if not (_alike(own.mean, other) and _alike(own.std, spread)):
                 yield f"normalises with {name} where the training preprocessing {used}", other, spread
                 if len(set(other)) > 1:
-                    phrase = f"normalises with {name} in reverse order (BGR) where the training preprocessing {used}"
+                    phrase = f"normalises with {name}{_TURNED} where the training preprocessing {used}"
                     yield phrase, other[::-1], spread[::-1]
 
 

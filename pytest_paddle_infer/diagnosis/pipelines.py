@@ -99,7 +99,7 @@ class Identified:
         source, out = prepared(image, self.pipeline), self.pipeline.geometry.out
         if source is None or self.pipeline.geometry.exact != out or out[0] == out[1]:
             return False
-        return source.size != out and abs(source.width * out[1] / source.height - out[0]) < 1
+        return source.size != out and self.pipeline.geometry.keeps_the_aspect(source.size)
 
 
 def fitted(pixels: Array, values: Array) -> Fit | None:

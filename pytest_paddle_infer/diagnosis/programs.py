@@ -7,28 +7,31 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.geometry import CORNERED, Geometry, Size
-from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference
+from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned
 from pytest_paddle_infer.diagnosis.padding import Padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
 
 Step = tuple[str, str]
 
 
-def steps_apart(training: Identified, inference: Identified, image: Image.Image) -> list[Step]:
-    """Returns (name of the step, what the inference preprocessing does otherwise), the first step of the programs first."""
-    return list(_steps_apart(training, inference, image))
+def steps_apart(training: Identified, inference: Identified, images: Sequence[Image.Image]) -> list[Step]:
+    """Returns (name of the step, what the inference preprocessing does otherwise), the first step of the programs first.
+
+    images: the pictures that both were found with.
+    """
+    return list(_steps_apart(training, inference, images))
 
 
-def _steps_apart(training: Identified, inference: Identified, image: Image.Image) -> Iterator[Step]:
+def _steps_apart(training: Identified, inference: Identified, images: Sequence[Image.Image]) -> Iterator[Step]:
     one, two = training.pipeline, inference.pipeline
     if one.upright and not two.upright:
         yield "exif", "ignores the EXIF orientation"
     elif two.upright and not one.upright:
         yield "exif", "applies the EXIF orientation, which the training preprocessing ignores"
     if one.conversion != two.conversion:
-        mode = f"a picture of mode {image.mode}"
+        mode = f"a picture of mode {images[0].mode}"
         yield "mode", f"{two.conversion} where the training preprocessing {one.conversion} ({mode})"
-    yield from _geometry(one.geometry, two.geometry, [_source(image, each) for each in (one, two)])
+    yield from _geometry(one.geometry, two.geometry, (_sources(images, one), _sources(images, two)))
     if training.padding is not None and inference.padding is not None and inference.padding.differs(training.padding):
         yield "padding", _filled(training.padding, inference.padding)
     if one.interpolation != two.interpolation:
@@ -54,12 +57,13 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
     # what is only near may hold a step that is no line, such as a gamma: the line that is nearest to it is no mean and std of anybody
     exact = training.fit.exact and inference.fit.exact
     slack = 1.0 if exact else NEARLY
-    return difference(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
+    told = difference if training.reversed == inference.reversed else difference_turned
+    return told(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
 
 
-def _source(image: Image.Image, pipeline: Pipeline) -> Size:
-    made = prepared(image, pipeline)
-    return image.size if made is None else made.size
+def _sources(images: Sequence[Image.Image], pipeline: Pipeline) -> list[Size]:
+    made = (prepared(image, pipeline) for image in images)
+    return [image.size if found is None else found.size for image, found in zip(images, made)]
 
 
 def _filled(one: Padding, two: Padding) -> str:
@@ -76,7 +80,7 @@ def _filter(interpolation: str) -> str:
 
 
 _DONE = {
-    "both sides": "resizes to {size} whatever the picture's shape",
+    "both sides": "resizes to {size}",
     "long side": "resizes the long side to {size}",
     "cover": "crops to the shape of {out} before resizing (as ImageOps.fit does)",
     "short side": "resizes the short side to {size}",
@@ -88,8 +92,8 @@ _DONE = {
 }
 
 
-def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Iterator[Step]:
-    """sources: the size of a picture as each side resizes it."""
+def _geometry(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> Iterator[Step]:
+    """sources: the sizes of the pictures as each side resizes them."""
     if one == two:
         return
     if one.out != two.out:
@@ -97,9 +101,9 @@ def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Ite
         return
     if one.style != two.style:
         name = "crop" if {"crop first", "cover"} & {one.style, two.style} else "resize"
-        yield name, f"{_done(two)} where the training preprocessing {_done(one)}"
+        yield name, _otherwise(one, two, sources)
     elif one.style != "crop first" and (one.short, one.exact) != (two.short, two.exact):
-        yield "resize", f"{_done(two)} where the training preprocessing {_done(one)}"
+        yield "resize", _otherwise(one, two, sources)
     elif (one.first, one.short, one.exact, one.fit, one.longest) != (two.first, two.short, two.exact, two.fit, two.longest):
         yield "resize", f"makes other sizes: {two} (training: {one})"
     elif one.pad != two.pad:
@@ -120,11 +124,11 @@ def _geometry(one: Geometry, two: Geometry, sources: Sequence[Size] = ()) -> Ite
         yield name, f"rounds the margins of the {what} otherwise, which shifts it by a pixel"
 
 
-def _other_sides(one: Geometry, two: Geometry, sources: Sequence[Size]) -> Step:
+def _other_sides(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> Step:
     """What makes tensors of two shapes: padding or the crop alone, where both sides resize the picture to the same size."""
     fed = f"feeds {_size(two)} where the training preprocessing feeds {_size(one)}"
-    placed = [each.place(source) for each, source in zip((one, two), sources)]
-    if len(placed) < 2 or placed[0] is None or placed[1] is None:
+    placed = [each.place(sizes[0]) for each, sizes in zip((one, two), sources)]
+    if placed[0] is None or placed[1] is None:
         return "shape", fed
     if (placed[0].size, placed[0].box) != (placed[1].size, placed[1].box):
         return "shape", fed
@@ -137,12 +141,20 @@ def _other_sides(one: Geometry, two: Geometry, sources: Sequence[Size]) -> Step:
     return "padding", f"pads to {_size(two)} where the training preprocessing pads to {_size(one)}"
 
 
-def _done(geometry: Geometry) -> str:
+def _otherwise(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> str:
+    done, trained = (_done(each, sizes) for each, sizes in zip((two, one), reversed(sources)))
+    return f"{done} where the training preprocessing {trained}"
+
+
+def _done(geometry: Geometry, sources: Sequence[Size]) -> str:
+    """What a program does. Only pictures of other shapes than its result say that their shape does not matter to it."""
     short = str(geometry.short or geometry.longest)
     if geometry.exact is not None:
         width, height = geometry.exact
         short = f"{'a square of ' if width == height else ''}{height}x{width}"
-    return _DONE[geometry.style].format(size=short, whole=geometry, out=_size(geometry))
+    done = _DONE[geometry.style].format(size=short, whole=geometry, out=_size(geometry))
+    any_shape = geometry.style == "both sides" and not all(geometry.keeps_the_aspect(source) for source in sources)
+    return f"{done} whatever the picture's shape" if any_shape else done
 
 
 def _rounding(how: str) -> str:

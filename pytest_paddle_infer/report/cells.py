@@ -17,7 +17,7 @@ NOT_TOLD_APART = "noise may explain the difference; more --paddle-repeats may te
 CHECKPOINTS = ("artifacts", "parity", "log")
 
 MEANING = {
-    "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it",
+    "worst / limit": "largest error of any sample over the largest value of the output, and the limit for it; whether integers are equal",
     "answers": "samples on which the answers agree; a dash where there are none, or outputs of another shape",
     "p50 ms": "median time of a batch",
     "spread ms": "interquartile range of the timed batches; where their shapes vary, of what batches of one shape differ by",

@@ -571,8 +571,30 @@ def test_an_exif_orientation_that_only_deployment_applies_is_named() -> None:
 )  # fmt: skip
 def test_each_way_to_place_the_picture_has_its_words(training: Geometry, inference: Geometry, sentence: str) -> None:
     assert inference.style in _DONE
-    ((_, what),) = _geometry(training, inference)
+    ((_, what),) = _geometry(training, inference, ([(60, 47)], [(60, 47)]))
     assert what.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said_of_the_square"),
+    [
+        ([(60, 60)], "a square of 24x24"),
+        ([(60, 60), (60, 47)], "a square of 24x24 whatever the picture's shape"),
+    ],
+)
+def test_only_pictures_of_other_shapes_say_that_their_shape_does_not_matter(
+    sizes: list[tuple[int, int]], said_of_the_square: str
+) -> None:
+    square, short = Geometry((24, 24), exact=(24, 24)), Geometry((24, 24), short=28)
+    ((_, forth),) = _geometry(short, square, (sizes, sizes))
+    assert forth == f"resizes to {said_of_the_square} where the training preprocessing resizes the short side to 28"
+    ((_, back),) = _geometry(square, short, (sizes, sizes))
+    assert back == f"resizes the short side to 28 where the training preprocessing resizes to {said_of_the_square}"
+
+
+def test_a_square_picture_says_nothing_of_other_shapes() -> None:
+    found = compared([photograph(60, 60)], square=True, short=24)
+    assert said(found) == "resizes to a square of 24x24 where the training preprocessing resizes the short side to 28"
 
 
 def lines_of_text(sizes: list[tuple[int, int]], out: tuple[int, int]) -> dict[str, str]:
@@ -682,6 +704,41 @@ def test_both_programs_are_shown_where_scale_or_normalisation_differs(slip: dict
     )
     assert nhwc is not None
     assert dict(nhwc.facts)["inference"] == f"{program}, NHWC"
+
+
+@pytest.mark.parametrize(("step", "slip"), [("BGR", {"channels": "BGR"}), ("mirror", {"mirror": True})])
+def test_both_programs_are_shown_where_the_tensors_alone_tell_the_step(step: str, slip: dict[str, Any]) -> None:
+    images = pair()
+    one, two = (np.concatenate([prepared(image, mean=0.5, std=0.5, **how) for image in images]) for how in ({}, slip))
+    found = explain_input(one, two, images)
+    assert found is not None
+    program = "x / 255, mean and std of 0.5 (x / 127.5 - 1)"
+    assert found.facts == (("training", f"{PROGRAM}, {program}"), ("inference", f"{PROGRAM}, {step}, {program}"))
+
+
+@pytest.mark.parametrize("own", ["ImageNet", "half"])
+@pytest.mark.parametrize("afterwards", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("seen", [True, False], ids=["pictures", "tensors"])
+def test_other_statistics_of_bgr_are_told_alike_whenever_the_channels_are_turned(own: str, afterwards: bool, seen: bool) -> None:
+    clip: Any = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
+    trained: Any = {} if own == "ImageNet" else {"mean": 0.5, "std": 0.5}
+    images = pair()
+    one = np.concatenate([prepared(image, **trained) for image in images])
+    order = {} if afterwards else {"channels": "BGR"}
+    two = np.concatenate([prepared(image, **clip, **order) for image in images])
+    found = explain_input(one, np.ascontiguousarray(two[:, ::-1]) if afterwards else two, images if seen else ())
+    used = "ImageNet's statistics" if own == "ImageNet" else "mean and std of 0.5"
+    assert said(found) == f"{BGR} and normalises with CLIP's statistics where the training preprocessing uses {used}"
+
+
+def test_channels_turned_after_the_normalisation_are_one_step_beside_another() -> None:
+    images = pair()
+    one = np.concatenate([prepared(image) for image in images])
+    two = np.concatenate([prepared(image, how=FILTERS.NEAREST) for image in images])[:, ::-1]
+    found = explain_input(one, np.ascontiguousarray(two), images)
+    assert said(found) == f"resizes with nearest where the training preprocessing resizes with bilinear, and {BGR}"
+    assert found is not None
+    assert [name for name, _ in found.facts] == ["training", "inference"]
 
 
 def test_an_ignored_exif_orientation_is_named() -> None:
