@@ -214,9 +214,12 @@ def told_of_labels(config: pytest.Config, state: SessionState) -> list[str]:
     for argument in map(str, config.args):
         test, bracket, label = argument.partition("[")
         file, _, name = test.partition("::")
-        labels = state.labels.get(
-            f"{os.path.relpath(config.invocation_params.dir / file, config.rootpath)}::{name}".replace(os.sep, "/")
-        )
+        if config.option.pyargs and not file.endswith(".py"):
+            tail = f"{file.replace('.', '/')}.py::{name}"
+            labels = next((found for known, found in state.labels.items() if f"/{known}".endswith(f"/{tail}")), None)
+        else:
+            place = os.path.relpath(config.invocation_params.dir / file, config.rootpath)
+            labels = state.labels.get(f"{place}::{name}".replace(os.sep, "/"))
         label = label.removesuffix("]")
         if bracket and labels and label not in labels:
             found.append(

@@ -144,6 +144,8 @@ class ModelSpec:
                 raise ModelError("input_spec must be a list with one entry an input.")
             if all(dim is None or isinstance(dim, int) for dim in entries):
                 raise ModelError(f"input_spec {list(entries)!r} is one shape; put it in a list: [{list(entries)!r}].")
+            if isinstance(entries[-1], str):
+                raise ModelError(f"input_spec {tuple(entries)!r} is one input; put it in a list: [{tuple(entries)!r}].")
             object.__setattr__(self, "input_spec", tuple(TensorSpec.of(entry) for entry in entries))
         for name in READERS:
             if getattr(self, name) is not None:
@@ -225,13 +227,24 @@ def softmax_choice(value: Any) -> str | None:
 @lru_cache(maxsize=1)
 def vision_factories() -> tuple[str, ...]:
     """Factories of `paddle.vision.models`, read from its `__all__` without importing Paddle; empty without Paddle."""
+    return tuple(name for name in _vision_names() if name.islower())
+
+
+def _vision_names() -> tuple[str, ...]:
     source = _source_of("paddle.vision.models")
     if source is None:
         return ()
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return tuple(name for name in ast.literal_eval(node.value) if name.islower())
+            return tuple(ast.literal_eval(node.value))
     return ()
+
+
+def _class_alone(name: str) -> str:
+    """The class of `paddle.vision.models` that this is but for its case and that no factory makes, such as LeNet; "" for any other name."""
+    if any(factory.startswith(name.lower()) for factory in vision_factories()):
+        return ""
+    return next((found for found in _vision_names() if found.lower() == name.lower()), "")
 
 
 def paddle_installed() -> bool:
@@ -261,8 +274,10 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
         return [_known(pattern, registered)]
     if pattern.endswith(".py"):
         raise ModelError(f"{pattern!r} is a file; add the factory that it defines: {pattern}:FACTORY.")
-    near = near_names(pattern, known)
+    near, alone = near_names(pattern, known), _class_alone(pattern)
     hint = f" Did you mean {near}?" if near else ""
+    if alone:
+        hint = f" Paddle has no factory for its class {alone}: use a ModelSpec of factory='paddle.vision.models:{alone}' and input_spec."
     none = "" if registered else " (no conftest.py has one that gives any)"
     raise ModelError(
         f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook{none}, "

@@ -135,7 +135,14 @@ class ParityCheck:
             len(bench.samples),
             directory,
             bench.model.weights,
-            (*sample_notes(spec, bench.samples), *run.notes, *_ties(run, variant), *said, *self._elsewhere(facts)),
+            (
+                *sample_notes(spec, bench.samples),
+                *_unused(spec, run),
+                *run.notes,
+                *_ties(run, variant),
+                *said,
+                *self._elsewhere(facts),
+            ),
             hashlib.sha256(repr(evidence.program).encode()).hexdigest()[:12],
             fed=shapes_of_one_sample(bench.model.inputs),
         )
@@ -203,6 +210,15 @@ def _check_rows(trained: Observation, size: int) -> None:
         error = PreflightError(f"for a batch of {size} samples the model answers {shapes}: no output has a part for each of them.")
         error.remedy = "keep the batch dimension in forward (reshape([x.shape[0], -1]), no index of it), or test with batch size 1."
         raise error
+
+
+def _unused(spec: ModelSpec, run: ParityRun) -> tuple[str, ...]:
+    """Says where softmax was asked for and appended to nothing."""
+    from pytest_paddle_infer.engine.processing import is_scores
+
+    if spec.softmax != "yes" or any(is_scores(output) for batch in run.kept[0] for output in batch):
+        return ()
+    return ("softmax='yes' appends nothing: no output is float[N, C] of more than one class",)
 
 
 def _ties(run: ParityRun, variant: str) -> tuple[str, ...]:

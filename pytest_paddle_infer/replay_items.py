@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.options import Settings
 
 PREFIX = "paddle-replay"
-"""First part of the ids: `paddle-replay/kept/alexnet-onednn::test_replay`; the folder as seen from the root directory, or absolute."""
+"""First part of the ids: `paddle-replay/kept/alexnet-onednn::test_replay`; the folder as seen from the root directory, or absolute without
+its first slash."""
 
 TEST = "test_replay"
 PROPERTY = "paddle_replay"
@@ -82,7 +83,7 @@ def _place_of(text: str, config: pytest.Config) -> Path | None:
     if f"{PREFIX}/" not in text or os.path.exists(here / text):
         return None
     name = text.partition(f"{PREFIX}/")[2]
-    # printed below another directory, an absolute path loses its first slash
+    # an absolute path is printed without its first slash
     places = [root / name, here / name, Path("/") / name]
     return next((place for place in places if (place / VERDICT).is_file()), places[0])
 
@@ -139,7 +140,7 @@ class KeptFolder(pytest.Collector):
     @classmethod
     def build(cls, session: pytest.Session, name: str, folder: Path) -> KeptFolder:
         """Makes the collector of one folder."""
-        node: KeptFolder = cls.from_parent(session, name=name, nodeid=f"{PREFIX}/{name}")
+        node: KeptFolder = cls.from_parent(session, name=name, nodeid=f"{PREFIX}/{name.lstrip('/')}")
         node.folder = folder
         return node
 

@@ -122,8 +122,9 @@ def as_it_is(sample):
 
 def pytest_paddle_infer_models(config):
     def spec(name, net="Scores", shape=(6,), **more):
-        given = {"input_spec": [[None, *shape]], "images": samples(*(dim or 9 for dim in shape)), "preprocess": as_it_is, **more}
-        return ModelSpec(name, factory=f"nets:{net}", softmax="no", **given)
+        images = samples(*(dim or 9 for dim in shape))
+        given = {"softmax": "no", "input_spec": [[None, *shape]], "images": images, "preprocess": as_it_is, **more}
+        return ModelSpec(name, factory=f"nets:{net}", **given)
 
     return [
         spec("pre_in_place", preprocess=halved_in_place),
@@ -131,6 +132,8 @@ def pytest_paddle_infer_models(config):
         spec("generator", postprocess=one_by_one),
         spec("mask", "Mask", (64,)),
         spec("one_row", "OneRow"),
+        spec("no_scores", "Lines", (2, 9), softmax="yes"),
+        spec("scores", softmax="yes"),
         spec("one_row_of_two", "OneRow", batch_size=2),
         spec("forgets", postprocess=forgets),
         spec("stuck", "Stuck"),
@@ -141,7 +144,7 @@ def pytest_paddle_infer_models(config):
     ]
 """
 
-GREEN = ("pre_in_place", "post_in_place", "generator", "mask", "one_row")
+GREEN = ("pre_in_place", "post_in_place", "generator", "mask", "one_row", "no_scores", "scores")
 RED = ("one_row_of_two", "forgets", "stuck", "wrong_mask", "elsewhere", "not_sent", "widths")
 
 
@@ -175,6 +178,12 @@ def test_an_output_that_does_not_follow_the_batch_is_noted(careless: Session) ->
     ) in careless.output
     cause = careless["one_row_of_two::test_parity[cpu]"].cause
     assert "for a batch of 2 samples the model answers [1, 4]: no output has a part for each of them." in cause
+
+
+def test_softmax_that_is_appended_to_nothing_is_noted(careless: Session) -> None:
+    said = "softmax='yes' appends nothing: no output is float[N, C] of more than one class"
+    assert f"no_scores: {said}" in careless.output
+    assert careless.output.count(said) == 1
 
 
 def test_a_postprocess_that_forgets_its_return_is_no_green(careless: Session) -> None:

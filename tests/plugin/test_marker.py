@@ -83,6 +83,16 @@ def test_an_id_with_another_variant_is_answered_with_those_that_the_test_has(
     run("test_user.py::test_user[alexnet-onednn]").assert_outcomes(passed=1)
 
 
+def test_an_id_with_another_variant_is_answered_for_a_package_too(run: Session) -> None:
+    run.write("pytest.ini", "[pytest]\npythonpath = .\n")
+    run.write("pkg/__init__.py", "")
+    run.write("pkg/test_user.py", f"import pytest\n{MARK}(model='alexnet')\ndef test_user(): pass\n")
+    said = run.usage_error("--pyargs", "pkg.test_user::test_user[alexnet-gpu]")
+    assert "test_user has no [alexnet-gpu]; it has alexnet-cpu." in said
+    assert "test_user has no [alexnet-gpu]" in run.usage_error("--pyargs", "pkg/test_user.py::test_user[alexnet-gpu]")
+    run("--pyargs", "pkg.test_user::test_user[alexnet-cpu]").assert_outcomes(passed=1)
+
+
 def test_ids_with_labels_of_the_users_own_are_not_guessed(run: Session) -> None:
     run.write(
         "test_user.py",

@@ -156,6 +156,7 @@ def test_the_id_of_a_folder_outside_the_rootdir_is_understood(
         monkeypatch.chdir(kept.path / where)
         printed = re.search(r"^FAILED (\S+)", kept(f"--paddle-replay={outside}", "-k", "three").stdout.str(), re.MULTILINE)
         assert printed is not None
+        assert "//" not in printed[1]
         kept(printed[1]).assert_outcomes(failed=1)
     assert {entry["folder"] for entry in kept.calls("replay")} == {str(outside)}
 

@@ -94,6 +94,25 @@ def test_an_unknown_name_has_near_matches_and_says_what_a_model_is(base: Path, t
                          "lists all of Paddle's.")  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (
+            "lenet",
+            "Paddle has no factory for its class LeNet: use a ModelSpec of factory='paddle.vision.models:LeNet' and input_spec",
+        ),
+        ("LeNet", "Paddle has no factory for its class LeNet: use a ModelSpec of"),
+        ("resnet", "Did you mean 'resnet18'"),
+        ("AlexNet", "Did you mean 'alexnet'?"),
+    ],
+)
+def test_a_class_of_paddle_without_a_factory_is_named(base: Path, monkeypatch: pytest.MonkeyPatch, typed: str, hint: str) -> None:
+    monkeypatch.setattr(models, "_vision_names", lambda: (*ZOO, "LeNet", "ResNet", "AlexNet"))
+    with pytest.raises(ModelError) as caught:
+        resolve(typed, {}, base)
+    assert str(caught.value).startswith(f"unknown model {typed!r}. {hint}")
+
+
 def test_an_unknown_name_lists_a_few_models_and_the_command_that_lists_all(base: Path) -> None:
     for own, last in ((0, "vgg16"), (40, "net39, ..."), (60, "net49, ...")):
         registered = {f"net{number}": spec(f"net{number}") for number in range(own)}
@@ -292,6 +311,10 @@ def test_something_else_is_refused_with_examples(value: Any) -> None:
         ({"input_spec": []}, "input_spec must be a list with one entry an input"),
         ({"input_spec": "x"}, "input_spec must be a list with one entry an input"),
         ({"input_spec": [None, 3, 8, 8]}, "is one shape; put it in a list: [[None, 3, 8, 8]]"),
+        (
+            {"input_spec": ([None, 8], "int64")},
+            "input_spec ([None, 8], 'int64') is one input; put it in a list: [([None, 8], 'int64')]",
+        ),
         ({"input_spec": [["x"]]}, "is not an input"),
         ({"softmax": "maybe"}, "softmax: 'maybe' is not one of auto, yes, no"),
         ({"input_spec": [([None, 3], "floatx")]}, "input_spec: dtype 'floatx' is not one of bool, int8, uint8, int16"),
