@@ -14,7 +14,7 @@ from pytest_paddle_infer.variants import Variant, find
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.inference import EngineSetup
     from pytest_paddle_infer.engine.model import LoadedModel
-    from pytest_paddle_infer.engine.services import LoadFacts, Timings
+    from pytest_paddle_infer.engine.observed import LoadFacts, Timings
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.gates import Gates
     from pytest_paddle_infer.models import ModelSpec

@@ -15,7 +15,7 @@ from pytest_paddle_infer.logs.autolog_check import problems
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.model import LoadedModel
-    from pytest_paddle_infer.engine.services import LoadFacts, Timings
+    from pytest_paddle_infer.engine.observed import LoadFacts, Timings
 
 MIB = 1024 * 1024
 

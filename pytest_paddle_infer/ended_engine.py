@@ -44,7 +44,7 @@ class EndedEngine:
     def _explained(self, red: ConformanceFailure, reference: Reference, first: int, here: Finding) -> Finding | None:
         from pytest_paddle_infer.diagnosis.pass_findings import finding_of
         from pytest_paddle_infer.engine.pass_trials import search_passes
-        from pytest_paddle_infer.parity import comparison_with
+        from pytest_paddle_infer.output_judges import comparison_with
 
         bench, variant, export = self._bench, self._variant, self._export
         if not self._options.diagnosis or variant == RAW:

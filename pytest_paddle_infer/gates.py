@@ -11,7 +11,7 @@ from pytest_paddle_infer.option_table import Comparison
 from pytest_paddle_infer.perf import Baseline, Other, SavedRun, Workload, load, save
 
 if TYPE_CHECKING:
-    from pytest_paddle_infer.engine.services import LoadFacts, Timings
+    from pytest_paddle_infer.engine.observed import LoadFacts, Timings
     from pytest_paddle_infer.judge.latency import Latencies
 
 BATCHES = 50

@@ -19,7 +19,7 @@ from pytest_paddle_infer.machine import processor
 if TYPE_CHECKING:
     from pytest_paddle_infer.bench import Bench
     from pytest_paddle_infer.deployed.proof import Evidence
-    from pytest_paddle_infer.engine.services import LoadFacts
+    from pytest_paddle_infer.engine.observed import LoadFacts
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.judge.closeness import NearOf
     from pytest_paddle_infer.parity import ParityRun

@@ -17,7 +17,7 @@ from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.words import failure, title_of, worded
 
 if TYPE_CHECKING:
-    from pytest_paddle_infer.engine.services import Timings
+    from pytest_paddle_infer.engine.observed import Timings
     from pytest_paddle_infer.gates import Gates, Measured
     from pytest_paddle_infer.logs.autolog import AutoLog
     from pytest_paddle_infer.timing import Timing

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from pytest_paddle_infer import parity_words
 from pytest_paddle_infer.diagnosis.agreement import ROUNDING, close
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
-from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
-from pytest_paddle_infer.judge.noise import Array, Floor, K, error
+from pytest_paddle_infer.judge.noise import Array, K, error
+from pytest_paddle_infer.output_judges import output_judges
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.details.samples import SampleRecords
     from pytest_paddle_infer.engine.model import LoadedModel
-    from pytest_paddle_infer.engine.services import Observation
+    from pytest_paddle_infer.engine.observed import Observation
     from pytest_paddle_infer.models import ModelSpec
-    from pytest_paddle_infer.reference import Reference, ReferenceBatch
+    from pytest_paddle_infer.reference import Reference
     from pytest_paddle_infer.samples import Sample
 
     Arrays = list[Array]
@@ -49,37 +50,6 @@ class Example:
     inference_inputs: Arrays | None = None
     exact: Arrays | None = None
     near: NearOf | None = None
-
-
-def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
-    """Returns a judge for each output: by the noise rule, or by the user's tolerance. Raises `OptionError` for an unknown output."""
-    rules = [_rule(spec, name, floor) for name, floor in zip(reference.names, reference.floors)]
-    for key in ("rtol", "atol"):
-        given = getattr(spec, key)
-        unknown = sorted(set(given) - {"", *reference.names}) if isinstance(given, Mapping) else []
-        if unknown and tuple(reference.names) == ("",):
-            raise OptionError(
-                f"{key} names the output {unknown[0]!r}; the model has one output, without a name: give a number, or '' for the name."
-            )
-        if unknown:
-            known = ", ".join(repr(name) for name in reference.names)
-            raise OptionError(f"{key} names the output {unknown[0]!r}; the outputs are {known}, and '' stands for those not named.")
-    titles = [f"output {name}".rstrip() for name in reference.names]
-    return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
-
-
-def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch, near: NearOf | None = None) -> Comparison:
-    """What other outputs for a batch of the reference are compared with, where the inference engine gave none."""
-    rules = tuple(judge.rule for judge in output_judges(spec, reference))
-    return Comparison(batch.start, batch.stop, batch.training, [], batch.exact, rules, near)
-
-
-def _rule(spec: ModelSpec, name: str, floor: Floor) -> Rule:
-    rtol, atol = (value.get(name, value.get("")) if isinstance(value, Mapping) else value for value in (spec.rtol, spec.atol))
-    if rtol is None and atol is None:
-        return Noise(floor)
-    named = any(isinstance(value, Mapping) and name in value for value in (spec.rtol, spec.atol))
-    return Tolerance(rtol or 0.0, atol or 0.0, named)
 
 
 class ParityRun:
@@ -158,7 +128,7 @@ class ParityRun:
             judge.add(left, right, first, size, exact[index] if exact is not None else None, ties)
         agreements = self._add_answers(training, inference, samples, first, answers_to)
         if self._records is not None:
-            classes = self._default_answers or are_predictions((*training.answers, *inference.answers))
+            classes = self._default_answers or parity_words.are_predictions((*training.answers, *inference.answers))
             own = None if self._default_answers else (training.answers, inference.answers)
             self._records.add(first, training.outputs, inference.outputs, tensors[0] is None, agreements, classes, own)
         if first < KEPT_OUTPUTS:
@@ -392,39 +362,11 @@ class ParityRun:
 
     def figures(self) -> tuple[tuple[str, str], ...]:
         """Names and values for the test's report."""
-        return tuple(figures(self.outputs, self.answers)) if self._outputs else ()
+        return tuple(parity_words.figures(self.outputs, self.answers)) if self._outputs else ()
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Label/value pairs for a failure: each output against its limit, and the answers."""
-        lines = [(verdict.name, _against_limit(verdict)) for verdict in self.outputs]
-        for index, verdict in enumerate(self.outputs):
-            if not verdict.passed and verdict.worst_classes:
-                shown = ", ".join(f"{number} ({size:.2g})" for number, size in verdict.worst_classes)
-                what = "classes" if self._default_answers and index == 0 else "columns"
-                whose = f"{verdict.name}: " if len(self.outputs) > 1 else ""
-                lines.append((what, f"{whose}{verdict.classes_beyond} beyond the limit; the worst are {shown}"))
-        answers = self.answers
-        if answers.compared:
-            ties = f", {answers.ties} near tie{'s' * (answers.ties > 1)}" if answers.ties else ""
-            lines.append(
-                ("answers", f"{answers.agreed} of {answers.compared} agree{_in_what(*self.answered, answers.agreed)}{ties}")
-            )
-        if answers.problem:
-            lines.append(("first", answers.problem))
-        return tuple(lines[:8])
-
-
-def are_predictions(answers: Sequence[Any]) -> bool:
-    """True for answers that have what a `Prediction` has, whoever made them; False where there is none."""
-    return bool(answers) and all(hasattr(answer, "class_id") and hasattr(answer, "prob") for answer in answers)
-
-
-def _in_what(training: Sequence[Any], inference: Sequence[Any], agreed: int) -> str:
-    """Follows "3 of 4 agree" where answers are predictions: what was compared, and how many have the same class at least."""
-    if not are_predictions((*training, *inference)):
-        return ""
-    same = sum(one.class_id == two.class_id for one, two in zip(training, inference))
-    return " in class and probability" + (f" ({same} in the class alone)" if same != agreed else "")
+        return parity_words.facts(self.outputs, self.answers, self.answered, self._default_answers)
 
 
 def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:
@@ -448,35 +390,3 @@ def _moved(rule: Rule, one: Array, two: Array, near: Near | None = None) -> str:
             return "" if judge.holds else f"differs in {verdict.differing} of {verdict.elements} integers"
         apart, limit, passed = verdict.error, str(rule), verdict.passed
     return "" if passed else f"moves by {apart:.3g} of its largest value, the limit is {limit}"
-
-
-def _against_limit(verdict: OutputVerdict) -> str:
-    if not verdict.passed and (verdict.integers or not verdict.differing):
-        return verdict.problem
-    if verdict.integers:
-        return "all integers are equal" + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
-    beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
-    floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
-    return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"
-
-
-def worst_of(outputs: Sequence[OutputVerdict]) -> OutputVerdict:
-    """The output that comes closest to its limit, or goes furthest beyond it."""
-    return max(outputs, key=lambda verdict: verdict.excess)
-
-
-def figures(outputs: Sequence[OutputVerdict], answers: AnswersVerdict) -> Iterator[tuple[str, str]]:
-    """Yields the figures of a comparison, whether it passed or not."""
-    worst = worst_of(outputs)
-    yield "output_error", f"{worst.error:.3g}"
-    yield "output_limit", f"{worst.limit:.2g}"
-    yield "output_limits", f"{worst.excess:.3g}"
-    if worst.floor is not None:
-        yield "noise_floor", f"{worst.floor.maximum:.3g}"
-        yield "noise_floor_source", worst.floor.source
-    seen = [verdict.resolution for verdict in outputs if verdict.resolution is not None and not verdict.integers]
-    if seen:
-        yield "resolution", f"{max(resolution.ratio for resolution in seen):.3g}"
-    if answers.compared:
-        yield "answers", f"{answers.agreed}/{answers.compared}"
-        yield "ties", str(answers.ties)

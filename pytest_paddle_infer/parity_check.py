@@ -21,7 +21,7 @@ from pytest_paddle_infer.words import failure, title_of, worded
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.finding import Finding
-    from pytest_paddle_infer.engine.services import LoadFacts, Observation
+    from pytest_paddle_infer.engine.observed import LoadFacts, Observation
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.judge.answers import AnswersVerdict

@@ -63,8 +63,8 @@ class References:
 
     def in_precision(self, bench: Bench, spec: ModelSpec, precision: str) -> Reference:
         """The reference with the floors of what a variant computes in. Raises `OptionError` for int8, which needs a tolerance."""
+        from pytest_paddle_infer.engine.observed import digest_of
         from pytest_paddle_infer.engine.reference import REFERENCE_FORMAT, CoarseService
-        from pytest_paddle_infer.engine.services import digest_of
         from pytest_paddle_infer.reference import with_coarse_floors
 
         reference = self.of(bench, spec)

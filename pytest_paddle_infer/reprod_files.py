@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_paddle_infer.parity import are_predictions
+from pytest_paddle_infer.parity_words import are_predictions
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.judge.noise import Array

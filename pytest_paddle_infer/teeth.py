@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_paddle_infer.parity import output_judges, worst_of
+from pytest_paddle_infer.output_judges import output_judges
+from pytest_paddle_infer.parity_words import worst_of
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.teeth import PlantedOutputs

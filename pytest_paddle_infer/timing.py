@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_paddle_infer.bench import Bench
     from pytest_paddle_infer.benchmark import Memory
-    from pytest_paddle_infer.engine.services import LoadFacts, Timings
+    from pytest_paddle_infer.engine.observed import LoadFacts, Timings
     from pytest_paddle_infer.engine.worker import Worker
 
 ROUNDS = 4
@@ -50,7 +50,7 @@ def run_in_turn(
 
     The training engine's are kept for `yardstick`.
     """
-    from pytest_paddle_infer.engine.services import joined
+    from pytest_paddle_infer.engine.observed import joined
 
     training = bench.training()
     inferred: list[Timings] = []

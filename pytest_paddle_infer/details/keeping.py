@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.bench import Bench
     from pytest_paddle_infer.details.samples import SampleRecords
     from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
-    from pytest_paddle_infer.engine.services import Timings
+    from pytest_paddle_infer.engine.observed import Timings
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.keeping import Seen
     from pytest_paddle_infer.models import ModelSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer.details.numbers import rounded
 
 if TYPE_CHECKING:
-    from pytest_paddle_infer.engine.services import Timings
+    from pytest_paddle_infer.engine.observed import Timings
 
 MOST = 1000
 """Times that are kept of each kind."""

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
+from pytest_paddle_infer.engine.observed import digest_of
 from pytest_paddle_infer.engine.processing import Array, Arrays
 from pytest_paddle_infer.engine.runtime import load_paddle, quiet
-from pytest_paddle_infer.engine.services import EngineService, digest_of, make_training_engine
+from pytest_paddle_infer.engine.services import EngineService, make_training_engine
 from pytest_paddle_infer.engine.training import TrainingEngine
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.judge.noise import FEW, effective_count

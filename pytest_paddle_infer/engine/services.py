@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Callable, Union
 
 import numpy as np
 
 from pytest_paddle_infer.deployed.builds import unavailable
-from pytest_paddle_infer.deployed.config import Effective
 from pytest_paddle_infer.deployed.predictor import Predictor
 from pytest_paddle_infer.deployed.predictor import versions as versions_here
 from pytest_paddle_infer.deployed.proof import Evidence
 from pytest_paddle_infer.engine.export import verify_parameters
 from pytest_paddle_infer.engine.inference import EngineSetup, InferenceEngine
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
+from pytest_paddle_infer.engine.observed import LoadFacts, Observation, Timings, digest_of
 from pytest_paddle_infer.engine.processing import (
     Array,
     Arrays,
@@ -62,62 +59,6 @@ FEW = 8
 
 Pairs = dict[str, list[Union[tuple[Array, Array], None]]]
 """What was varied -> for each output a pair of what should be alike, None for no pair."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One batch through one engine: what went in, as a digest, tensors out, and the answer to each sample."""
-
-    inputs: str
-    outputs: Arrays
-    answers: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class LoadFacts:
-    """What a predictor says of itself once it is there.
-
-    versions: of the Paddle that runs it. pid: of the process that holds it. load_seconds: what making it took. gpu: what the driver
-    calls the GPU.
-    """
-
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    effective: Effective
-    evidence: Evidence
-    versions: dict[str, str]
-    pid: int
-    load_seconds: float
-    gpu: str = ""
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds of each timed batch, by stage. shapes: of the tensors of each, as `judge.shapes.text_of` says them."""
-
-    preprocess: tuple[float, ...]
-    run: tuple[float, ...]
-    postprocess: tuple[float, ...]
-    samples: int
-    total: float
-    shapes: tuple[str, ...] = ()
-
-
-def joined(parts: Sequence[Timings]) -> Timings:
-    """Several runs as one."""
-    columns = zip(*((part.preprocess, part.run, part.postprocess) for part in parts))
-    preprocess, run, postprocess = (tuple(chain.from_iterable(column)) for column in columns)
-    shapes = tuple(chain.from_iterable(part.shapes for part in parts))
-    return Timings(preprocess, run, postprocess, sum(part.samples for part in parts), sum(part.total for part in parts), shapes)
-
-
-def digest_of(inputs: Arrays) -> str:
-    """SHA-256 of the tensors of a batch: dtype, shape and bytes."""
-    digest = hashlib.sha256()
-    for array in inputs:
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 class EngineService:

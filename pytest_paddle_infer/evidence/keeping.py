@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_paddle_infer.details.samples import SampleRecords
     from pytest_paddle_infer.diagnosis.divergence import ComparedLayer
     from pytest_paddle_infer.diagnosis.finding import Finding
-    from pytest_paddle_infer.engine.services import LoadFacts
+    from pytest_paddle_infer.engine.observed import LoadFacts
     from pytest_paddle_infer.engine.worker import Worker
     from pytest_paddle_infer.evidence.arrays import Arrays
     from pytest_paddle_infer.evidence.record import Death, FailedParity
@@ -135,7 +135,7 @@ def _collected(
 
 
 def _rules(spec: ModelSpec, run: ParityRun | None, reference: Reference | None) -> Any:
-    from pytest_paddle_infer.parity import output_judges
+    from pytest_paddle_infer.output_judges import output_judges
 
     if run is not None:
         return run.rules

@@ -104,7 +104,7 @@ class Figures:
 
     def parity(self, result: ParityResult) -> None:
         """Worst output difference (of the largest value), how many limits it is, answers agreed."""
-        from pytest_paddle_infer.parity import figures
+        from pytest_paddle_infer.parity_words import figures
 
         self._put("weights", result.weights)
         for name, value in figures(result.outputs, result.answers):

@@ -26,7 +26,7 @@ from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.details.files import write
 from pytest_paddle_infer.details.latency import latency_of
 from pytest_paddle_infer.details.samples import SampleRecords
-from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.engine.observed import Timings
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, UnavailableError
 from pytest_paddle_infer.judge.answers import AnswersVerdict

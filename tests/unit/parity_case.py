@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Observed:
-    """What `engine.services.Observation` is, without Paddle."""
+    """What `engine.observed.Observation` is, without Paddle."""
 
     inputs: str
     outputs: Arrays

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.engine.observed import Timings
 from pytest_paddle_infer.gates import Gates, Measured, compare, keep, measured
 from pytest_paddle_infer.judge.latency import Latencies
 from pytest_paddle_infer.machine import this_machine

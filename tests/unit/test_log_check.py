@@ -14,7 +14,7 @@ import pytest
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import Memory, make_log, write_log
 from pytest_paddle_infer.details.files import read
-from pytest_paddle_infer.engine.services import Timings
+from pytest_paddle_infer.engine.observed import Timings
 from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, WorkerFailure
 from pytest_paddle_infer.gates import Gates

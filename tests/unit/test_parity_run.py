@@ -14,7 +14,8 @@ from parity_case import FLOOR, LIMIT, Arrays, Case, Observed, Prediction, logits
 
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.noise import Array, Floor
-from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun, are_predictions
+from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun
+from pytest_paddle_infer.parity_words import are_predictions
 from pytest_paddle_infer.reprod_files import write_evidence
 
 # -- verdict -----------------------------------------------------------------------------------------------------------

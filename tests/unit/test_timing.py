@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer import timing
-from pytest_paddle_infer.engine.services import EngineService, Timings, joined
+from pytest_paddle_infer.engine.observed import Timings, joined
+from pytest_paddle_infer.engine.services import EngineService
 from pytest_paddle_infer.samples import Sample
 
 
