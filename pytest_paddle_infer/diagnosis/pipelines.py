@@ -6,7 +6,7 @@ Called by `candidates`, which knows the usual programs, by `search`, and by who 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -91,8 +91,12 @@ class Identified:
             steps[-1] += f", a height of {own.geometry.out[1]} at this picture's aspect"
         if "resize" in steps[-1]:
             steps[-1] += f" ({own.interpolation})" if not own.interpolation.startswith("resize") else ""
-        steps += ["mirror"] * own.mirrored + ["BGR"] * self.reversed
-        return ", ".join([*steps, str(self.normalisation)])
+        steps += ["mirror"] * own.mirrored
+        values = self.normalisation
+        afterwards = replace(values, mean=values.mean[::-1], std=values.std[::-1])
+        if self.reversed and afterwards.named and not values.named:
+            return ", ".join([*steps, str(afterwards), "BGR"])
+        return ", ".join([*steps, *["BGR"] * self.reversed, str(values)])
 
     def _keeps_the_aspect(self, image: Image.Image) -> bool:
         """True where the two sides that a picture is resized to may be one side and its aspect, so that another picture has others."""

@@ -728,6 +728,10 @@ def test_other_statistics_of_bgr_are_told_alike_whenever_the_channels_are_turned
     two = np.concatenate([prepared(image, **clip, **order) for image in images])
     found = explain_input(one, np.ascontiguousarray(two[:, ::-1]) if afterwards else two, images if seen else ())
     used = "ImageNet's statistics" if own == "ImageNet" else "mean and std of 0.5"
+    if seen:
+        assert found is not None
+        done = "x / 255, CLIP's statistics"
+        assert dict(found.facts)["inference"] == f"{PROGRAM}, {f'{done}, BGR' if afterwards else f'BGR, {done}'}"
     assert said(found) == f"{BGR} and normalises with CLIP's statistics where the training preprocessing uses {used}"
 
 
