@@ -271,6 +271,18 @@ class Bench:
         assert facts is not None
         return facts
 
+    def moved_reference(self, directory: Path, batch_size: int) -> dict[str, Any]:
+        """Makes the reference of a model that runs in float64 anew, in `directory`, with inputs and parameters moved by one ulp too."""
+        worker = self._reference_worker()
+        try:
+            parts = 6 * len(self.samples)  # as it is, in float64, and moved four times
+            facts: dict[str, Any] = self.call(
+                worker, "move by one ulp", "compute", str(directory), batch_size, True, True, parts=parts
+            )
+        finally:
+            worker.close()
+        return facts
+
     def _reference_worker(self) -> Worker:
         from pytest_paddle_infer.engine.reference import ReferenceService
 

@@ -158,7 +158,8 @@ class Conformance:
                 finally:
                     worker.close()
                 near = partial(near_ties, bench, precision)
-                return tuple(judge_planted(spec, reference, each, near) for each in planted)
+                steadier = partial(self._references.steadier, bench, spec, reference)
+                return tuple(judge_planted(spec, reference, each, near, steadier) for each in planted)
 
         return self._checkpoint(bench, ("teeth", precision, spec.batch_size, repr(spec.rtol), repr(spec.atol)), find)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.failures import OptionError
-from pytest_paddle_infer.judge.closeness import NearOf, Noise, OutputJudge, Rule, Tolerance
+from pytest_paddle_infer.judge.closeness import NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
+from pytest_paddle_infer.judge.noise import K
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.judge.noise import Floor
@@ -30,6 +31,12 @@ def output_judges(spec: ModelSpec, reference: Reference) -> list[OutputJudge]:
             raise OptionError(f"{key} names the output {unknown[0]!r}; the outputs are {known}, and '' stands for those not named.")
     titles = [f"output {name}".rstrip() for name in reference.names]
     return [OutputJudge(*each) for each in zip(titles, rules, reference.responses)]
+
+
+def borderline(verdicts: Sequence[OutputVerdict]) -> bool:
+    """True where outputs are refused, and none but by less than `K` limits of the noise rule: a floor of few draws may be so far off."""
+    refused = [verdict for verdict in verdicts if not verdict.passed]
+    return bool(refused) and all(verdict.floor is not None and verdict.excess <= K for verdict in refused)
 
 
 def comparison_with(spec: ModelSpec, reference: Reference, batch: ReferenceBatch, near: NearOf | None = None) -> Comparison:

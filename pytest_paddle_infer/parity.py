@@ -18,7 +18,7 @@ from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, K, error
-from pytest_paddle_infer.output_judges import output_judges
+from pytest_paddle_infer.output_judges import borderline, output_judges
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.details.samples import SampleRecords
@@ -236,6 +236,11 @@ class ParityRun:
         """True when inputs, outputs and answers agree, and the inference engine agrees with itself."""
         parts = (*self.inputs, *self.outputs)
         return not self.count_problem and not self.invariance_problem and all(v.passed for v in parts) and self.answers.passed
+
+    @property
+    def borderline(self) -> bool:
+        """True when nothing is wrong but outputs that are refused by little: floors of more draws may tell another thing."""
+        return not self.count_problem and not self.inputs_differ and borderline(self.outputs)
 
     @property
     def outputs_differ(self) -> bool:

@@ -90,7 +90,6 @@ class ParityCheck:
         from pytest_paddle_infer.deployed.proof import findings
         from pytest_paddle_infer.diagnosis.finding import Finding
         from pytest_paddle_infer.invariance import check_invariance
-        from pytest_paddle_infer.parity import ParityRun
         from pytest_paddle_infer.reprod_files import write_evidence
         from pytest_paddle_infer.sampling import sample_notes
 
@@ -101,12 +100,11 @@ class ParityCheck:
             precision = self._options.precision(variant, facts)
             seen.reference = reference = self._references.in_precision(bench, spec, precision)
             self._progress.step(spec.name, f"{variant}: parity")
-            if self._options.details:
-                from pytest_paddle_infer.details.samples import SampleRecords
-
-                seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
-            seen.run = run = ParityRun(bench.model, spec, reference, facts.output_names, seen.records)
-            self._observe(bench, spec, run, worker, reference, precision)
+            run = first = self._compared(bench, spec, worker, precision, seen)
+            steadier = self._references.steadier(bench, spec, reference) if first.borderline else None
+            if steadier is not None:
+                seen.reference = steadier
+                run = self._compared(bench, spec, worker, precision, seen)
             kept, near = self._exports.entry_of(bench, export), near_ties(bench, precision, 0, 1)
             evidence = check_invariance(bench, self._store, kept, variant, run, worker, facts, near)
             seen.evidence = evidence
@@ -140,12 +138,27 @@ class ParityCheck:
                 *_unused(spec, run),
                 *run.notes,
                 *_ties(run, variant),
+                *_lucky(first, run, variant),
                 *said,
                 *self._elsewhere(facts),
             ),
             hashlib.sha256(repr(evidence.program).encode()).hexdigest()[:12],
             fed=shapes_of_one_sample(bench.model.inputs),
         )
+
+    def _compared(self, bench: Bench, spec: ModelSpec, worker: Worker, precision: str, seen: Seen) -> ParityRun:
+        """Runs all samples through both engines and judges them by `seen.reference`."""
+        from pytest_paddle_infer.parity import ParityRun
+
+        assert seen.reference is not None
+        assert seen.facts is not None
+        if self._options.details:
+            from pytest_paddle_infer.details.samples import SampleRecords
+
+            seen.records, seen.workers = SampleRecords(len(bench.samples)), (bench.training(), worker)
+        seen.run = ParityRun(bench.model, spec, seen.reference, seen.facts.output_names, seen.records)
+        self._observe(bench, spec, seen.run, worker, seen.reference, precision)
+        return seen.run
 
     def _elsewhere(self, facts: LoadFacts) -> tuple[str, ...]:
         """A note on the other Python that holds the inference engine."""
@@ -219,6 +232,16 @@ def _unused(spec: ModelSpec, run: ParityRun) -> tuple[str, ...]:
     if spec.softmax != "yes" or any(is_scores(output) for batch in run.kept[0] for output in batch):
         return ()
     return ("softmax='yes' appends nothing: no output is float[N, C] of more than one class",)
+
+
+def _lucky(first: ParityRun, run: ParityRun, variant: str) -> tuple[str, ...]:
+    """Says which outputs the floor of one rounding error a sample refused, and that of several does not."""
+    return tuple(
+        f"{variant}: the noise floor of {after.name} was measured again, with inputs and parameters moved by one ulp: the error is "
+        f"{after.excess:.3g} of the limit, where float64 alone gave {before.excess:.3g}"
+        for before, after in zip(first.outputs, run.outputs)
+        if not before.passed and after.passed
+    )
 
 
 def _ties(run: ParityRun, variant: str) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Reference:
     floors: tuple[Floor, ...]
     responses: tuple[float, ...]
     source: str
+    moved: bool = False
+    """The floors know of inputs and parameters moved by one ulp as well: several draws of rounding, where float64 shows one a sample."""
 
     def batch(self, start: int, stop: int) -> ReferenceBatch | None:
         """The batch of these samples; None beyond the first ones."""
@@ -68,7 +70,9 @@ def read_reference(directory: Path, meta: Mapping[str, Any]) -> Reference:
             response.add(own.astype(np.float64) if left.dtype.kind in "bui" else own)
         floors.append(floor.floor())
         responses.append(response.response())
-    return Reference(batches, tuple(meta["outputs"]), tuple(floors), tuple(responses), str(meta["source"]))
+    return Reference(
+        batches, tuple(meta["outputs"]), tuple(floors), tuple(responses), str(meta["source"]), bool(moved) or not exact
+    )
 
 
 def with_coarse_floors(reference: Reference, directory: Path, precision: str) -> Reference:

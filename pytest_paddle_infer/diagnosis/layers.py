@@ -90,6 +90,10 @@ class LayerFinding:
         shown = []
         if len(self.parameters) > 3:  # the sentence has room for these
             shown.append(("differing parameters", ", ".join(self.parameters[:4])))
+        if not (
+            self.layer or self.after or self.before
+        ):  # somewhere in a network whose layers nobody sees: nothing was put anywhere
+            return tuple(shown)
         shown.append(
             ("checked", "with the graph's value put there, the rest of the trained network answers like the graph")
             if self.verified

@@ -42,11 +42,12 @@ class ReferenceService(EngineService):
         self._model = model
         super().__init__(make_training_engine(model, threads), samples)
 
-    def compute(self, directory: str, batch_size: int, exact: bool) -> dict[str, Any] | None:
+    def compute(self, directory: str, batch_size: int, exact: bool, moved: bool = False) -> dict[str, Any] | None:
         """Writes `reference.npz` with outputs and references of the first batches; returns facts for the store's record.
 
         exact: in float64; None is returned when the model cannot run so, and this process is spoilt then. Otherwise the references are
-        the outputs that rounding inputs and parameters by one ulp moves furthest; they tell the floor, not the truth.
+        the outputs that rounding inputs and parameters by one ulp moves furthest; they tell the floor, not the truth. moved: beside
+        float64 that too, however many errors the outputs have.
         Raises `PreflightError` in one sentence when the training side is not fit to be compared with.
         """
         self._check_weights()
@@ -75,7 +76,7 @@ class ReferenceService(EngineService):
         if references is None:
             return None
         arrays = {**_numbered("training", training), **_numbered("reference", references)}
-        if exact and single and _few_errors(training, references):
+        if exact and single and (moved or _few_errors(training, references)):
             with quiet():
                 self._model.layer._to_impl(dtype="float32", floating_only=True, include_sublayers=True)
             arrays |= _numbered("moved", self._perturbed(tensors, training, references))

@@ -376,7 +376,9 @@ def test_a_finding_inside_a_layer_says_once_how_its_output_differs(apart: float 
 def test_a_finding_at_the_ends_of_the_network_names_its_input_and_output() -> None:
     finding = LayerFinding(None)
     assert finding.sentence() == "the difference starts between layers: after the network's input, before the network's output."
-    assert dict(finding.facts())["not confirmed"].endswith("still answers otherwise: another place differs too, or instead")
+    assert finding.facts() == (), "nothing was put anywhere"
+    inside = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)))
+    assert dict(inside.facts())["not confirmed"].endswith("still answers otherwise: another place differs too, or instead")
 
 
 def test_many_differing_parameters_are_listed_below_a_sentence_that_names_three() -> None:

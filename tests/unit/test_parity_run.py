@@ -575,6 +575,31 @@ def test_a_limit_that_hides_gross_faults_is_vacuous_whatever_the_other_outputs_s
     assert case.feed(case.training).vacuous == ""
 
 
+@pytest.mark.parametrize(
+    ("off", "borderline"), [(0.5, False), (1.5, True), (3.9, True), (4.2, False), (1e4, False), (float("nan"), False)]
+)
+def test_an_output_that_is_refused_by_little_is_borderline(off: float, borderline: bool) -> None:
+    case = Case([logits(), logits()], names=("boxes", "scores"))
+    inference = [case.training[0], case.training[1].copy()]
+    inference[1][0, 0] += np.float32(off * FLOOR.limit.maximum)  # the largest value is 1
+    run = case.feed(inference)
+    assert run.borderline is borderline
+    run.count_problem = "an output is gone."
+    assert not run.borderline
+
+
+def test_a_users_tolerance_integers_and_other_inputs_are_never_borderline() -> None:
+    case = Case([logits()], rtol=1e-6, atol=0.0)
+    assert not case.feed([case.training[0] * np.float32(1 + 2e-6)]).passed
+    assert not case.run.borderline
+    case = Case([np.arange(8).reshape(4, 2)])
+    assert not case.feed([case.training[0] + 1]).borderline
+    case = Case([logits()])
+    tensors = np.zeros((len(case.samples), 3), np.float32), np.ones((len(case.samples), 3), np.float32)
+    run = case.feed([case.training[0] + np.float32(1.5 * FLOOR.limit.maximum)], tensors=tensors)
+    assert (run.inputs_differ, run.borderline) == (True, False)
+
+
 def test_a_users_wide_tolerance_is_not_called_rounding() -> None:
     case = Case([logits()], responses=(1.6,), rtol=0.5)
     assert case.feed(case.training).vacuous.startswith("the comparison is vacuous: another sample moves output by 1.6")

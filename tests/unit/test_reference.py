@@ -105,7 +105,7 @@ def test_references_of_one_ulp_tell_the_floor_and_are_not_compared_with(tmp_path
     training = [[drawn(6, 2, 10).astype(np.float32)]]
     moved = [[training[0][0].astype(np.float64) * (1 + 3e-6)]]
     read = write(tmp_path, training, moved, [[0, 2, "a"]], source="one ulp")
-    assert read.source == "one ulp"
+    assert (read.source, read.moved) == ("one ulp", True)
     assert read.batches[0].exact is None
     assert read.floors[0].source == "one ulp"
     median = float(np.median(np.abs(training[0][0]).max(axis=1)))
@@ -165,6 +165,7 @@ def test_answers_in_other_roundings_raise_the_floor_and_are_nothing_else(tmp_pat
     exact = [[np.array([[1.0, 2.0]])], [np.array([[2.0, 1.5]])]]
     moved = [[exact[0][0] + 1e-5], [exact[1][0]]]
     plain, raised = (write(tmp_path, exact, exact, [[0, 1, "a"], [1, 2, "b"]], moved=more) for more in (None, moved))
+    assert (plain.moved, raised.moved) == (False, True)
     assert plain.floors[0].maximum == 4 * ULP
     assert raised.floors[0].maximum == pytest.approx(5e-6, rel=1e-3)
     assert (raised.responses, len(raised.batches)) == (plain.responses, 2)

@@ -408,6 +408,26 @@ def test_a_planted_fault_that_is_missed_says_what_is_allowed_and_who_sees_it(in_
     assert tooth.explanation.endswith("; the artifacts checkpoint catches it, bit for bit") is in_weights
 
 
+@pytest.mark.parametrize(("moved", "asked", "caught"), [(1e-5, 1, False), (1.5e-5, 1, False), (5e-5, 0, True), (1e-6, 0, False)])
+def test_a_planted_fault_is_judged_by_the_floor_of_more_draws_where_the_verdict_is(moved: float, asked: int, caught: bool) -> None:
+    from pytest_paddle_infer.judge.noise import Floor
+    from pytest_paddle_infer.reference import Reference, ReferenceBatch
+
+    answers = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    batches = (ReferenceBatch(0, 2, "", [answers], [answers.astype(np.float64)]),)
+    first, steadier = (
+        Reference(batches, ("",), (Floor(maximum, maximum, "float64", 1.0),), (1.0,), "float64") for maximum in (1e-6, 4e-6)
+    )
+    faulty = answers.copy()
+    faulty[0, 0] *= 1 + moved
+    planted: Any = SimpleNamespace(fault="weights off", outputs=[[faulty]], in_weights=True)
+    times: list[Reference] = []
+    tooth = judge_planted(SPEC, first, planted, steadier=lambda: times.append(steadier) or steadier)  # type: ignore[func-returns-value]
+    assert (len(times), tooth.caught) == (asked, caught)
+    assert tooth.limits == pytest.approx(moved / (1.6e-5 if asked else 4e-6), rel=0.05)
+    assert judge_planted(SPEC, first, planted).caught is (moved > 4e-6), "where no more draws are to be had"
+
+
 @pytest.mark.parametrize(("ties", "told"), [(2, ""), (1, " (1 of 8 integers differ, near ties)"), (0, "")])
 def test_a_planted_fault_of_integers_is_judged_with_near_ties(ties: int, told: str) -> None:
     from pytest_paddle_infer.judge.noise import Floor
