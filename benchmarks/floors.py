@@ -54,7 +54,8 @@ def measured(name: str, place: Path, layers: bool) -> tuple[float, bool, float, 
     tensors = [engine.preprocess(sample) for sample in samples]
 
     def moved(answers: list[Any]) -> float:
-        return max(error(np.asarray(one).reshape(two.shape), two).maximum for one, two in zip(answers, exact)) / floor
+        first = [answer[0] if isinstance(answer, list) else answer for answer in answers]
+        return max(error(one, two).maximum for one, two in zip(first, exact)) / floor
 
     bgr = moved([engine.run(np.ascontiguousarray(tensor[:, ::-1])) for tensor in tensors])
     found = list(_by_layer(engine, tensors, moved)) if layers else []

@@ -73,7 +73,8 @@ CHINESE: Mapping[str, str] = {
     "append softmax: 'auto', 'yes', 'no', True or False": "加 softmax：'auto'、'yes'、'no'、True 或 False",
     "sample -> array or tuple of arrays, for both engines": "样本 -> 数组或数组元组，两个引擎共用",
     "the same for the training engine, where it is another program": "同上，训练引擎一侧是另一段程序时使用",
-    "output of one sample -> answer, for both engines": "单个样本的输出 -> 结果，两个引擎共用",
+    "output of one sample -> answer, or (output, sample) -> answer, for both engines":
+        "单个样本的输出 -> 结果，或（输出，样本）-> 结果，两个引擎共用",
     "elementwise relative tolerance": "逐元素相对误差",
     "elementwise absolute tolerance": "逐元素绝对误差",
     "list out of artifacts, parity, log; [] for none, where the test only uses the fixtures":

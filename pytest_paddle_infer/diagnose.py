@@ -211,7 +211,7 @@ class Diagnosis:
 
         outputs = run.kept[1][0]
         once, again = (
-            self._ask.running(bench, lambda: worker, deadline, "postprocess again", "answers", outputs, run.first_size)
+            self._ask.running(bench, lambda: worker, deadline, "postprocess again", "answers", outputs, 0, run.first_size)
             for _ in range(2)
         )
         difference = "" if once is None or again is None else first_difference(once, again, 0.0)

@@ -95,7 +95,8 @@ class ModelSpec:
     softmax: append softmax: "yes", "no" or "auto" (a classifier that does not end in one already).
     preprocess: sample -> array of shape [1, ...] or [...], or a tuple of them; used by both engines.
     training_preprocess: the same for the training engine, where the deployed preprocessing is another program.
-    postprocess: output of one sample -> answer; default top-1 `Prediction(class_id, prob)` of a classifier; used for both engines.
+    postprocess: output of one sample -> answer, or (output, sample) -> answer; default top-1 `Prediction(class_id, prob)` of a classifier;
+        used for both engines.
     training_postprocess: the same for the training engine, where the deployed postprocessing is another program.
     images: file, directory or glob of samples, or a sequence of paths or values that `preprocess` takes.
     batch_size: samples that the engines are given at a time.
@@ -113,8 +114,8 @@ class ModelSpec:
     softmax: str | bool | None = None
     preprocess: Callable[[Any], Any] | None = None
     training_preprocess: Callable[[Any], Any] | None = None
-    postprocess: Callable[[Any], Any] | None = None
-    training_postprocess: Callable[[Any], Any] | None = None
+    postprocess: Callable[..., Any] | None = None
+    training_postprocess: Callable[..., Any] | None = None
     images: Any = None
     batch_size: int | None = None
     seed: int | None = None

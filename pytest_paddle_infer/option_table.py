@@ -296,7 +296,7 @@ MARKER_KEYS: Mapping[str, str] = {
     "softmax": "append softmax: 'auto', 'yes', 'no', True or False",
     "preprocess": "sample -> array or tuple of arrays, for both engines",
     "training_preprocess": "the same for the training engine, where it is another program",
-    "postprocess": "output of one sample -> answer, for both engines",
+    "postprocess": "output of one sample -> answer, or (output, sample) -> answer, for both engines",
     "training_postprocess": "the same for the training engine, where it is another program",
     "rtol": "elementwise relative tolerance",
     "atol": "elementwise absolute tolerance",

@@ -174,7 +174,7 @@ class ParityCheck:
             samples = bench.samples[start:stop]
             step = f"{RUNNING}{'s' * (len(samples) > 1)} {', '.join(sample.name for sample in samples[:4])}"
             known = reference.batch(start, stop)
-            asked = ("answer", known.training, known.inputs, stop - start) if known else ("observe", start, stop)
+            asked = ("answer", known.training, known.inputs, start, stop) if known else ("observe", start, stop)
             bench.begin(bench.training(), step, *asked)
             inferred: Observation = bench.call(worker, step, "observe", start, stop)
             trained: Observation = bench.end(bench.training())
@@ -183,8 +183,8 @@ class ParityCheck:
             def inputs(start: int = start, stop: int = stop) -> Any:
                 return tuple(bench.call(side, "preprocess", "inputs", start, stop) for side in (bench.training(), worker))
 
-            def answers_to(outputs: Any, count: int = stop - start) -> Any:
-                return bench.call(bench.training(), "postprocess", "answers", outputs, count)
+            def answers_to(outputs: Any, start: int = start, stop: int = stop) -> Any:
+                return bench.call(bench.training(), "postprocess", "answers", outputs, start, stop)
 
             def trained_on(tensors: Any) -> Any:
                 return bench.call(bench.training(), "run the inference engine's input", "run", tensors)

@@ -63,7 +63,7 @@ class InferenceEngine(Processing):
         params_file: str | os.PathLike[str],
         inputs: Sequence[TensorSpec],
         preprocess: Callable[[Any], Any],
-        postprocess: Callable[[Any], Any] | None = None,
+        postprocess: Callable[..., Any] | None = None,
         variant: str | Variant = "cpu",
         setup: EngineSetup | None = None,
         apart: bool = False,

@@ -7,6 +7,7 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, Va
 from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import fields, is_dataclass
+from inspect import signature
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Callable, Union
@@ -59,11 +60,24 @@ class Processing:
         self,
         inputs: Sequence[TensorSpec],
         preprocess: Callable[[Any], Any],
-        postprocess: Callable[[Any], Any] | None = None,
+        postprocess: Callable[..., Any] | None = None,
     ) -> None:
         self.inputs = tuple(inputs)
         self._preprocess = preprocess
         self._postprocess = postprocess
+        self.answers_sample = postprocess is not None and takes_sample(postprocess)
+        """The model's own postprocess takes the sample as well."""
+
+    @property
+    def own_answers(self) -> bool:
+        """The model has a postprocess of its own."""
+        return self._postprocess is not None
+
+    @property
+    def one_object(self) -> bool:
+        """Both programs are methods of one object, which may keep what the one saw for the other."""
+        holder = getattr(self._postprocess, "__self__", None)
+        return holder is not None and holder in (getattr(self._preprocess, "__self__", None), self._preprocess)
 
     def __repr__(self) -> str:
         return f"<{' '.join(filter(None, (type(self).__name__, self.model)))}>"
@@ -75,23 +89,30 @@ class Processing:
         Raises `ProcessingError` when the result does not fit the inputs.
         """
         __tracebackhide__ = said_by_us
-        value = opened(image) if isinstance(image, Sample) else image
-        if isinstance(value, (str, os.PathLike)) and not isinstance(value, Sample):
-            value = Sample(Path(value).name, Path(value)).open()
-        tensors = fit(self._preprocess(value), self.inputs)
+        tensors = self._tensors(image)  # copied: many programs fill one buffer again and again
+        return tensors.copy() if isinstance(tensors, np.ndarray) else [tensor.copy() for tensor in tensors]
+
+    def _tensors(self, image: Any) -> Tensors:
+        """As `preprocess`, perhaps in memory that the next call fills again: for who needs it no longer than that."""
+        __tracebackhide__ = said_by_us
+        tensors = fit(self._preprocess(_given(image)), self.inputs)
         return tensors[0] if len(self.inputs) == 1 else tensors
 
-    def postprocess(self, output: Tensors) -> Any:
+    def postprocess(self, output: Tensors, sample: Any = None) -> Any:
         """Returns the answer to one sample: the model's own postprocess, else the top-1 `Prediction` of a classifier.
 
-        output: what `run` returned for a batch of one. None when there is no own postprocess and the output is no [1, C] score.
+        output: what `run` returned for a batch of one. sample: what `preprocess` takes; only where the model's own postprocess takes it
+        too. None when there is no own postprocess and the output is no [1, C] score.
         """
-        return self._answer(output if self._postprocess is None else copied(output))
+        __tracebackhide__ = said_by_us
+        if sample is None and self.answers_sample:
+            raise ProcessingError("the model's postprocess takes the sample as well: give it, postprocess(output, sample).")
+        return self._answer(output, sample) if self._postprocess is None else copied(self._answer(copied(output), sample))
 
-    def _answer(self, output: Tensors) -> Any:
+    def _answer(self, output: Tensors, sample: Any = None) -> Any:
         """As `postprocess`, which may change this output: for who does not need it any more."""
         if self._postprocess is not None:
-            return settled(self._postprocess(output))
+            return settled(self._postprocess(output, _given(sample)) if self.answers_sample else self._postprocess(output))
         first = output if isinstance(output, np.ndarray) else output[0]
         return top1(first) if is_scores(first) and len(first) == 1 else None
 
@@ -102,13 +123,34 @@ class Processing:
     def predict(self, image: Any) -> Any:
         """preprocess, run, postprocess. Raises `ProcessingError` where there is no answer: None would equal None."""
         __tracebackhide__ = said_by_us
-        answer = self.postprocess(self.run(self.preprocess(image)))
+        sample = None
+        if self.answers_sample:  # as it was before preprocess may have changed it
+            sample = image if isinstance(image, Sample) else copied(_given(image))
+        answer = self.postprocess(self.run(self._tensors(image)), sample)
         if answer is None and self._postprocess is None:
             raise ProcessingError(
                 "there is no answer to predict: the model has no postprocess, and its first output is no [1, C] scores. Use "
                 "run(preprocess(image)), or give ModelSpec(postprocess=...)."
             )
         return answer
+
+
+def takes_sample(postprocess: Callable[..., Any]) -> bool:
+    """True for `postprocess(output, sample)`: a second parameter that must be given, or one of that name."""
+    try:
+        parameters = list(signature(postprocess).parameters.values())
+    except (TypeError, ValueError):  # of some functions written in C
+        return False
+    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return len(places) > 1 and (places[1].default is places[1].empty or places[1].name == "sample")
+
+
+def _given(image: Any) -> Any:
+    """What the model's own programs are given: a new object of a sample, an opened picture for a path."""
+    value = opened(image) if isinstance(image, Sample) else image
+    if isinstance(value, (str, os.PathLike)) and not isinstance(value, Sample):
+        return Sample(Path(value).name, Path(value)).open()
+    return value
 
 
 def opened(sample: Sample) -> Any:
@@ -169,7 +211,12 @@ def settled(answer: Any) -> Any:
             for name, value in made.items():
                 object.__setattr__(answer, name, value)
         return answer
-    return answer.numpy() if type(answer).__module__.startswith("paddle") and hasattr(answer, "numpy") else answer
+    return as_array(answer)
+
+
+def as_array(value: Any) -> Any:
+    """Paddle's tensors as arrays, as `paddle.vision.transforms.ToTensor` makes them; anything else as it is."""
+    return value.numpy() if type(value).__module__.startswith("paddle") and hasattr(value, "numpy") else value
 
 
 def given_to_preprocess(sample: Sample) -> str:
@@ -223,8 +270,8 @@ def fit(value: Any, inputs: Sequence[TensorSpec]) -> Arrays:
         if missing:
             raise ProcessingError(f"preprocess returned a dict without {missing[0]!r}; the model's inputs are {_named(inputs)}.")
         values = [value[spec.name or ""] for spec in inputs]
-    elif isinstance(value, (list, tuple)):
-        values = list(value)
+    elif isinstance(value, (list, tuple, Iterator)):
+        value = values = list(value)
     else:
         values = [value]
     if len(values) != len(inputs):
@@ -257,6 +304,7 @@ def _fits_in_another_order(values: Sequence[Any], inputs: Sequence[TensorSpec]) 
 
 def _fit_one(value: Any, spec: TensorSpec) -> Array:
     __tracebackhide__ = said_by_us
+    value = as_array(value)
     if not isinstance(value, np.ndarray):
         raise ProcessingError(
             f"preprocess returned {type(value).__name__} for input {spec.name!r}; it must return a numpy array "

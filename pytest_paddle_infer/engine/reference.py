@@ -18,7 +18,7 @@ from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.judge.noise import FEW, effective_count
 from pytest_paddle_infer.samples import Sample
 
-REFERENCE_FORMAT = 4
+REFERENCE_FORMAT = 5
 """Raise when what `compute` writes changes: references are kept in the store."""
 
 REFERENCE_SAMPLES = 16

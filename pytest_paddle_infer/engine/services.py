@@ -29,6 +29,7 @@ from pytest_paddle_infer.engine.processing import (
     as_list,
     given_to_preprocess,
     in_memory,
+    opened,
     preprocess_of,
     split,
     stack,
@@ -74,7 +75,7 @@ class EngineService:
         """Runs samples[start:stop] as one batch."""
         inputs = self._batch(start, stop)
         outputs = self._run(inputs)
-        return Observation(digest_of(inputs), outputs, self.answers(outputs, stop - start))
+        return Observation(digest_of(inputs), outputs, self._answers(outputs, start, stop))
 
     def outputs(self, start: int, stop: int) -> Arrays:
         """Outputs of samples[start:stop] as one batch, without postprocess."""
@@ -92,13 +93,26 @@ class EngineService:
         """Digests of the tensors of batches of samples."""
         return [digest_of(self._batch(start, stop)) for start, stop in batches]
 
-    def answer(self, outputs: Arrays, inputs: str, size: int) -> Observation:
-        """The observation of a batch whose outputs are already known."""
-        return Observation(inputs, outputs, self.answers(outputs, size))
+    def answer(self, outputs: Arrays, inputs: str, start: int, stop: int) -> Observation:
+        """The observation of samples[start:stop] as one batch, whose outputs are already known."""
+        return Observation(inputs, outputs, self.answers(outputs, start, stop))
 
-    def answers(self, outputs: Arrays, size: int) -> tuple[Any, ...]:
-        """What this side's postprocess makes of the outputs of a batch of `size`."""
-        return tuple(self._postprocess(row) for row in split(outputs, size))
+    def answers(self, outputs: Arrays, start: int, stop: int) -> tuple[Any, ...]:
+        """What this side's postprocess makes of outputs for samples[start:stop].
+
+        Its preprocess runs before each: some postprocess programs go by what it kept, such as the size of the picture.
+        """
+        return self._answers(outputs, start, stop, again=self.engine.own_answers)
+
+    def _answers(self, outputs: Arrays, start: int, stop: int, again: bool = False) -> tuple[Any, ...]:
+        """again: preprocess before each sample, though it is done; a batch of several needs it where one object holds both programs."""
+        again = again or (stop - start > 1 and self.engine.one_object)
+        answers = []
+        for row, sample in zip(split(outputs, stop - start), self.samples[start:stop]):
+            if again:
+                self._preprocess(sample)
+            answers.append(self._postprocess(row, sample))
+        return tuple(answers)
 
     def run(self, inputs: Arrays) -> Arrays:
         """Runs given tensors."""
@@ -138,15 +152,16 @@ class EngineService:
         """
         samples = [self.samples[(number * batch_size + index) % len(self.samples)] for index in range(batch_size)]
         given = [in_memory(sample) for sample in samples]  # copies that a deployed program does not make are not timed
+        seen = [opened(sample) if self.engine.answers_sample else None for sample in samples]
         clock = [time.perf_counter()]
-        inputs = stack([self._preprocess(sample, value) for sample, value in zip(samples, given)])
+        inputs = stack([self._preprocess(sample, value, timed=True) for sample, value in zip(samples, given)])
         clock.append(time.perf_counter())
         stamp()
         outputs = self._run(inputs)
         clock.append(time.perf_counter())
         stamp()
-        for row in split(outputs, batch_size):
-            self._postprocess(row, own=True)
+        for row, value in zip(split(outputs, batch_size), seen):
+            self._postprocess(row, value, timed=True)
         clock.append(time.perf_counter())
         stamp()
         return clock[1] - clock[0], clock[2] - clock[1], clock[3] - clock[2], text_of([array.shape for array in inputs])
@@ -157,10 +172,10 @@ class EngineService:
     def _stacked(self, samples: Sequence[Sample]) -> Arrays:
         return stack([self._preprocess(sample) for sample in samples])
 
-    def _preprocess(self, sample: Sample, value: Any = None) -> Any:
-        """value: the sample's own, copied already; None for one that is opened here."""
+    def _preprocess(self, sample: Sample, value: Any = None, timed: bool = False) -> Any:
+        """value: the sample's own, copied already; None for one that is opened here. timed: nothing is copied that a program does not."""
         try:
-            return self.engine.preprocess(sample if value is None else value)
+            return (self.engine._tensors if timed else self.engine.preprocess)(sample if value is None else value)
         except (ProcessingError, NoPictureError) as error:
             raise ProcessingError(f"sample {sample.name}: {error}") from error
         except PaddleInferError:
@@ -169,10 +184,10 @@ class EngineService:
             told = f"preprocess raised {type(error).__name__} for sample {sample.name}: {error}"
             raise ProcessingError(f"{told.rstrip('.')}{given_to_preprocess(sample)}.") from error
 
-    def _postprocess(self, output: Tensors, own: bool = False) -> Any:
-        """own: nobody else needs the output, so that it needs no copy."""
+    def _postprocess(self, output: Tensors, sample: Any, timed: bool = False) -> Any:
+        """timed: nobody else needs the output, so that it needs no copy."""
         try:
-            return self.engine._answer(output) if own else self.engine.postprocess(output)
+            return (self.engine._answer if timed else self.engine.postprocess)(output, sample)
         except Exception as error:
             given = ", ".join(f"{array.dtype}{list(array.shape)}" for array in as_list(output))
             kind = "an array" if isinstance(output, np.ndarray) else f"a list of {len(output)} arrays"
@@ -243,7 +258,7 @@ class InferenceService(EngineService):
         self._heard = True
         inputs = self._batch(start, stop)
         outputs = self.engine.run_heard(inputs if len(inputs) > 1 else inputs[0])
-        return Observation(digest_of(inputs), outputs, self.answers(outputs, stop - start))
+        return Observation(digest_of(inputs), outputs, self._answers(outputs, start, stop))
 
     def evidence(self) -> Evidence:
         """What was executed so far."""

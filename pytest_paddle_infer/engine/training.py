@@ -21,7 +21,7 @@ class TrainingEngine(Processing):
         layer: Any,
         inputs: Sequence[TensorSpec],
         preprocess: Callable[[Any], Any],
-        postprocess: Callable[[Any], Any] | None = None,
+        postprocess: Callable[..., Any] | None = None,
         threads: int = 1,
     ) -> None:
         super().__init__(inputs, preprocess, postprocess)

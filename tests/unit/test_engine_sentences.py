@@ -214,9 +214,9 @@ def test_a_postprocess_that_raises_says_what_it_was_given(output: Any, given: st
     def broken(output: Any) -> Any:
         raise KeyError("logits")
 
-    service = EngineService(SimpleNamespace(postprocess=broken), ())  # type: ignore[arg-type]
+    service = EngineService(Processing((), lambda sample: sample, broken), ())
     with pytest.raises(ProcessingError) as caught:
-        service._postprocess(output)
+        service._postprocess(output, None)
     assert str(caught.value) == f"postprocess raised KeyError: 'logits'; it was given {given}."
 
 

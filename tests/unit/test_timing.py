@@ -11,7 +11,9 @@ import pytest
 
 from pytest_paddle_infer import timing
 from pytest_paddle_infer.engine.observed import Timings, joined
+from pytest_paddle_infer.engine.processing import Processing
 from pytest_paddle_infer.engine.services import EngineService
+from pytest_paddle_infer.models import TensorSpec
 from pytest_paddle_infer.samples import Sample
 
 
@@ -86,12 +88,13 @@ def service(*widths: int) -> tuple[EngineService, list[int]]:
     """A service whose samples are so wide, and the widths that it ran, in turn."""
     ran: list[int] = []
 
-    def run(inputs: Any) -> Any:
-        ran.append(inputs.shape[-1])
-        return inputs
+    class Runs(Processing):
+        def run(self, x: Any) -> Any:
+            ran.append(x.shape[-1])
+            return x
 
-    engine = SimpleNamespace(preprocess=lambda width: np.zeros((1, 3, width), np.float32), run=run, _answer=lambda output: None)
-    return EngineService(engine, [Sample(str(width), value=width) for width in widths]), ran  # type: ignore[arg-type]
+    engine = Runs([TensorSpec((None, 3, None), "float32", "x")], lambda width: np.zeros((1, 3, width), np.float32))
+    return EngineService(engine, [Sample(str(width), value=width) for width in widths]), ran
 
 
 def test_a_batch_is_timed_once_its_shape_is_warm() -> None:
