@@ -22,7 +22,9 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 K = 4.0
-"""Correct engines lie at 0.5 to 1.6 floors on the zoo (oneDNN, 3.3.1 and 2.6.2); the smallest power of two with room above that."""
+"""Correct engines lie at 0.3 to 2.2 floors on 37 nets of the zoo (oneDNN, `benchmarks/floors.py --zoo`); the smallest power of two above that.
+
+One lies at 4.4: what is refused by little has its floor measured again (`References.steadier`)."""
 
 FLOOR_ULPS = 4.0
 """Smallest floor, in ulp: small nets may round to the reference by luck."""
