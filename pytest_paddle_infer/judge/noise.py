@@ -22,7 +22,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 K = 4.0
-"""Correct engines lie at 0.3 to 2.2 floors on 37 nets of the zoo (oneDNN, `benchmarks/floors.py --zoo`); the smallest power of two above that.
+"""Correct engines lie at 0.3 to 2.2 floors on 37 nets of the zoo (oneDNN, `benchmarks/floors.py --zoo`): the smallest power of two above.
 
 One lies at 4.4: what is refused by little has its floor measured again (`References.steadier`)."""
 
