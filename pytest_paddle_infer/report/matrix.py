@@ -19,7 +19,7 @@ from pytest_paddle_infer.report.pareto import best_of, dominates
 
 ERROR_FACTOR = 2.0
 """Errors within this factor are equal, and so are all that the training engine's own rounding exceeds: which of two kernels of one
-precision rounds more luckily differs from net to net. oneDNN's error is 0.3 to 2.2 times the training engine's on all nets of the zoo but one
+precision rounds more luckily differs from net to net. oneDNN's error is 0.3 to 2.2 times the training engine's on 37 nets of the zoo
 (`benchmarks/floors.py --zoo`)."""
 
 MEMORY_TOLERANCE = 0.02

@@ -219,11 +219,14 @@ def _answers(seen: Seen, index: int) -> str:
     texts = [sample["answer_texts"] for sample in each]
     trained = next((found["training"] for found in texts if found), "")
     agreements = [_agreement(sample["agreement"]) for sample in each]
-    made = [_shown(found["inference"]) + cell if found else cell for found, cell in zip(texts, agreements)]
-    rows.append(("answer", [_shown(trained) if trained else "", *made]))
+    beside = _fits_beside([trained, *(found["inference"] for found in texts if found)], len(each))
+    made = [_shown(found["inference"]) + cell if found and beside else cell for found, cell in zip(texts, agreements)]
+    rows.append(("answer", [_shown(trained) if trained and beside else "", *made]))
     rows.append(("input", ["", *(_input(sample["input"]) for sample in each)]))
     rows.append(("error / limit", ["", *(_error(sample) for sample in each)]))
     filled = "".join(f'<tr><th scope="row">{label}</th>{"".join(f"<td>{cell}</td>" for cell in row)}</tr>' for label, row in rows)
+    if trained and not beside:
+        filled += _below(seen, index, trained)
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in ("training", *(variant.name for variant in seen.variants)))
     name = text(each[0]["name"])
     caption = f'<caption><span>{name}</span> <span class="faint">sample {index}</span></caption>'
@@ -231,6 +234,27 @@ def _answers(seen: Seen, index: int) -> str:
     if len(answers) > 4:
         return f'<div class="wide" role="region" tabindex="0" aria-label="Answers to {name}, sample {index}">{body}</div>'
     return body
+
+
+LONGEST_BESIDE = 48
+"""Characters of an answer that stands in a column of its own, next to one other."""
+
+
+def _fits_beside(answers: Sequence[str], variants: int) -> bool:
+    """False for answers that columns would tear to pieces; they get rows, and only those that do not agree with the first."""
+    return max(map(len, answers), default=0) * variants <= LONGEST_BESIDE
+
+
+def _below(seen: Seen, index: int, trained: str) -> str:
+    """Rows of the training engine's answer, and of each that does not agree with it."""
+    answered = [("training", trained)]
+    for variant in seen.variants:
+        sample = variant.samples[index]
+        if sample["answer_texts"] and sample["agreement"] != "agrees":
+            answered.append((variant.name, sample["answer_texts"]["inference"]))
+    width = 1 + len(seen.variants)
+    rows = (f'<tr><th scope="row">{text(who)}</th><td colspan="{width}">{_shown(answer)}</td></tr>' for who, answer in answered)
+    return "".join(rows)
 
 
 def _shown(answer: str) -> str:

@@ -100,6 +100,19 @@ def test_both_answers_of_an_own_postprocess_are_shown() -> None:
     assert "answer {'label': '<cat>'} {'label': 'dog'} ✗ differs ✓ agrees input" in words
 
 
+def test_long_answers_get_rows_and_only_those_that_do_not_agree() -> None:
+    long = "[" + ", ".join(f"{{'x': {number}.0}}" for number in range(8)) + "]"
+    own: dict[str, Any] = {"training": None, "inference": None}
+    told = {"training": long, "inference": long + " or so"}
+    alike = sample(0, 1e-7, **own, agreement="agrees", answer_texts=told)
+    text = made(alike, onednn=[sample(0, 1e-7, **own, agreement="differs", answer_texts={"training": long, "inference": "[]"})])
+    words = Page(text[text.index("<ol class") : text.index("</ol>") + 5]).text
+    assert "answer ✓ agrees ✗ differs input" in words
+    assert words.endswith(f"training {long} onednn []")
+    assert text.count('<td colspan="3">') == 2
+    assert " or so" not in words
+
+
 def test_a_picture_that_all_engines_were_fed_is_there_once() -> None:
     found, pictures = green(3)
     text = to_html(found, pictures)
