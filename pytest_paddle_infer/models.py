@@ -65,10 +65,9 @@ class TensorSpec:
 
 
 def shapes_of_one_sample(inputs: Iterable[TensorSpec]) -> str:
-    """Returns `float32 3x224x224`, and the same of further inputs; `?` is a dimension that varies."""
-    return " and ".join(
-        f"{spec.dtype} {'x'.join('?' if dim is None else str(dim) for dim in spec.shape[1:]) or 'scalar'}" for spec in inputs
-    )
+    """Returns `float32 3x224x224`, and the same of further inputs; `?` is a dimension that varies, `any length` the only one."""
+    shapes = ("x".join("?" if dim is None else str(dim) for dim in spec.shape[1:]) or "scalar" for spec in inputs)
+    return " and ".join(f"{spec.dtype} {'of any length' if shape == '?' else shape}" for spec, shape in zip(inputs, shapes))
 
 
 def _is_shape(value: Any) -> bool:

@@ -19,6 +19,7 @@ from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, K, error
 from pytest_paddle_infer.output_judges import borderline, output_judges
+from pytest_paddle_infer.samples import numbered
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.details.samples import SampleRecords
@@ -158,7 +159,7 @@ class ParityRun:
         agree = not self.inputs_differ and all(judge.holds for judge in self._outputs)
         agreements = []
         for offset, (sample, left, right) in enumerate(zip(samples, training.answers, inference.answers)):
-            name = f"sample {first + offset} ({sample.name})"
+            name = numbered(first + offset, sample.name)
             row = None if scores is None else scores[offset]
             agreements.append(self._answers.add(left, right, name, partial(again, offset) if agree else None, row))
         self.answered[0].extend(training.answers)

@@ -55,6 +55,16 @@ class InputSpec(Protocol):
     def name(self) -> str | None: ...  # noqa: D102
 
 
+def unnamed(number: int) -> str:
+    """The name of a sample that has none of its own."""
+    return f"sample-{number}"
+
+
+def numbered(number: int, name: str) -> str:
+    """Returns `sample 2 (cat.png)`, or `sample 2` where it has no name of its own."""
+    return f"sample {number}" + ("" if name == unnamed(number) else f" ({name})")
+
+
 @dataclass(frozen=True)
 class Sample:
     """One input of the model under test: a file, or a value in memory (which wins). Equality ignores the value."""

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.failures import PaddleInferError
 from pytest_paddle_infer.models import ModelSpec
-from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs
+from pytest_paddle_infer.samples import Sample, SampleError, drawn_samples, find_samples, random_inputs, unnamed
 
 LONG = 80
 """Characters that are shown of a text that was taken for a path."""
@@ -69,8 +69,17 @@ def _as_sample(index: int, value: Any) -> Sample:
             f"there is no file {shown!r}: a text among the samples is a path. Samples that are text themselves are given as a dict, a "
             "tuple or another object that preprocess takes."
         )
-    name = os.path.basename(getattr(value, "filename", "") or "") or f"sample-{index}"
-    return Sample(name, None, value)
+    return Sample(_name_of(value) or unnamed(index), None, value)
+
+
+def _name_of(value: Any) -> str:
+    """The names of the files that a sample consists of; "" where it has none."""
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
+    found = []
+    for part in parts:
+        path = getattr(part, "filename", "") or (part if isinstance(part, (str, os.PathLike)) and os.path.isfile(part) else "")
+        found += [os.path.basename(path)] if isinstance(path, (str, os.PathLike)) and os.fspath(path) else []
+    return ", ".join(found)
 
 
 def sample_notes(spec: ModelSpec, samples: Sequence[Sample]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pytest_paddle_infer.details.files import Pictures
 from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.markup import number, text
 from pytest_paddle_infer.report.matrix import beyond
+from pytest_paddle_infer.samples import unnamed
 
 WORST = 12
 """Samples that are shown at once; the others are behind a line for each `GROUP`."""
@@ -229,7 +230,8 @@ def _answers(seen: Seen, index: int) -> str:
         filled += _below(seen, index, trained)
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in ("training", *(variant.name for variant in seen.variants)))
     name = text(each[0]["name"])
-    caption = f'<caption><span>{name}</span> <span class="faint">sample {index}</span></caption>'
+    place = "" if each[0]["name"] == unnamed(index) else f' <span class="faint">sample {index}</span>'
+    caption = f"<caption><span>{name}</span>{place}</caption>"
     body = f"<table>{caption}<thead><tr><td></td>{head}</tr></thead><tbody>{filled}</tbody></table>"
     if len(answers) > 4:
         return f'<div class="wide" role="region" tabindex="0" aria-label="Answers to {name}, sample {index}">{body}</div>'

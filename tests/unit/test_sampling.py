@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.samples import numbered, unnamed
 from pytest_paddle_infer.sampling import as_samples, sample_notes
 from pytest_paddle_infer.transforms import default_preprocess
 
@@ -68,3 +69,19 @@ def test_a_crop_that_throws_most_of_a_picture_away_is_noted() -> None:
     (note,) = sample_notes(spec(), as_samples([textured("RGB").resize((600, 60))]))
     assert "throws away" in note
     assert sample_notes(spec(preprocess=default_preprocess(32)), as_samples([textured("RGB").resize((600, 60))])) == ()
+
+
+def test_a_sample_of_several_files_is_called_after_them(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    picture = textured("L")
+    picture.filename = "kept/c.png"  # type: ignore[attr-defined]
+    both = {"left": str(tmp_path / "a.png"), "right": tmp_path / "b.png", "label": "no file", "weight": 0.5}
+    samples = as_samples([both, (tmp_path / "a.png", picture), picture, {"text": "x" * 5000}, [1.0], {}])
+    assert [sample.name for sample in samples] == ["a.png, b.png", "a.png, c.png", "c.png", "sample-3", "sample-4", "sample-5"]
+
+
+def test_a_sample_without_a_name_is_numbered_once() -> None:
+    assert (numbered(2, "cat.png"), numbered(2, unnamed(2)), numbered(3, unnamed(2))) == (
+        "sample 2 (cat.png)", "sample 2", "sample 3 (sample-2)",
+    )  # fmt: skip
