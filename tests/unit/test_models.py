@@ -18,6 +18,7 @@ from pytest_paddle_infer.models import (
     check_reference,
     load_factory,
     resolve,
+    shapes_of_one_sample,
     softmax_choice,
     vision_factories,
 )
@@ -408,3 +409,8 @@ def test_identity_tells_models_apart_but_not_tolerances_or_batch_sizes() -> None
     for fields in ({"seed": 1}, {"softmax": "no"}, {"kwargs": {"n": 1}}, {"weights": "w"}, {"image_size": 8}, {"preprocess": len}):
         assert ModelSpec("mine", factory="nets:make", **fields).identity != one.identity  # type: ignore[arg-type]
     hash(one.identity)
+
+
+def test_what_one_sample_is_fed_as_names_open_dimensions() -> None:
+    inputs = [TensorSpec.of(shape) for shape in ([None, 3, None, 64], ([None, None], "int64"), ([None, 2], "int64"), [None])]
+    assert shapes_of_one_sample(inputs) == "float32 3x?x64 and int64 of any length and int64 2 and float32 scalar"
