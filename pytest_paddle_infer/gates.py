@@ -50,10 +50,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Compared:
-    """regression: the sentence of a regression, or empty. notes: everything else there is to say."""
+    """regression: the sentence of a regression, or empty. notes: everything else there is to say. held: not slower, with confidence."""
 
     regression: str = ""
     notes: tuple[str, ...] = ()
+    held: bool = False
 
 
 def measured(
@@ -98,12 +99,13 @@ def compare(gates: Gates, run: Measured) -> Compared:
         return Compared(notes=tuple(where + line for line in lines))
     if not isinstance(found, Baseline):
         return Compared(notes=(f"{where}the baseline '{wanted.name}' holds no times of it",))
-    same = found.same_training(run.paddle, run.program)
-    verdict = judge_regression(found.latencies, run.latencies, wanted.threshold, same_training=same)
+    same, another = found.same_training(run.paddle, run.program), found.another_program(run.program)
+    verdict = judge_regression(found.latencies, run.latencies, wanted.threshold, same_training=same, another_program=another)
     words = verdict.sentence(f"the baseline '{wanted.name}'")
-    if verdict.outcome == "held":  # the others say in words what they are
+    held = verdict.outcome == "held"
+    if held:  # the others say in words what they are
         where += "held: "
-    return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,))
+    return Compared(regression=words) if verdict.regressed else Compared(notes=(where + words,), held=held)
 
 
 def keep(gates: Gates, run: Measured, wrong: bool = False) -> tuple[str, ...]:

@@ -98,6 +98,10 @@ class Baseline:
         """True when all runs had this Paddle and this training program, and it is known: then the training engine is a yardstick."""
         return bool(program) and all((run.paddle, run.program) == (paddle, program) for run in self.runs)
 
+    def another_program(self, program: str) -> bool:
+        """True when the model is known to be another one than in all runs: then what the training engine takes is the model's doing too."""
+        return bool(program) and all(run.program not in ("", program) for run in self.runs)
+
 
 @dataclass(frozen=True)
 class Other:

@@ -25,6 +25,9 @@ BETWEEN_RUNS_WEIGHT = 6
 1 % is assumed, with the weight of 6 runs, until a baseline's own runs have shown more or less of it.
 """
 
+ALIKE = 0.05
+"""Share by which the training engine's times may differ between two runs of one machine whatever is allowed: quiet machines do it too."""
+
 _NORMAL = 2.576
 """99.5 % of a normal distribution lie below so many deviations."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_paddle_infer.judge.apart import BETWEEN_RUNS, BETWEEN_RUNS_WEIGHT, CONFIDENCE, LEAST_BATCHES
+from pytest_paddle_infer.judge.apart import ALIKE, BETWEEN_RUNS, BETWEEN_RUNS_WEIGHT, CONFIDENCE, LEAST_BATCHES
 from pytest_paddle_infer.judge.shapes import spread, taken_out, vary
 
 Array = npt.NDArray[Any]
@@ -103,7 +103,8 @@ class PerfVerdict:
     confidence), "undecided" (the numbers do not tell; `why` says what would) or "too few" (not judged; `why` counts).
     Only "regressed" is a failure; neither of the last two is a pass with confidence, and a report must not print them as one.
     corrected, uncorrected: with and without the drift of the yardstick taken out; None for "too few".
-    drift: the training engine's time now over that of the baseline; same_training: it was trusted as a yardstick.
+    drift: the training engine's time now over that of the baseline; same_training: it was trusted as a yardstick; another_program: it
+    is known to be none, for it runs another program.
     """
 
     outcome: str
@@ -115,6 +116,7 @@ class PerfVerdict:
     threshold: float
     runs: int
     why: str = ""
+    another_program: bool = False
 
     @property
     def regressed(self) -> bool:
@@ -123,7 +125,12 @@ class PerfVerdict:
 
     @property
     def judged(self) -> Interval | None:
-        """The interval that decides: the corrected one, or, with a yardstick that is not trusted, the one that accuses less."""
+        """The interval that decides: the corrected one, or, with a yardstick that is not trusted, the one that accuses less.
+
+        Of another program it is the one as measured.
+        """
+        if self.another_program:
+            return self.uncorrected
         if self.corrected is None or self.uncorrected is None or self.same_training:
             return self.corrected
         return min(self.corrected, self.uncorrected, key=lambda interval: interval.low)
@@ -154,12 +161,16 @@ class PerfVerdict:
         """Returns the ratio with its interval in words, whatever follows from it; "" where nothing was judged."""
         if self.judged is None or self.drift is None:
             return ""
-        taken_out = ""
-        if self.judged is self.corrected:
+        taken_out = left_in = ""
+        if self.another_program:
+            left_in = (
+                f"; the model's code or settings changed, so the drift of the training engine ({self.drift:.2f} times) is left in"
+            )
+        elif self.judged is self.corrected:
             taken_out = f", with the drift of the training engine ({self.drift:.2f} times) taken out"
         return (
             f"run takes {self.judged.ratio:.2f} times {baseline}{taken_out} ({100 * self.confidence:g} % interval "
-            f"{self.judged.low:.2f} to {self.judged.high:.2f}, allowed {1 + self.threshold:.4g})"
+            f"{self.judged.low:.2f} to {self.judged.high:.2f}, allowed {1 + self.threshold:.4g}){left_in}"
         )
 
 
@@ -169,6 +180,7 @@ def judge_regression(
     threshold: float = 0.15,
     *,
     same_training: bool = False,
+    another_program: bool = False,
     names: tuple[str, str] = ("the baseline", "this run"),
 ) -> PerfVerdict:
     """Returns whether `current` is slower than the runs of `baseline` by more than `threshold`, a share: 0.15 allows 1.15 times.
@@ -179,14 +191,20 @@ def judge_regression(
     the median run). The corrected one is U over D, the same ratio of the training engine: a machine that became slower slows both.
 
     same_training: the training engine is the same program in all these runs: the same Paddle, and the same model. Then D is the
-    machine's doing, and the corrected ratio alone decides. Otherwise D may be a change of the training engine itself, and the times
-    cannot tell that from a drift, so neither direction may be believed alone:
+    machine's doing, and the corrected ratio alone decides what regressed. But load takes from the two engines by different shares, so
+    "held" needs U within the limit too, or a D that differs from 1 by no more than is allowed.
+
+    another_program: it is known that the model itself is another one than in all runs of the baseline. Then D is the model's doing as
+    well, and says nothing of the machine: U alone decides what regressed, and "held" needs both.
+
+    Otherwise D may be a change of the training engine itself, and the times cannot tell that from a drift, so neither direction may be
+    believed alone:
 
     - D below 1 (a new Paddle runs dygraph faster) would make a regression out of an engine that takes as long as before;
     - D above 1 (the model grew, and both engines pay) would hide a regression.
 
     So it takes both ratios above the limit for "regressed", both within it for "held", and all else is "undecided", with what is
-    missing. On a machine that does not drift the two rules say the same.
+    missing. On a machine that does not drift the rules say the same.
 
     The interval is a seeded bootstrap: in each of `REPLICATES` the batches of every run are drawn anew with replacement, so it knows
     the scatter of the medians and nothing of a distribution's form. Runs deviate from one another by more than their batches show;
@@ -218,10 +236,12 @@ def judge_regression(
     uncorrected = _interval(runs, run, random)
     corrected = _interval(_minus(runs, trainings), _minus(run, training), random)
     drift = math.exp(training[0][0] - float(np.median(trainings[0])))
-    outcome, why = _outcome(corrected, uncorrected, 1 + threshold, drift, same_training, names[0])
+    outcome, why = _outcome(corrected, uncorrected, 1 + threshold, drift, same_training, another_program, names[0])
     if outcome == "undecided" and vary(current.run_shapes) and not all(one.run_shapes for one in baseline):
         why = f"for {names[0]} does not say which of its batches were of which shape; time {names[0]} again"
-    return PerfVerdict(outcome, corrected, uncorrected, drift, same_training, CONFIDENCE, threshold, len(baseline), why)
+    return PerfVerdict(
+        outcome, corrected, uncorrected, drift, same_training, CONFIDENCE, threshold, len(baseline), why, another_program
+    )
 
 
 def _too_few(runs: Sequence[Latencies], taken: Mapping[str, Sequence[Array]], names: tuple[str, str]) -> str:
@@ -238,13 +258,22 @@ def _too_few(runs: Sequence[Latencies], taken: Mapping[str, Sequence[Array]], na
 
 
 def _outcome(
-    corrected: Interval, uncorrected: Interval, limit: float, drift: float, same_training: bool, before: str
+    corrected: Interval, uncorrected: Interval, limit: float, drift: float, same_training: bool, another_program: bool, before: str
 ) -> tuple[str, str]:
-    intervals = (corrected,) if same_training else (corrected, uncorrected)
-    if all(interval.low > limit for interval in intervals):
+    both = (corrected, uncorrected)
+    accusing = (uncorrected,) if another_program else (corrected,) if same_training else both
+    if all(interval.low > limit for interval in accusing):
         return "regressed", ""
-    if all(interval.high <= limit for interval in intervals):
+    if all(interval.high <= limit for interval in both):
         return "held", ""
+    if same_training and corrected.high <= limit:
+        small = max(limit, 1 + ALIKE)
+        if 1 / small <= drift <= small:
+            return "held", ""
+        return "undecided", (
+            f"for it takes {uncorrected.ratio:.2f} times {before} as measured, and load takes from the two engines by different shares; "
+            f"time it again on a quieter machine, or {before} on the machine as it is"
+        )
     if not same_training and max(corrected.ratio, uncorrected.ratio) > limit >= min(corrected.ratio, uncorrected.ratio):
         change = "slower" if drift > 1 else "faster"
         return "undecided", (

@@ -11,7 +11,9 @@ from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEM
 NONE = "–"
 
 FASTEST = "fastest that passed"
-NOT_TOLD_APART = "noise may explain the difference; more --paddle-repeats may tell"
+NOT_TOLD_APART = (
+    "noise, or a machine that changed in between, may explain the difference; more --paddle-repeats on a quiet one may tell"
+)
 """Of the variants, in the terminal and in the page."""
 
 CHECKPOINTS = ("artifacts", "parity", "log")

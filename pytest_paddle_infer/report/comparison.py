@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_paddle_infer.judge.apart import ALIKE
 from pytest_paddle_infer.option_table import ALLOWED
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.saved import Measured, SavedReport, SavedTest, Times
@@ -34,10 +35,6 @@ before and is now skipped proves nothing any more. One that is now expected to f
 
 NOT_COMPARED = ("--paddle-report", "--paddle-output-dir", "--paddle-artifacts", "--paddle-model")
 """Options that explain no difference: where files go, and which models are in a report, which its tests say."""
-
-
-ALIKE = 0.05
-"""Share by which the training engine's times may differ between two runs of one machine whatever is allowed: quiet machines do it too."""
 
 SEVERAL_RUNS = "one run a side cannot tell that from the engine: compare several saved runs with --paddle-perf-compare"
 
@@ -317,7 +314,8 @@ def _times(a: SavedReport, b: SavedReport, one: Measured, two: Measured, allowed
         return TimesChange("not judged", "they were measured on two machines")
     if otherwise := _otherwise(a, b, before, now):
         return TimesChange("not judged", f"B was measured otherwise: {' and '.join(otherwise)}")
-    return _judged(before, now, allowed, _same_training(a, b, before, now))
+    another = bool(before.program and now.program) and before.program != now.program
+    return _judged(before, now, allowed, _same_training(a, b, before, now), another)
 
 
 def _timed(tests: Sequence[SavedTest], measured: Measured) -> Times | None:
@@ -343,7 +341,8 @@ def _same_training(a: SavedReport, b: SavedReport, before: Times, now: Times) ->
     return bool(paddle and before.program) and (paddle, before.program) == (b.environment["paddle"], now.program)
 
 
-def _judged(before: Times, now: Times, allowed: float, same_training: bool) -> TimesChange:
+def _judged(before: Times, now: Times, allowed: float, same_training: bool, another_program: bool) -> TimesChange:
+    """Judges. another_program: the model is known to be another one, so that a slower training engine excuses nothing."""
     from pytest_paddle_infer.judge.latency import Latencies, judge_regression
 
     def seconds(times: Times) -> Latencies:
@@ -354,9 +353,11 @@ def _judged(before: Times, now: Times, allowed: float, same_training: bool) -> T
         one, two = seconds(before), seconds(now)
     except ValueError as error:
         return TimesChange("not judged", str(error))
-    verdict = judge_regression([one], two, allowed, same_training=same_training, names=("A", "B"))
+    verdict = judge_regression([one], two, allowed, same_training=same_training, another_program=another_program, names=("A", "B"))
     if verdict.outcome == "too few":
         return TimesChange("not judged", f"{verdict.why}; --paddle-perf-save=NAME in both runs times enough of both engines")
+    if verdict.regressed and another_program:
+        return TimesChange("slower", "", verdict)
     if why := _unlike(before, now, max(allowed, ALIKE), same_training) or _by_correction_alone(verdict):
         return TimesChange("undecided", why, replace(verdict, outcome="undecided", why=why))
     if verdict.outcome == "held":

@@ -18,6 +18,9 @@ MOST_NOTES = 12
 _UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")
 """Those that may be markup: not between two letters or digits, where CommonMark and GitHub take them as they are."""
 
+_SAVED = re.compile(r"(?P<who>.+): times saved as '(?P<name>[^']+)' \(.+\)")
+"""The note of a baseline that was saved, as `gates.keep` writes it: one for each model and variant."""
+
 MARKS = {"passed": "✅", "failed": "❌", "incomplete": "⚠️", "nothing ran": "⚠️"}
 
 
@@ -48,7 +51,6 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", escape(f"* {legend}."))
     for who, reason in cells.unavailable(content["models"]):
         yield from ("", escape(f"{who}: not available: {reason}"))
-    yield from _notes(content["tests"])
     failed = cells.failures(content)
     for test in failed[:MOST_FAILURES]:
         yield from ("", *_failure(test))
@@ -56,15 +58,30 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", f"{len(failed) - MOST_FAILURES} more failures are in report.json.")
     for problem in session["not_collected"]:
         yield from ("", f"Not collected: {_code(problem['id'])}")
+    yield from _notes(content["tests"], others=bool(failed))
 
 
-def _notes(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    notes = cells.notes(tests)
+def _notes(tests: Sequence[Mapping[str, Any]], others: bool) -> Iterator[str]:
+    """others: a failure stands before them, which the notes are none of."""
+    notes = _saved_together(cells.notes(tests))
     if notes:
-        yield ""
+        yield from ("", "### Notes", "") if others else ("",)
     yield from (f"- {escape(note)}" for note in notes[:MOST_NOTES])
     if len(notes) > MOST_NOTES:
         yield f"- {len(notes) - MOST_NOTES} more notes are in report.json."
+
+
+def _saved_together(notes: Sequence[str]) -> list[str]:
+    """What was saved as one baseline in one note, and without places, which are on another machine for who reads them."""
+    saved: dict[str, list[str]] = {}
+    left = []
+    for note in notes:
+        found = _SAVED.fullmatch(note)
+        if found is None:
+            left.append(note)
+        else:
+            saved.setdefault(found["name"], []).append(found["who"].replace(": ", ", "))
+    return [*(f"times saved as '{name}': {'; '.join(who)}" for name, who in saved.items()), *left]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -88,6 +88,8 @@ class Row:
     over_training: float | None = None
     over_cpu: float | None = None
     pareto_best: bool = False
+    program: str = ""
+    """Digest of what it executed; "" where that is not known. Variants of one program are the same in all but name."""
 
     @property
     def ran(self) -> bool:
@@ -99,8 +101,8 @@ class Row:
 class Matrix:
     """The variants of one model at one batch size (None where nothing was timed), and what makes a variant Pareto-best here.
 
-    passed, failed: checkpoints of the model itself. fastest: the fastest variant that passed, and behind it those that noise may have
-    made slower than it.
+    passed, failed: checkpoints of the model itself. fastest: the fastest variant that passed, and behind it those that are not decided to
+    be slower than it.
     """
 
     model: str
@@ -141,6 +143,7 @@ class _Found:
     unavailable: set[str] = field(default_factory=set)
     accuracies: list[Accuracy] = field(default_factory=list)
     speeds: dict[int | None, list[Speed]] = field(default_factory=dict)
+    programs: set[str] = field(default_factory=set)
 
     def add(self, facts: Mapping[str, str], failed: Sequence[str]) -> None:
         self.passed.update(name for name, sign in CHECKPOINT_SIGNS.items() if sign in facts and name not in failed)
@@ -149,6 +152,8 @@ class _Found:
             self.failed[name] = min(filter(None, (known, cause)), default="")
         if "unavailable" in facts:
             self.unavailable.add(_one_line(facts["unavailable"]))
+        if "program" in facts:
+            self.programs.add(facts["program"])
         if CHECKPOINT_SIGNS["parity"] in facts:
             agreed, _, compared = facts.get("answers", "").partition("/")
             more = {**facts, "agreed": agreed, "compared": compared}
@@ -204,9 +209,10 @@ def _of_model(model: str, variants: Mapping[str, _Found]) -> Iterator[Matrix]:
         yardstick = next((row.over_training for row in rows if row.variant == "cpu"), None)
         rows = [replace(row, over_cpu=_ratio(row.over_training, yardstick)) for row in rows]
         able = _competing(rows)
-        objectives, best = _pareto(_of_one_shape(able))
+        times = _Times(able)
+        objectives, best = _pareto(able, times)
         marked = tuple(replace(row, pareto_best=row.variant in best) for row in rows)
-        yield Matrix(model, size, marked, objectives, own.holding(), own.broken(), _fastest(able))
+        yield Matrix(model, size, marked, objectives, own.holding(), own.broken(), _fastest(able, times))
 
 
 def _row(name: str, found: _Found, own: _Found, size: int | None) -> Row:
@@ -226,6 +232,7 @@ def _row(name: str, found: _Found, own: _Found, size: int | None) -> Row:
         speed,
         throughput=_ratio(1000 * size, speed.p50_ms) if size else None,
         over_training=_ratio(speed.training_p50_ms, speed.p50_ms),
+        program=next(iter(found.programs)) if len(found.programs) == 1 else "",
     )
 
 
@@ -282,13 +289,55 @@ def _noise(one: Row, two: Row) -> float:
     return noise_of_ratio((_p50(one), _p50(two)), spreads, (one.speed.batches or 0.0, two.speed.batches or 0.0))
 
 
+class _Times:
+    """Which of the competing variants is slower than which. Two measures tell: the median batch, and what it is of the training engine's.
+
+    A machine that slows down between two variants misleads the one, and a training engine that was timed while the machine did something
+    else misleads the other. So a variant is slower only where both say so, and by more than noise. Where the batches of all variants have
+    several shapes, the median rests on the few of the middle shapes, and scatters more than `noise_of_ratio` knows: then the second
+    measure, which is of all batches, each in its own shape, tells alone; and the first one does where the training engine was not timed.
+
+    Variants that executed one program take the same time, whatever was measured. By how far they lie apart shows what the batches of this
+    session do not: no other difference counts that is not larger.
+    """
+
+    def __init__(self, able: Sequence[Row]) -> None:
+        plain = {row.variant: _p50(row) for row in able}
+        over = {row.variant: _p50(row) / row.speed.training_p50_ms for row in able if row.speed.training_p50_ms}
+        if len(over) < len(plain):
+            self._measures = [plain]
+        else:
+            self._measures = [over] if all(row.speed.shapes for row in able) else [plain, over]
+        twins = [(one, two) for one in able for two in able if _same_program(one, two)]
+        self._apart = [max((each[one.variant] / each[two.variant] for one, two in twins), default=1.0) for each in self._measures]
+
+    def of(self, row: Row) -> float:
+        """The geometric mean of the measures: who is slower has the larger one."""
+        return math.prod(each[row.variant] for each in self._measures) ** (1 / len(self._measures))
+
+    def slower(self, one: Row, two: Row) -> bool:
+        """True when that is decided."""
+        noise = _noise(one, two)
+        pairs = zip(self._measures, self._apart)
+        return not _same_program(one, two) and all(
+            each[one.variant] > each[two.variant] * max(noise, apart) for each, apart in pairs
+        )
+
+    def tolerance(self, one: Row, two: Row) -> float:
+        """By how much the two may differ in `of` and be equal: nothing where one is slower, else whatever they differ by."""
+        return 0.0 if self.slower(one, two) or self.slower(two, one) else math.inf
+
+
+def _same_program(one: Row, two: Row) -> bool:
+    return bool(one.program) and one.program == two.program
+
+
 def _gpu_memory(row: Row) -> float:
     return row.speed.gpu_memory_mb or 0.0
 
 
-OBJECTIVES = (
-    _Objective("error", _error, lambda a, b: (ERROR_FACTOR - 1) * min(_error(a) or 0.0, _error(b) or 0.0)),
-    _Objective("p50", lambda row: row.speed.p50_ms, lambda a, b: (_noise(a, b) - 1) * min(_p50(a), _p50(b))),
+_ERROR = _Objective("error", _error, lambda a, b: (ERROR_FACTOR - 1) * min(_error(a) or 0.0, _error(b) or 0.0))
+_MEMORIES = (
     _Objective(
         "memory",
         lambda row: row.speed.memory_mb,
@@ -305,36 +354,15 @@ def _competing(rows: Sequence[Row]) -> list[Row]:
     return proven or able
 
 
-def _fastest(able: Sequence[Row]) -> tuple[str, ...]:
-    """Returns the fastest first, then those that are slower than it by no more than noise may make them.
-
-    Times are held against the training engine's where that was timed for all of them: a machine that slows down in between takes part
-    in both.
-    """
+def _fastest(able: Sequence[Row], times: _Times) -> tuple[str, ...]:
+    """Returns the fastest first, then those that are not decided to be slower than it."""
     if not able:
         return ()
-    known = all(row.speed.training_p50_ms for row in able)
-    times = {row.variant: _p50(row) / (row.speed.training_p50_ms or 1.0 if known else 1.0) for row in able}
-    first, *others = sorted(able, key=lambda row: (times[row.variant], row.variant))
-    near = (row.variant for row in others if times[row.variant] <= times[first.variant] * _noise(row, first))
-    return (first.variant, *near)
+    first, *others = sorted(able, key=lambda row: (times.of(row), row.variant))
+    return (first.variant, *(row.variant for row in others if not times.slower(row, first)))
 
 
-def _of_one_shape(able: Sequence[Row]) -> Sequence[Row]:
-    """The rows with their p50 and its spread over the training engine's, where the batches of all of them have several shapes.
-
-    The median of all batches rests on the few of the middle shapes then, and scatters more than `noise_of_ratio` knows; the factor to the
-    training engine is one of all batches, each in its own shape.
-    """
-    if not all(row.speed.shapes and row.speed.training_p50_ms for row in able):
-        return able
-    speeds = (row.speed for row in able)
-    over = (replace(one, p50_ms=_ratio(one.p50_ms, one.training_p50_ms), spread_ms=_ratio(one.spread_ms, one.training_p50_ms))
-            for one in speeds)  # fmt: skip
-    return [replace(row, speed=speed) for row, speed in zip(able, over)]
-
-
-def _pareto(able: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:
+def _pareto(able: Sequence[Row], times: _Times) -> tuple[tuple[str, ...], set[str]]:
     """Returns the objectives that count, and which of the competing variants are Pareto-best in them.
 
     An objective that not all of them have does not count.
@@ -342,9 +370,10 @@ def _pareto(able: Sequence[Row]) -> tuple[tuple[str, ...], set[str]]:
     if not able:
         return (), set()
     on_gpu = any(row.speed.gpu_memory_mb is not None for row in able)
+    p50 = _Objective("p50", times.of, times.tolerance)
     goals = [
         goal
-        for goal in OBJECTIVES
+        for goal in (_ERROR, p50, *_MEMORIES)
         if all(goal.value(row) is not None for row in able) and (on_gpu or goal.value is not _gpu_memory)
     ]
 

@@ -74,6 +74,36 @@ def test_half_the_speed_on_a_machine_at_half_its_speed_is_none(place: Path) -> N
     assert compare(gates(place, against="main"), run_of(20.0, training=40.0, seed=1)).regression == ""
 
 
+def test_a_slower_model_is_no_slower_machine(place: Path) -> None:
+    """Seen: three times the work in both engines, and the drift of the training engine, taken out, hid it."""
+    heavier = replace(run_of(30.0, training=60.0, seed=1), program="another")
+    found = compare(gates(place, against="main"), heavier)
+    assert found.regression.startswith("run takes 2.98 times the baseline 'main' (99 %")
+    assert found.regression.endswith(
+        "allowed 1.15); the model's code or settings changed, so the drift of the training engine (3.04 times) is left in"
+    )
+    unknown = compare(gates(place, against="main"), replace(heavier, program=""))
+    assert (unknown.regression, unknown.held) == ("", False)
+    assert "not decided, for the training engine takes 3.0" in unknown.notes[0]
+    assert "settings changed" not in unknown.notes[0]
+
+
+def test_a_baseline_that_knows_no_program_is_no_other_model(tmp_path: Path) -> None:
+    keep(gates(tmp_path, save="main"), replace(run_of(10.0), program=""))
+    found = compare(gates(tmp_path, against="main"), run_of(30.0, training=60.0, seed=1))
+    assert found.regression == ""
+    assert "settings changed" not in found.notes[0]
+    assert compare(gates(tmp_path, against="main"), run_of(30.0, seed=1)).regression.startswith("run takes 2.9")
+
+
+def test_what_only_a_large_correction_makes_as_fast_as_before_is_not_said_to_hold(place: Path) -> None:
+    found = compare(gates(place, against="main"), run_of(14.5, training=100.0, seed=1))
+    assert (found.regression, found.held) == ("", False)
+    assert found.notes[0].startswith("cpu: run takes 0.28 times the baseline 'main', with the drift of the training engine (5.0")
+    assert ": not decided, for it takes 1.4" in found.notes[0]
+    assert compare(gates(place, against="main"), run_of(10.0, seed=1)).held
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

@@ -140,6 +140,18 @@ def test_the_training_engine_is_a_yardstick_only_where_it_is_known_to_be_the_sam
     assert not found(tmp_path, name="unknown").same_training("3.3.1", "")
 
 
+def test_another_model_is_one_that_is_known_to_be_in_no_run(tmp_path: Path) -> None:
+    keep(tmp_path)
+    assert found(tmp_path).another_program("q")
+    assert not found(tmp_path).another_program("p")
+    assert not found(tmp_path).another_program(""), "what is not known is not another one"
+    keep(tmp_path, program="q")
+    assert not found(tmp_path).another_program("q")
+    assert found(tmp_path).another_program("r")
+    keep(tmp_path, name="unknown", program="")
+    assert not found(tmp_path, name="unknown").another_program("q"), "saved by a caller that did not know it"
+
+
 # -- names -------------------------------------------------------------------------------------------------------------
 
 

@@ -266,10 +266,25 @@ def test_one_run_a_side_on_a_machine_that_was_not_alike_decides_nothing(now: flo
 
 
 def test_another_training_engine_may_be_what_became_faster() -> None:
-    a, b = saved(log(), times=batches(10.0)), saved(log(training_program="2"), times=batches(30.0, 14.0))
+    a, b = saved(log(), times=batches(10.0)), saved(log(training_program="2"), times=batches(10.0, 14.0))
     assert slower(a, b)[1].startswith(
         "for the machine, or the training engine, which is another program, was 1.4 times as fast in B"
     )
+
+
+def test_a_slower_model_is_slower_however_much_slower_its_training_engine_is() -> None:
+    a, b = saved(log("1.23"), times=batches(1.23, 1.57)), saved(log("4.5", training_program="2"), times=batches(4.5, 3.95))
+    assert slower(a, b) == ("slower", "")
+    found = compare(a, b)
+    told = command.lines(found, Path("a"), Path("b"))
+    assert told[-1] == "B is worse: 1 variant: slower."
+    assert any("net, cpu: slower: run takes 3.66 times report A (99 %" in line for line in told)
+    assert "model's code or settings changed, so the drift of the training engine (2.52 times) is left in" in " ".join(
+        " ".join(told).split()
+    )
+    unknown = saved(log("4.5", training_program=""), times=batches(4.5, 3.95))
+    assert slower(a, unknown)[0] == "undecided", "a report of an older version"
+    assert slower(b, a)[0] == "undecided", "nobody asks why it became faster"
 
 
 def test_a_variant_that_failed_for_its_times_has_them() -> None:

@@ -14,6 +14,10 @@ from report_content import content, failed, passed
 from report_details import green
 from report_details import red as red_run
 
+from pytest_paddle_infer.gates import Gates, Measured, keep
+from pytest_paddle_infer.judge.latency import Latencies
+from pytest_paddle_infer.machine import this_machine
+from pytest_paddle_infer.perf import Workload
 from pytest_paddle_infer.report import page as page_room
 from pytest_paddle_infer.report.cells import fastest
 from pytest_paddle_infer.report.charts import draw
@@ -22,6 +26,7 @@ from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdo
 from pytest_paddle_infer.report.page import to_html
 from pytest_paddle_infer.report.page_figures import drawing
 from pytest_paddle_infer.report.plots import COLOURS, FIRST, FLOOR, LIMIT, TRAINING
+from pytest_paddle_infer.report.results import Result
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `code` *bold* @someone \x1b[31m"
 
@@ -228,7 +233,8 @@ def test_the_fastest_is_the_matrixs_and_those_beside_it_are_told() -> None:
     head = Page(to_html(found)).text.partition("What the columns show")[0]
     assert (
         "fastest that passed 1.13 x training net, cpu: 18 ms; not decided against onednn, cpu-noopt: "
-        "noise may explain the difference; more --paddle-repeats may tell" in head
+        "noise, or a machine that changed in between, may explain the difference; more --paddle-repeats on a quiet one may tell"
+        in head
     )
     found["models"][0]["fastest"] = []
     assert "fastest" not in Page(to_html(found)).text
@@ -368,6 +374,27 @@ def test_text_of_others_is_no_markup(text: str, escaped: str) -> None:
 
 def test_a_command_with_backticks_stays_code() -> None:
     assert "- again: ``pytest `x` y``" in to_markdown(content(failed(again="pytest `x` y")))
+
+
+def test_failures_come_before_notes_in_the_summary() -> None:
+    noted = replace(failed("net, cpu: off."), notes=("a note",))
+    lines = to_markdown(content(noted, exit_status=1, problems=[("tests/test_b.py", "text")])).splitlines()
+    assert lines[-7:] == ["- again: `pytest it`", "", "Not collected: `tests/test_b.py`", "", "### Notes", "", "- net: a note"]
+    assert lines.index("net, cpu: off.") < lines.index("- net: a note")
+    assert "### Notes" not in to_markdown(content(replace(passed(), notes=("a note",))))
+
+
+def test_times_that_were_saved_as_one_baseline_are_one_note_of_the_summary(tmp_path: Path) -> None:
+    def kept(variant: str, name: str = "main", wrong: bool = False) -> Result:
+        run = Measured("net", variant, Workload(1, 1, "x"), Latencies((0.1,), (0.1,), 1), "3.3.1", "p", this_machine())
+        notes = keep(Gates(tmp_path, save=name), run, wrong)
+        return replace(passed(f"test_log[{variant}]", variant=variant), notes=(*notes, f"{variant}: another note"))
+
+    made = content(kept("cpu"), kept("onednn"), kept("mine", "other"), kept("bf16", wrong=True))
+    lines = [line for line in to_markdown(made).splitlines() if "times saved" in line]
+    assert lines[:2] == ["- times saved as 'main': net, cpu; net, onednn", "- times saved as 'other': net, mine"]
+    assert lines[2].startswith("- net: bf16: times saved as 'main', of an engine whose parity failed in this session (")
+    assert to_markdown(made).count("another note") == 4
 
 
 def test_the_summary_lists_the_notes_each_once_and_counts_those_beyond_twelve() -> None:
