@@ -72,7 +72,9 @@ def float16_upwards(export: Weights) -> None:
 
 
 def bfloat16_upwards(export: Weights) -> None:
-    export.update({name: ((array.view(np.uint32) + 0xFFFF) & np.uint32(0xFFFF0000)).view(np.float32) for name, array in export.items()})
+    export.update(
+        {name: ((array.view(np.uint32) + 0xFFFF) & np.uint32(0xFFFF0000)).view(np.float32) for name, array in export.items()}
+    )
 
 
 def a_step_from_float16(export: Weights) -> None:
@@ -164,7 +166,11 @@ def untrained(export: Weights) -> None:
         (bfloat16, "rounded to bfloat16.", ""),
         (cut_to_bfloat16, "rounded to bfloat16 by cutting off bits.", ""),
         (float16, "rounded to float16.", ""),
-        (cut_to_float16, "10 of 10 parameters differ from the model's: the export holds them rounded to float16 by cutting off bits.", ""),
+        (
+            cut_to_float16,
+            "10 of 10 parameters differ from the model's: the export holds them rounded to float16 by cutting off bits.",
+            "",
+        ),
         (float16_upwards, "the export holds them rounded to float16, not each to the nearest.", ""),
         (bfloat16_upwards, "the export holds them rounded to bfloat16, not each to the nearest.", ""),
         (a_step_from_float16, "the same training saved earlier or later, or an average of them (EMA)", ""),
