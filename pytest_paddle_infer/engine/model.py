@@ -292,12 +292,12 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
         if names
     ]  # fmt: skip
     if problems:
-        error = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{_weights_hint(own, state)}")
+        wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{_weights_hint(own, state)}")
         if len(problems) == len(dtypes):
-            error.remedy = (
+            wrong.remedy = (
                 "save the weights in the model's dtype, or load and convert them in the factory and give weights='factory'."
             )
-        raise error
+        raise wrong
     with quiet():
         layer.set_state_dict(state)
 
