@@ -335,7 +335,7 @@ def _of_training(different: Sequence[Pair], pairs: Sequence[Pair], counts: str, 
         for pair in different
     ]  # fmt: skip
     cause = (
-        f"{counts} by little (a relative {np.median(apart):.1g}) and are alike: the export holds the weights of the same training saved "
+        f"{counts}, but lie near them (a relative {np.median(apart):.1g} away): the export holds the weights of the same training saved "
         "earlier or later, or an average of them (EMA), which the values alone do not tell apart."
     )
     near: Finding = found(
