@@ -96,8 +96,8 @@ def _check_batches(bench: Bench, worker: Worker) -> tuple[str, ...]:
     if found[BATCH_SIZES[0]] != one:  # as where two preprocessing programs make tensors of two sizes, which is for parity to say
         tensors = bench.call(bench.training(), "preprocess", "inputs", 0, 1)
         found = bench.call(worker, "run the training engine's input", "shapes", BATCH_SIZES, tensors)
-    if found[BATCH_SIZES[0]] != one:  # not the batch size: parity says how the outputs differ
-        raise ExportError(_other_shapes(BATCH_SIZES[0], found[BATCH_SIZES[0]], one))
+    if found[BATCH_SIZES[0]] != one:  # not the batch size
+        raise _of_other_outputs(found[BATCH_SIZES[0]], one)
     for size in BATCH_SIZES:
         wanted = [tuple(a + (b - a) * (size - 1) for a, b in zip(left, right)) for left, right in zip(one, two)]
         if found[size] != wanted:
@@ -108,6 +108,26 @@ def _check_batches(bench: Bench, worker: Worker) -> tuple[str, ...]:
         for index, (shape, other) in enumerate(zip(one, two))
         if shape == other
     )
+
+
+def _of_other_outputs(found: Sequence[Any], wanted: Sequence[Any]) -> ExportError:
+    """What another order of outputs, or of the axes of each, would make of the shapes is told; their values are not compared here."""
+    told = _other_shapes(1, found, wanted)
+    error = ExportError(told)
+    if len(found) != len(wanted):
+        return error
+    if sorted(found) == sorted(wanted):
+        error = ExportError(f"the export gives its outputs in another order, by their shapes: {told}")
+        error.remedy = "export with the order in which the model under test returns them: programs read outputs by their number."
+        return error
+    moved = [index for index, (have, want) in enumerate(zip(found, wanted)) if have != want]
+    if all(sorted(found[index]) == sorted(wanted[index]) for index in moved):
+        which = " and ".join(map(str, moved))
+        error = ExportError(f"the axes of output {which} are in another order in the export, by their sizes: {told}")
+        error.remedy = "look for a transpose that the exported forward lacks, or has besides; export the forward that is tested."
+    elif all(len(found[index]) == len(wanted[index]) for index in moved):
+        error.remedy = "export the forward that is tested: an argmax over another axis, or another size, changes a shape so."
+    return error
 
 
 def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:

@@ -121,7 +121,7 @@ def locate(path: str | os.PathLike[str], below: str = "") -> ExportedModel:
         if stems:
             raise ExportError(f"{where} holds several exports ({', '.join(stems)}); name one as {where / stems[0]}.")
         present = ", ".join(sorted(p.name for p in where.iterdir())[:8]) or "nothing"
-        neither = f", and no directory {below}" if below else ""
+        neither = f", nor the directory {below} that --paddle-export-dir makes for this model" if below else ""
         raise ExportError(f"{where} holds no export (.json or .pdmodel, and .pdiparams){neither}; it holds {present}.")
     stem = where.name if where.suffix not in (*GRAPH_SUFFIXES, ".pdiparams") else where.stem
     model = ExportedModel(where.parent, stem, given=True)

@@ -280,11 +280,13 @@ def resolve(pattern: str, registered: Mapping[str, ModelSpec], base: Path) -> li
         hint = f" Paddle has no factory for its class {alone}: use a ModelSpec of factory='paddle.vision.models:{alone}' and input_spec."
     none = "" if registered else " (no conftest.py has one that gives any)"
     raise ModelError(
-        f"unknown model {pattern!r}.{hint} A model is a name from the pytest_paddle_infer_models hook{none}, "
+        f"unknown model {pattern!r}.{hint}{ARE} the pytest_paddle_infer_models hook{none}, "
         f"package.module:factory, path/to/file.py:factory, or one of: {_few(known, len(registered))}; {LISTED}."
     )
 
 
+ARE = " A model is a name from"
+"""Begins what every unknown name is told: a session says it once."""
 LISTED = "`python -m pytest_paddle_infer models` lists all of Paddle's"
 FEW = 6
 """Names that a message lists; the zoo has 38."""

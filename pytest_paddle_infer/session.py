@@ -37,7 +37,7 @@ class SessionState:
         self.problems: list[str] = []
         self.header: list[str] = []
         self.labels: dict[str, list[str]] = {}
-        self.used = self.by_id = False
+        self.used = self.by_id = self._listed = False
         self._settings: Settings | None = None
         self._registered: dict[str, ModelSpec] | None = None
         self._asked = 0
@@ -95,14 +95,17 @@ class SessionState:
         return tuple(Choice(label, optional) for label, optional in found.items())
 
     def find(self, pattern: str, origin: str) -> list[ModelSpec]:
-        """Resolves a name or glob. Raises `OptionError` that begins with `origin`."""
+        """Resolves a name or glob. Raises `OptionError` that begins with `origin`; the first alone lists what there is."""
         from pytest_paddle_infer.failures import ModelError, OptionError
-        from pytest_paddle_infer.models import resolve
+        from pytest_paddle_infer.models import ARE, resolve
 
         try:
             return resolve(pattern, self.registered, self.settings.base)
         except ModelError as error:
-            raise OptionError(f"{origin}: {error}") from None
+            told, what, _ = str(error).partition(ARE)
+            text = told if self._listed else str(error)
+            self._listed |= bool(what)
+            raise OptionError(f"{origin}: {text}") from None
 
     def use_models(self) -> None:
         """Notes that this run has a model. Raises `OptionError`, once, for paths that do not exist or cannot be written."""

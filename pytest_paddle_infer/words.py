@@ -50,7 +50,7 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
         if isinstance(error, ExportError):
             named = "name the directory, or the path prefix, that paddle.jit.save wrote."
             again = "" if str(error).endswith(OTHER_PADDLE) else "export the model again."
-            remedy = named if export is None else again if export.given else ""
+            remedy = error.remedy or (named if export is None else again if export.given else "")
         text = sentence(error)
         title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
         raise ConformanceFailure(placed(failure(title, "", export, remedy), error)) from error

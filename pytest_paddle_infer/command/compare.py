@@ -110,8 +110,8 @@ def _ratio_of(each: VariantChange) -> str:
 
 
 def _changes(each: VariantChange) -> Iterator[str]:
-    if each.a is None or each.b is None:
-        yield "only in B" if each.a is None else "only in A"
+    if each.missing:
+        yield each.missing
     if each.times is not None and each.times.outcome in ("slower", "faster"):
         yield each.times.outcome
     yield from filter(None, (each.accuracy, each.answers))

@@ -49,8 +49,12 @@ TRAPS: tuple[Trap, ...] = (
          "call config.enable_new_executor() first", (3,)),
     Trap("pass_builder().delete_pass() has no effect on a .json graph",
          "call config.delete_pass()", (3,)),
-    Trap("oneDNN refuses models with F.interpolate",
-         'call config.delete_pass("onednn_placement_pass"), or deploy with the variant cpu: config.disable_mkldnn()', (3,)),
+    Trap("oneDNN refuses a .json graph with F.interpolate",
+         'call config.delete_pass("onednn_placement_pass"), deploy with the variant cpu: config.disable_mkldnn(), or deploy the .pdmodel '
+         "that Paddle 2 exported, which it runs", (3,)),
+    Trap("create_predictor refuses a model that returns an input as an output, unchanged or through an operation that is taken out "
+         "(x * 1.0)",
+         "return paddle.assign(x)", (3,)),
     Trap("set_model_buffer() with a .json graph ends the process in a segmentation fault",
          "give Config the files", (3,)),
     Trap("paddle.jit.load does not read the .pdmodel of Paddle 2, though Paddle Inference does",
@@ -61,6 +65,9 @@ TRAPS: tuple[Trap, ...] = (
          "leave enable_new_executor() out", (2,)),
     Trap("oneDNN's self_attention_fuse_pass makes AVX512 code, and this processor has none: models with self-attention end in SIGILL",
          'call config.delete_pass("self_attention_fuse_pass")', (2,), _without_avx512),
+    Trap("PNG pictures cannot be read (codec configuration error), and writing one ends in a segmentation fault, where paddle is "
+         "imported before zlib and Pillow: it brings a zlib of its own",
+         "import PIL.Image before paddle", (2,)),
     Trap("predictor.run([tensor]) ends the process in a segmentation fault",
          "feed by get_input_handle(name).copy_from_cpu(array)", (2,)),
     Trap("Config(directory, prefix) is an error",

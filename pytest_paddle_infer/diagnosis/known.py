@@ -22,7 +22,8 @@ MEANINGS = (
         r"More than one shadow output named with (?P<name>\S+) found",
         "export",
         "output",
-        "the model returns its input {name} as an output, and the exported program cannot name it twice",
+        "the model returns its input {name} as an output, unchanged or through an operation that is taken out, such as x * 1.0, "
+        "and the exported program cannot name it twice",
         "return a new tensor instead, for example paddle.assign of the input.",
     ),
     Meaning(

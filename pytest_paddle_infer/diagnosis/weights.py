@@ -201,15 +201,42 @@ def _factor(pairs: Sequence[Pair]) -> float | None:
 
 def _rounded(pairs: Sequence[Pair]) -> tuple[str, str] | None:
     if all(pair.model.dtype in (np.float32, np.float64) for pair in pairs):
+        remedy = f"export from the {pairs[0].model.dtype} weights, or widen the tolerance to that of the precision you serve."
         for what, rounded in NARROWER.items():
             if all(_same(pair.export, rounded(pair.model)) for pair in pairs):
-                return (
-                    what,
-                    f"export from the {pairs[0].model.dtype} weights, or widen the tolerance to that of the precision you serve.",
-                )
+                return what, remedy
+        if sum(pair.model.size for pair in pairs) >= 32 and (what := _neighbours(pairs)):
+            return what, remedy
         if sum(pair.model.size for pair in pairs) >= 32 and all(_in_steps(pair) for pair in pairs):
             return "the steps of int8", "export from the weights before quantisation, or set the tolerance of a quantised model."
     return None
+
+
+_NARROW = {"float16": (-14, 10, 65504.0), "bfloat16": (-126, 7, float(np.finfo(np.float32).max))}
+"""Type -> least exponent of a normal number, bits behind the point, largest value."""
+
+
+def _neighbours(pairs: Sequence[Pair]) -> str:
+    """The narrower type whose values the export holds, each next to the model's on either side; "" for none.
+
+    To the nearest it would be known by now: Paddle 2.6.2's `astype("float16")` cuts bits off on CPU.
+    """
+    model, export = (np.concatenate([_wide(getattr(pair, side)) for pair in pairs]) for side in ("model", "export"))
+    if np.isin(export, (0.0, 1.0)).all():  # initial values, which every type holds
+        return ""
+    for what, (least, bits, largest) in _NARROW.items():
+        steps = export / _unit(export, least, bits)
+        held = (steps == np.round(steps)) & (np.abs(export) <= largest)
+        if held.all() and (np.abs(export - model) < _unit(model, least, bits)).all():
+            cut = (np.abs(export) <= np.abs(model)).all()
+            return f"{what} by cutting off bits" if cut else f"{what}, not each to the nearest"
+    return ""
+
+
+def _unit(values: npt.NDArray[np.float64], least: int, bits: int) -> npt.NDArray[np.float64]:
+    """The distance of neighbours of a type with `bits` behind the point, at each value."""
+    _, exponents = np.frexp(values)
+    return np.asarray(np.ldexp(1.0, np.maximum(exponents - 1, least) - bits), np.float64)
 
 
 def _in_steps(pair: Pair) -> bool:
@@ -308,7 +335,7 @@ def _of_training(different: Sequence[Pair], pairs: Sequence[Pair], counts: str, 
         for pair in different
     ]  # fmt: skip
     cause = (
-        f"{counts} by little (a relative {np.median(apart):.1g}) and are alike: the export holds the weights of the same training saved "
+        f"{counts}, but lie near them (a relative {np.median(apart):.1g} away): the export holds the weights of the same training saved "
         "earlier or later, or an average of them (EMA), which the values alone do not tell apart."
     )
     near: Finding = found(

@@ -253,7 +253,8 @@ def _name_inputs(layer: Any, spec: ModelSpec) -> tuple[TensorSpec, ...]:
 def load_weights(layer: Any, path: Path, model: str) -> None:
     """Sets every parameter and buffer from a `.pdparams` file.
 
-    Raises `ModelError` that lists missing and unknown keys and wrong shapes; Paddle itself only warns and leaves them random.
+    Raises `ModelError` that lists missing and unknown keys and wrong shapes, of which Paddle itself only warns and leaves them random;
+    and wrong dtypes, at which Paddle raises an AssertionError.
     """
     paddle = load_paddle()
     if not path.is_file():
@@ -278,15 +279,33 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
         for key in own
         if key in state and list(np.shape(state[key])) != list(own[key].shape)
     ]
+    dtypes: dict[str, list[str]] = {}
+    for key in own:
+        if key in state and (dtype := _dtype(state[key])) not in ("", _dtype(own[key])):
+            dtypes.setdefault(f"{dtype} instead of {_dtype(own[key])}", []).append(key)
     problems = [
-        f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
-        for names, what in ((missing, "missing key"), (unknown, "unknown key"), (shapes, "wrong shape"))
+        f"{len(names)} {what}{'s' * (len(names) > 1)}{more} ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
+        for names, what, more in (
+            (missing, "missing key", ""), (unknown, "unknown key", ""), (shapes, "wrong shape", ""),
+            *((keys, "key", f" of {which}") for which, keys in dtypes.items()),
+        )
         if names
-    ]
+    ]  # fmt: skip
     if problems:
-        raise ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{_weights_hint(own, state)}")
+        wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{_weights_hint(own, state)}")
+        if len(problems) == len(dtypes):
+            wrong.remedy = (
+                "save the weights in the model's dtype, or load and convert them in the factory and give weights='factory'."
+            )
+        raise wrong
     with quiet():
         layer.set_state_dict(state)
+
+
+def _dtype(value: Any) -> str:
+    """As "float32", of a tensor or an array; "" of what has none. Arrays hold bfloat16 as uint16."""
+    name = str(getattr(value, "dtype", "")).rpartition(".")[2]
+    return "bfloat16" if name == "uint16" else name
 
 
 def _weights_hint(own: Mapping[str, Any], state: Mapping[str, Any]) -> str:

@@ -50,11 +50,11 @@ config.disable_glog_info()
 print(*(f"left out: {line}" for line in lost), "over its largest value: difference     limit   x limit", sep="\n", flush=True)
 for number, name in enumerate((predictor := paddle.inference.create_predictor(config)).get_input_names()):
     predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(fed[names.index(name) if name in names else number]))
-predictor.run()
-differs = bool(trained) and len(predictor.get_output_names()) != len(trained)
+differs = (predictor.run(), bool(trained) and len(predictor.get_output_names()) != len(trained))[1]
 for (number, left), told, name in zip(trained.items(), KEPT["outputs"], predictor.get_output_names()):
-    differs |= (far := compare(predictor.get_output_handle(name).copy_to_cpu(), left, exact.get(number), told))[0] > 1
-    print(f"output {told['name'] or number!s:<17}{far[1]:>10.3g}{far[2]:>10.2g}{far[0]:>10.3g}{'  DIFFERS' * (far[0] > 1)}")
+    differs |= (far := compare(ours := predictor.get_output_handle(name).copy_to_cpu(), left, exact.get(number), told))[0] > 1
+    of = f"{far[1]:>10.3g}{far[2]:>10.2g}{far[0]:>10.3g}" if ours.shape == left.shape else f" {ours.shape} for {left.shape}"
+    print(f"output {told['name'] or number!s:<17}{of}{'  DIFFERS' * (far[0] > 1)}")
 why = "what failed is not in these outputs" if KEPT["shows"] == "nothing" else "something was left out" if lost else ""
 print("it differs." if differs else f"{why}, so this run tells nothing." if why else "it runs, and nothing differs.")
 raise SystemExit(1 if differs else 2 * bool(why))

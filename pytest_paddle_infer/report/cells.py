@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR, MEMORY_NOISE_MB, MEMORY_TOLERANCE, beyond, of_its_limit
 
 NONE = "–"
@@ -160,9 +161,12 @@ def unavailable(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def notes(tests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns what the tests noted, each once, with the model that it is of."""
-    told = (": ".join(filter(None, (test["model"], note))) for test in tests for note in (*test["notes"], *test["teeth"]))
-    return list(dict.fromkeys(told))
+    """Returns what the tests noted, each once, with the models that it is of."""
+    told: dict[str, dict[str, None]] = {}
+    for test in tests:
+        for note in (*test["notes"], *test["teeth"]):
+            told.setdefault(note, {})[test["model"]] = None
+    return [": ".join(filter(None, (first_ones(list(filter(None, models))), note))) for note, models in told.items()]
 
 
 def failures(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -76,16 +76,17 @@ class TimesChange:
 
 @dataclass(frozen=True)
 class VariantChange:
-    """One variant of a model in both reports; a, b: None where one has no such variant.
+    """One variant of a model in both reports; a, b: None where one measured no such variant.
 
-    accuracy: "less exact", "more exact" or "". answers: "fewer answers", "more answers" or "". times: None where neither was
-    timed.
+    missing: "only in A", or "not measured in B" where tests of it are in B too; likewise for A. accuracy: "less exact", "more exact"
+    or "". answers: "fewer answers", "more answers" or "". times: None where neither was timed.
     """
 
     model: str
     variant: str
     a: Measured | None
     b: Measured | None
+    missing: str = ""
     accuracy: str = ""
     answers: str = ""
     times: TimesChange | None = None
@@ -157,6 +158,10 @@ def _nothing_left(a: SavedReport, b: SavedReport) -> bool:
 
 def _differences(a: SavedReport, b: SavedReport) -> Iterator[Difference]:
     one, two = _around(a), _around(b)
+    weights, others = _weights(a.tests), _weights(b.tests)
+    both = [what for what in weights if what in others]  # a model that one did not run, or not that far, has no other weights
+    one.update({what: weights[what] for what in both})
+    two.update({what: others[what] for what in both})
     for what in dict.fromkeys((*one, *two)):
         if one.get(what, "") != two.get(what, ""):
             yield _short(Difference(what, one.get(what, ""), two.get(what, "")))
@@ -183,11 +188,11 @@ def _around(report: SavedReport) -> dict[str, str]:
         **{name: str(version) for name, version in told["packages"].items()},
         "processes": str(report.processes),
         **{flag: value for flag, value in report.options.items() if flag not in NOT_COMPARED and flag != "--paddle-python"},
-        **_weights(report.tests),
     }
 
 
 def _weights(tests: Iterable[SavedTest]) -> dict[str, str]:
+    """Of the models whose tests came so far as to say them."""
     found: dict[str, dict[str, None]] = {}
     for test in tests:
         if test.model and test.weights:
@@ -235,9 +240,15 @@ def _variants(a: SavedReport, b: SavedReport, allowed: float) -> Iterator[Varian
         assert known is not None
         found = VariantChange(known.model, known.variant, one, two)
         if one is None or two is None:
-            yield found
+            here, there, other = ("A", "B", b) if two is None else ("B", "A", a)
+            yield replace(found, missing=f"not measured in {there}" if _tested(other, known) else f"only in {here}")
             continue
         yield replace(found, accuracy=_accuracy(one, two), answers=_answers(one, two), times=_times(a, b, one, two, allowed))
+
+
+def _tested(report: SavedReport, known: Measured) -> bool:
+    """Whether tests of the variant are in a report, or of its model that ended before any variant ran."""
+    return any(test.model == known.model and test.variant in ("", known.variant) for test in report.tests)
 
 
 def _paired(a: Iterable[Measured], b: Iterable[Measured]) -> Iterator[tuple[Measured | None, Measured | None]]:

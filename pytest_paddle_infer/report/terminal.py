@@ -140,7 +140,7 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
     """Returns the lines of the summary from the user_properties of each report. inputs: say what each model was fed, too."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     shared: dict[str, dict[str, str]] = {}
-    notes: list[str] = []
+    notes: dict[str, dict[str, None]] = {}
     for properties, facts in ((report, facts) for report in reports for facts in _by_variant(report)):
         if "model" not in facts:
             continue
@@ -149,7 +149,9 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
             facts.pop("variant", None)
             if not facts.keys() - {"unavailable"}:
                 continue
-        notes.extend(f"{model}: {value}" for name, value in properties if name in (PREFIX + "note", PREFIX + "tooth"))
+        for name, value in properties:
+            if name in (PREFIX + "note", PREFIX + "tooth"):
+                notes.setdefault(value, {})[model] = None
         broken = facts.pop("failed", "")
         row = rows.setdefault((model, facts.pop("variant")), {}) if "variant" in facts else shared.setdefault(model, {})
         row.update(facts)
@@ -171,7 +173,8 @@ def summary_lines(reports: Iterable[Sequence[tuple[str, str]]], *, inputs: bool 
     lines.extend(f"{text}: {', '.join(models)}" for text, models in weights.items())
     if inputs:
         lines.extend(dict.fromkeys(_fed(model, facts) for (model, _), facts in rows.items() if "fed" in facts))
-    lines.extend(dict.fromkeys([*notes, *_same_programs(rows)]))
+    lines.extend(f"{first_ones(list(models))}: {note}" for note, models in notes.items())
+    lines.extend(dict.fromkeys(_same_programs(rows)))
     place = matrix_file.output_root(rows.values())
     if place is not None:
         lines.append(f"outputs and logs: {place}")

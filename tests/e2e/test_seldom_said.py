@@ -26,6 +26,7 @@ SAID = {
     "no state_dict": r"ModelError: net: no-state_dict\.pdparams holds list, not a state_dict\.",
     "other keys": r"ModelError: net: other-keys\.pdparams does not fit the model: 1 missing key \(fc\.bias\); 1 unknown key \(fc\.other",
     "other shape": r"does not fit the model: 1 wrong shape \(fc\.bias \[7\] instead of \[5\]\)\.",
+    "other dtype": r"does not fit the model: 1 key of float64 instead of float32 \(fc\.bias\)\.",
     "a prefix": r"8 unknown keys .* Every key has the prefix 'model\.': save the inner model's state_dict, or strip it\.",
     "nested": " The state_dict is nested under 'state': save that part on its own.",
     "train mode": r"PreflightError: the training engine is not in eval mode: drop has training=True after layer\.eval\(\)\.",

@@ -103,6 +103,14 @@ def test_ids_with_labels_of_the_users_own_are_not_guessed(run: Session) -> None:
     assert "test_other has no [zz]; it has alexnet-cpu." in run.usage_error("test_user.py::test_other[zz")
 
 
+def test_what_a_model_may_be_is_told_once_for_all_markers_that_are_wrong(run: Session) -> None:
+    tests = "".join(f"{MARK}(model='alexnt{number}')\ndef test_{number}(): pass\n" for number in range(3))
+    run.write("test_user.py", f"import pytest\n{tests}")
+    said = run.usage_error()
+    assert said.count("unknown model 'alexnt") == said.count("Did you mean 'alexnet'?") == 3
+    assert said.count("A model is a name from the pytest_paddle_infer_models hook") == 1
+
+
 def test_where_a_marker_is_wrong_an_id_from_before_is_answered_with_that(run: Session) -> None:
     run.write("test_user.py", f"import pytest\n{MARK}(model='alexnt')\ndef test_user(): pass\n")
     said = run.usage_error("test_user.py::test_user[alexnet-cpu]")

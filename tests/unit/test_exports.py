@@ -422,7 +422,10 @@ def test_a_directory_without_an_export_may_hold_one_for_each_model(tmp_path: Pat
     write(tmp_path / "net", ".json")
     assert not names_one(tmp_path)
     assert locate(tmp_path, below="net").directory == tmp_path / "net"
-    with pytest.raises(ExportError, match=r"and \.pdiparams\), and no directory other; it holds net\.$"):
+    with pytest.raises(
+        ExportError,
+        match=r", nor the directory other that --paddle-export-dir makes for this model; it holds net\.$",
+    ):
         locate(tmp_path, below="other")
     write(tmp_path, ".json")
     assert names_one(tmp_path)

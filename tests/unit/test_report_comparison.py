@@ -207,6 +207,18 @@ def test_a_variant_of_one_report_is_told_and_not_judged() -> None:
     found = {each.variant: (each.a is None, each.b is None, each.worse) for each in compare(a, b).variants}
     assert found == {"cpu": (False, False, ()), "onednn": (True, False, ())}
     assert {each.variant: each.b is None for each in compare(b, a).variants} == {"cpu": False, "onednn": True}
+    assert [each.missing for each in compare(a, b).variants] == ["", "only in B"]
+    assert [each.missing for each in compare(b, a).variants] == ["", "only in A"]
+
+
+@pytest.mark.parametrize("told", [properties("net", ""), properties("net", "cpu", unavailable="no GPU")])
+def test_a_variant_whose_tests_ended_before_it_was_measured_is_not_of_one_report_alone(told: Any) -> None:
+    a = saved(passed())
+    b = saved(Result("t::net", "failed", 1.0, told, compared=True, summary="no", text="no"))
+    (one,), (two,) = compare(a, b).variants, compare(b, a).variants
+    assert (one.b, one.missing, two.missing) == (None, "not measured in B", "not measured in A")
+    (row,) = (line for line in command.lines(compare(a, b), Path("a"), Path("b")) if line.startswith("net "))
+    assert row.endswith("not measured in B")
 
 
 def test_a_variant_that_cannot_run_here_is_in_no_report() -> None:
@@ -435,6 +447,13 @@ def test_another_paddle_below_the_same_other_python_is_named() -> None:
     assert differences(a, b) == {"Paddle of --paddle-python": ("3.3.1", "3.2.2")}
     del a.environment["engine_paddle"]  # of a plugin that did not say it yet
     assert differences(a, b) == {"Paddle of --paddle-python": ("", "3.2.2")}
+
+
+def test_weights_of_a_model_that_one_did_not_run_or_not_so_far_have_not_changed() -> None:
+    a = saved(passed(weights="net.pdparams"), passed(model="other", weights="other.pdparams"), passed(model="same", weights="a"))
+    b = saved(Result("t::net", "failed", 1.0, properties("net", ""), compared=True), passed(model="same", weights="b"))
+    assert differences(a, b) == {"weights of same": ("a", "b")}
+    assert differences(b, a) == {"weights of same": ("b", "a")}
 
 
 # -- what is said ------------------------------------------------------------------------------------------------------

@@ -135,6 +135,14 @@ BUFFER = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("set_mod
 GONE = replace(EVIDENCE, configuration=(*EVIDENCE.configuration, told("enable_mkldnn", (), {})))
 
 
+def test_an_output_of_another_shape_is_told_by_both_shapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(keep(failed(), None, tmp_path), [TRAINED[:, :4]], monkeypatch) == 1
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.endswith("DIFFERS"))
+    assert row.split(None, 2)[2] == "(2, 4) for (2, 5)  DIFFERS"
+
+
 @pytest.mark.parametrize(
     ("changes", "outputs", "status", "last"),
     [

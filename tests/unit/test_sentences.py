@@ -18,7 +18,7 @@ from report_content import content, passed
 from report_content import failed as failed_test
 
 from pytest_paddle_infer import layer_search, perf
-from pytest_paddle_infer.artifacts_check import _check_batches, _other_shapes
+from pytest_paddle_infer.artifacts_check import _check_batches, _of_other_outputs, _other_shapes
 from pytest_paddle_infer.asking import CUT_OFF, Asking, step_of
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.benchmark import check_log
@@ -207,6 +207,43 @@ def test_another_number_or_shape_of_outputs_is_named() -> None:
     assert _other_shapes(2, [(2, 3)], [(2, 3), (2,)]) == "the export has 1 outputs, the model 2."
     told = "a batch of 5 gives outputs of shape [1, 3], where the training engine gives [5, 3]."
     assert _other_shapes(5, [(1, 3)], [(5, 3)]) == told
+
+
+A, B, C = (1, 144, 4), (1, 2), (1, 144, 3)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "sentence", "remedy"),
+    [
+        (
+            [C, A, B],
+            [A, B, C],
+            "the export gives its outputs in another order, by their shapes: a batch of 1 gives",
+            "export with the order",
+        ),
+        (
+            [(1, 4, 144), B, C],
+            [A, B, C],
+            "the axes of output 0 are in another order in the export, by their sizes: a batch of 1 gives",
+            "look for a transpose",
+        ),
+        ([(1, 4, 144), (2, 1)], [A, B], "the axes of output 0 and 1 are in another order", "look for a transpose"),
+        (
+            [(1, 4, 64)],
+            [(1, 64, 64)],
+            "a batch of 1 gives outputs of shape [1, 4, 64], where",
+            "export the forward that is tested: an argmax",
+        ),
+        ([(1, 4, 144), (1, 3)], [A, B], "a batch of 1 gives", "export the forward that is tested: an argmax"),
+        ([(1, 4)], [A], "a batch of 1 gives outputs of shape [1, 4], where", ""),
+        ([A], [A, B], "the export has 1 outputs, the model 2.", ""),
+    ],
+)
+def test_outputs_and_axes_in_another_order_are_known_by_their_shapes(found: Any, wanted: Any, sentence: str, remedy: str) -> None:
+    error = _of_other_outputs(found, wanted)
+    assert str(error).startswith(sentence)
+    assert error.remedy.startswith(remedy)
+    assert bool(error.remedy) is bool(remedy)
 
 
 @pytest.mark.parametrize(

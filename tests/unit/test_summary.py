@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_paddle_infer.failures import Failure
+from pytest_paddle_infer.report import cells
 from pytest_paddle_infer.report.figures import PREFIX, Figures
 from pytest_paddle_infer.report.terminal import COLUMNS, summary_lines
 
@@ -111,6 +112,14 @@ def test_random_weights_are_told_and_others_are_not() -> None:
 def test_notes_are_told_once() -> None:
     lines = summary_lines([report("a", variant, note="the kept export was damaged") for variant in ("cpu", "onednn")])
     assert lines.count("a: the kept export was damaged") == 1
+    lines = summary_lines([report(model, note="the engine is another Paddle") for model in "abca"])
+    assert [line for line in lines if "another Paddle" in line] == ["a, b, c: the engine is another Paddle"]
+
+
+def test_a_report_tells_a_note_once_with_its_models() -> None:
+    tests = [{"model": model, "notes": ["another Paddle"], "teeth": []} for model in ("a", "b", "", "a")]
+    assert cells.notes(tests) == ["a, b: another Paddle"]
+    assert cells.notes(tests[2:3]) == ["another Paddle"]
 
 
 def test_outputs_of_several_models_are_told_by_their_common_directory() -> None:

@@ -58,6 +58,30 @@ def float16(export: Weights) -> None:
     export.update({name: array.astype(np.float16).astype(np.float32) for name, array in export.items()})
 
 
+def cut_to_float16(export: Weights) -> None:
+    """As Paddle 2.6.2 casts on CPU."""
+    for name, array in export.items():
+        near = array.astype(np.float16)
+        export[name] = np.where(np.abs(near) > np.abs(array), np.nextafter(near, np.float16(0)), near).astype(np.float32)
+
+
+def float16_upwards(export: Weights) -> None:
+    for name, array in export.items():
+        near = array.astype(np.float16)
+        export[name] = np.where(near < array, np.nextafter(near, np.float16(np.inf)), near).astype(np.float32)
+
+
+def bfloat16_upwards(export: Weights) -> None:
+    export.update(
+        {name: ((array.view(np.uint32) + 0xFFFF) & np.uint32(0xFFFF0000)).view(np.float32) for name, array in export.items()}
+    )
+
+
+def a_step_from_float16(export: Weights) -> None:
+    for name, array in export.items():
+        export[name] = np.nextafter(np.nextafter(array.astype(np.float16), np.float16(9)), np.float16(9)).astype(np.float32)
+
+
 def int8(export: Weights) -> None:
     for name, array in export.items():
         step = np.abs(array).max() / 127
@@ -141,7 +165,15 @@ def untrained(export: Weights) -> None:
         (swapped, "the export has mix.weight and other.weight swapped", "mix.weight"),
         (bfloat16, "rounded to bfloat16.", ""),
         (cut_to_bfloat16, "rounded to bfloat16 by cutting off bits.", ""),
-        (float16, "rounded to float16", ""),
+        (float16, "rounded to float16.", ""),
+        (
+            cut_to_float16,
+            "10 of 10 parameters differ from the model's: the export holds them rounded to float16 by cutting off bits.",
+            "",
+        ),
+        (float16_upwards, "the export holds them rounded to float16, not each to the nearest.", ""),
+        (bfloat16_upwards, "the export holds them rounded to bfloat16, not each to the nearest.", ""),
+        (a_step_from_float16, "the same training saved earlier or later, or an average of them (EMA)", ""),
         (int8, "rounded to the steps of int8", ""),
         (one_bit, "one bit of fc.weight[1, 1] is flipped", "fc.weight"),
         (torn, "every value behind element 20 of mix.weight differs", ""),

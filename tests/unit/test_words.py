@@ -221,3 +221,8 @@ def test_an_export_of_another_paddle_is_not_sent_to_be_made_again_by_the_same() 
 
     assert remedy(f"inference.json was written by Paddle 3; {OTHER_PADDLE}") == ""
     assert remedy("inference.pdiparams is 8 bytes short.") == "export the model again."
+    error = ExportError("the outputs are in another order.")
+    error.remedy = "keep the order."
+    with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "cpu", ExportedModel(Path("here"), given=True)):
+        raise error
+    assert caught.value.failure.remedy == "keep the order."

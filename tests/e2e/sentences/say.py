@@ -143,6 +143,7 @@ def loaded(name, content):
 loaded("no state_dict", [1, 2])
 loaded("other keys", {**{key: value for key, value in good.items() if key != "fc.bias"}, "fc.other": good["fc.bias"]})
 loaded("other shape", {**good, "fc.bias": paddle.zeros([7])})
+loaded("other dtype", {**good, "fc.bias": good["fc.bias"].astype("float64")})
 loaded("a prefix", {f"model.{key}": value for key, value in good.items()})
 loaded("nested", {"state": {key: value.numpy() for key, value in good.items()}})
 
