@@ -232,7 +232,7 @@ def test_what_a_program_does_to_its_own_copy_harms_nobody(careless: Session, mod
 
 def test_an_output_that_does_not_follow_the_batch_is_noted(careless: Session) -> None:
     assert (
-        "one_row: output 0 has the shape [1, 4] for one sample and for two: it does not follow the batch, so batches are not proved"
+        "one_row, one_row_of_two: output 0 has the shape [1, 4] for one sample and for two: it does not follow the batch, so batches are not proved"
     ) in careless.output
     cause = careless["one_row_of_two::test_parity[cpu]"].cause
     assert "for a batch of 2 samples the model answers [1, 4]: no output has a part for each of them." in cause
