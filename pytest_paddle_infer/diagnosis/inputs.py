@@ -102,8 +102,8 @@ def describe_inputs(
             gap = np.abs(inference.astype(np.float64) - training.astype(np.float64))
         if np.isfinite(gap).all() and gap.any():
             sample, *where = (int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape)) if gap.ndim else (0,)
-            place = f"sample {first + sample}, element {where}"
-            facts.append(("difference", f"mean {gap.mean():.3g}, largest {gap.max():.3g} at {place}"))
+            place = f"sample {first + sample}, element {[0, *where]}"  # as a verdict has them: within a batch of that sample
+            facts.append(("difference", f"mean {gap.mean():.3g}; the largest is {gap.max():.3g}, at {place}"))
             wrong = [first + index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))

@@ -1,0 +1,276 @@
+"""Why two preprocessing programs make different tokens of the same texts: other ids, special tokens, order, length or padding.
+
+Called by `feeds`. Integers are compared exactly, and what is told holds for every sample. numpy only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.renumbered import explain_ids, explain_unknown
+from pytest_paddle_infer.diagnosis.steps import joined
+
+Told = tuple[str, str]
+Rows = Sequence[Array]
+Tokens = tuple[int, ...]
+
+TELLING = 4
+"""Tokens that must agree where they could also differ, lest they agree by chance."""
+_MULTIPLES = (128, 64, 32, 16, 8, 4)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One row without its padding. left, right: places of padding on either side; fill: the ids in them."""
+
+    tokens: Tokens
+    left: int
+    right: int
+    fill: frozenset[int]
+
+    @property
+    def length(self) -> int:
+        """Of the row, padding and all."""
+        return self.left + len(self.tokens) + self.right
+
+
+def explain_tokens(training: Rows, inference: Rows, masks: tuple[Rows, Rows] | None = None) -> Told | None:
+    """Returns (name of the step, what the inference preprocessing does) where one thing explains every row; else None.
+
+    training, inference: int[L] of each sample. masks: 1 at tokens and 0 at padding, of both sides; without them zeros at either end of
+    a row are padding.
+    """
+    one = _texts(training, masks[0] if masks else None)
+    two = _texts(inference, masks[1] if masks else None)
+    if one is None or two is None:
+        return None
+    exchanged = _ends_exchanged(one, two)
+    if exchanged is not None:
+        return exchanged
+    told = explain_ids(training, inference)
+    if told is not None:
+        return told
+    fills = frozenset().union(*(text.fill for text in (*one, *two)))
+    if len(fills) > 1:
+        return None
+    found = [] if all(a.tokens == b.tokens for a, b in zip(one, two)) else [_contents(one, two)]
+    if found == [None]:
+        return explain_unknown(training, inference, fills)
+    found += [_sides(one, two)] if _sides(one, two) else []
+    if not found:
+        found = [_lengths(one, two)]
+    told_all = [each for each in found if each is not None]
+    if not told_all:
+        return None
+    return joined(*dict.fromkeys(name for name, _ in told_all)), " and ".join(what for _, what in told_all)
+
+
+def is_mask(rows: Rows, ids: Rows) -> bool:
+    """True for zeros and ones, of the shape of `ids`, whose ones lie together in each row, all other ids being the same one."""
+    padding: set[int] = set()
+    for row, own in zip(rows, ids):
+        span = _span(row)
+        if span is None or row.shape != own.shape:
+            return False
+        padding.update(own[: span[0]].tolist(), own[span[1] :].tolist())
+    return len(padding) <= 1
+
+
+def _span(mask: Array) -> tuple[int, int] | None:
+    """Where the ones of a mask lie; None for what is no mask."""
+    ones = np.flatnonzero(mask == 1)
+    if not len(ones) or np.count_nonzero(mask) != len(ones) or ones[-1] - ones[0] + 1 != len(ones):
+        return None
+    return int(ones[0]), int(ones[-1]) + 1
+
+
+def _texts(rows: Rows, masks: Rows | None) -> list[Text] | None:
+    texts = []
+    for number, row in enumerate(rows):
+        if masks is None:
+            kept = np.flatnonzero(row)
+            span = (int(kept[0]), int(kept[-1]) + 1) if len(kept) else None
+        else:
+            span = _span(masks[number]) if masks[number].shape == row.shape else None
+        if span is None:
+            return None
+        start, stop = span
+        fill = frozenset(row[:start].tolist()) | frozenset(row[stop:].tolist())
+        texts.append(Text(tuple(row[start:stop].tolist()), start, len(row) - stop, fill))
+    return texts
+
+
+# -- the tokens --------------------------------------------------------------------------------------------------------
+
+Made = Callable[[Tokens], Tokens]
+
+
+def _ends_exchanged(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
+    ends = {(text.tokens[0], text.tokens[-1]) for text in one}
+    first, last = next(iter(ends))
+    if len(ends) > 1 or len(one) < 2 or first == last:
+        return None
+    for a, b in zip(one, two):
+        if a.length != b.length or len(a.tokens) < 3 or b.tokens != (last, *a.tokens[1:-1], first):
+            return None
+    return "tokens", f"exchanges the first and the last token ({first} and {last})"
+
+
+def _contents(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
+    training, inference = [text.tokens for text in one], [text.tokens for text in two]
+    return (
+        _framed(training, inference)
+        or _cut(training, inference)
+        or _end_lost(training, inference)
+        or _left_out(training, inference)
+        or _turned(training, inference)
+    )
+
+
+def _framed(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+    """A special token too few or too many, the same in every text."""
+    for longer, shorter, what in (
+        (training, inference, "leaves out the {0} token ({1})"),
+        (inference, training, "adds the {0} token ({1}), which the training preprocessing does not"),
+    ):
+        firsts, lasts = {tokens[0] for tokens in longer}, {tokens[-1] for tokens in longer}
+        for cut, ids, name in (
+            (slice(1, None), [firsts], "first"),
+            (slice(None, -1), [lasts], "last"),
+            (slice(1, -1), [firsts, lasts], "first and the last"),
+        ):
+            if all(len(each) == 1 for each in ids) and _alike([tokens[cut] for tokens in longer], shorter, longer):
+                return "tokens", what.format(name, " and ".join(str(next(iter(each))) for each in ids))
+    return None
+
+
+def _alike(made: Sequence[Tokens], wanted: Sequence[Tokens], source: Sequence[Tokens]) -> bool:
+    """True where all that was made is what is wanted. A text that both sides cut off may hold other tokens at its end; not all may be such."""
+    most, full = max(map(len, wanted)), max(map(len, source))
+    exact = 0
+    for mine, theirs, own in zip(made, wanted, source):
+        common = min(len(mine), len(theirs)) - 2
+        if mine == theirs:
+            exact += 1
+        elif not (len(theirs) == most and len(own) == full and common >= TELLING and mine[:common] == theirs[:common]):
+            return False
+    return exact > 0 and sum(map(len, made)) >= TELLING
+
+
+def _cut(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+    """Long texts are cut off after a number of tokens by one side, and short ones are alike."""
+    for longer, shorter, cuts in ((training, inference, True), (inference, training, False)):
+        parted = [(a, b) for a, b in zip(longer, shorter) if a != b]
+        most = len(parted[0][1])
+        if any(len(b) != most or len(a) <= most for a, b in parted) or most < TELLING:
+            continue
+        if any(len(a) > most for a, b in zip(longer, shorter) if a == b):
+            continue
+        last = parted[0][0][-1]
+        if all(b == a[:most] for a, b in parted):
+            how = "cuts off texts after {0} tokens"
+        elif all(b == (*a[: most - 1], last) for a, b in parted):
+            how = f"cuts off texts after {{0}} tokens, the last of which is still {last}"
+        elif all(b == a[-most:] for a, b in parted):
+            how = "keeps the last {0} tokens of texts"
+        else:
+            continue
+        other = max(map(len, longer))
+        if cuts:
+            return "truncation", f"{how.format(most)}, where the training preprocessing makes up to {other}"
+        return "truncation", f"makes up to {other} tokens where the training preprocessing {how.format(most)}"
+    return None
+
+
+def _end_lost(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+    """Texts that are cut off end with a special token on one side alone."""
+    most = max(map(len, training))
+    parted = [(a, b) for a, b in zip(training, inference) if a != b]
+    alike = [a for a, b in zip(training, inference) if a == b]
+    if not alike or most < TELLING or any(len(a) != most or len(b) != most or a[:-1] != b[:-1] for a, b in parted):
+        return None
+    last = alike[0][-1]
+    if all(a[-1] == last for a in training):
+        return "truncation", f"does not end texts of {most} tokens with {last}, as it ends the others"
+    if all(b[-1] == last for b in inference):
+        return "truncation", f"ends texts of {most} tokens with {last}, which the training preprocessing cuts off"
+    return None
+
+
+def _left_out(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+    """Every token of one id is missing, as words that the vocabulary does not have."""
+    most, full = max(map(len, inference)), max(map(len, training))
+    missing = {token for tokens in training for token in tokens} - {token for tokens in inference for token in tokens}
+    for token in sorted(missing):
+        gone = behind = 0
+        for own, theirs in zip(training, inference):
+            made = tuple(each for each in own if each != token)
+            common = len(made) if made == theirs else min(len(made), len(theirs)) - 2
+            if made != theirs and not (len(own) == full and len(theirs) == most and made[:common] == theirs[:common]):
+                break
+            gone += own.count(token)
+            behind += max(0, common - own.index(token)) if token in own else 0
+        else:
+            if gone > 1 and behind >= TELLING:
+                return "tokens", f"leaves out the tokens that the training preprocessing writes as {token} ({gone} of them)"
+    return None
+
+
+def _turned(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+    for start, end, but in (
+        (0, 0, ""),
+        (1, 1, " but for the first and the last"),
+        (1, 0, " but for the first"),
+        (0, 1, " but for the last"),
+    ):
+        made = [(*a[:start], *a[start : len(a) - end][::-1], *a[len(a) - end :]) for a in training]
+        if made == list(inference) and any(len(set(a[start : len(a) - end])) >= TELLING for a in training):
+            return "tokens", f"feeds the tokens in reverse order{but}"
+    return None
+
+
+# -- the padding -------------------------------------------------------------------------------------------------------
+
+
+def _sides(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
+    """Padding that lies at the other end of the rows."""
+    ends = [(any(text.left for text in texts), any(text.right for text in texts)) for texts in (one, two)]
+    if ends == [(False, True), (True, False)]:
+        return "padding", "pads at the left where the training preprocessing pads at the right"
+    if ends == [(True, False), (False, True)]:
+        return "padding", "pads at the right where the training preprocessing pads at the left"
+    return None
+
+
+def _lengths(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
+    """The same tokens in rows of other lengths."""
+    if all(a.length == b.length for a, b in zip(one, two)) or any(a.left and b.right or a.right and b.left for a, b in zip(one, two)):
+        return None
+    own, fed = (next(_padded_to(texts), "") for texts in (one, two))
+    if not own:
+        return "padding", f"pads texts to {fed or 'other lengths'}, which the training preprocessing does not pad"
+    if not fed:
+        return "padding", f"leaves out the padding to {own}"
+    if own == fed:
+        return None
+    return "padding", f"pads texts to {fed} where the training preprocessing pads them to {own}"
+
+
+def _padded_to(texts: Sequence[Text]) -> Iterator[str]:
+    """Yields what a side pads its rows to; nothing where it pads none."""
+    if not any(text.left or text.right for text in texts):
+        return
+    lengths = Counter(text.length for text in texts)
+    if len(lengths) == 1:
+        yield f"{next(iter(lengths))} tokens"
+        return
+    for multiple in _MULTIPLES:
+        if all(text.length == -(-len(text.tokens) // multiple) * multiple for text in texts):
+            yield f"multiples of {multiple}"
+    yield f"{', '.join(map(str, sorted(lengths)))} tokens"
