@@ -34,7 +34,7 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
     example, index = run.example, run.differing_input
     if example is None or example.training_inputs is None or index is None or deadline.over():
         return shown
-    names = [item.name for item in bench.model.inputs]
+    names = [item.name or "" for item in bench.model.inputs]
     trained = example.training_inputs
     feeds = list(_feeds(ask, bench, worker, deadline))
     found = ask.quietly(lambda: explain_feeds(names, feeds)) if feeds else None
@@ -43,12 +43,11 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
             shown = Finding("preprocess", run.input_difference, remedy=COMPARE, certain=False)
         opened = ask.quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
         pictures = ask.quietly(lambda: belonging(opened or (), names, trained, index)) or ()
-        found = ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
-        found = found or shown.with_facts(*(ask.quietly(lambda: run.input_facts(pictures)) or ()))
-        if len(names) > 1:
-            found = found.with_facts(*_others(names, feeds, index))
+        one = ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
+        cause = one or shown.with_facts(*(ask.quietly(lambda: run.input_facts(pictures)) or ()))
+        found = cause.with_facts(*_others(names, feeds, index)) if len(names) > 1 else cause
         if found.certain and pictures:
-            found = found.with_facts(*(ask.quietly(lambda: _also(bench, found, names, feeds, index, deadline)) or ()))
+            found = found.with_facts(*(ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline)) or ()))
     same = ask.running(bench, lambda: worker, deadline, "run the training engine's input", "run", trained)
     if same is not None and run.agrees(example.training, same):
         found = found.with_facts(
@@ -79,9 +78,12 @@ def _feeds(ask: Asking, bench: Bench, worker: Worker, deadline: Deadline) -> Ite
 
 def _others(names: Sequence[str], feeds: Sequence[Feed], index: int) -> Iterator[tuple[str, str]]:
     """Says which of several inputs a finding is about."""
-    others = [other for other in range(len(names)) if other != index and not all(feed.alike(other) for feed in feeds)]
-    also = " and ".join(names[other] for other in others)
-    yield "input", names[index] + (f"; {also} differ{'s' * (len(others) == 1)} too" if also else "; the others agree")
+    differing = [names[other] for other in range(len(names)) if other != index and not all(feed.alike(other) for feed in feeds)]
+    agreeing = [name for other, name in enumerate(names) if other != index and name not in differing]
+    told = [names[index]]
+    told += [f"{' and '.join(differing)} differ{'s' * (len(differing) == 1)} too"] if differing else []
+    told += [f"{' and '.join(agreeing)} agree{'s' * (len(agreeing) == 1)}"] if agreeing and feeds else []
+    yield "input", "; ".join(told)
 
 
 def _also(

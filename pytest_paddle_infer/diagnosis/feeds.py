@@ -57,9 +57,9 @@ def explain_feeds(names: Sequence[str], feeds: Sequence[Feed]) -> Finding | None
     if told is not None:
         return step_finding(*told)
     for index in differing:
-        mask = _mask(names[index], [(feed.training[index], feed.inference[index]) for feed in feeds])
-        if mask is not None:
-            return _with_others(step_finding(*mask), names, [each for each in differing if each != index])
+        told = _mask(names[index], [(feed.training[index], feed.inference[index]) for feed in feeds])
+        if told is not None:
+            return _with_others(step_finding(*told), names, [each for each in differing if each != index])
     return _tokens(names, feeds, differing)
 
 
@@ -128,7 +128,7 @@ def _mask(name: str, pairs: Sequence[tuple[Array, Array]]) -> Told | None:
 
 
 def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int]) -> Finding | None:
-    rows = {index: found for index in range(len(names)) if (found := _rows(feeds, index)) is not None}
+    rows = {index: both for index in range(len(names)) if (both := _rows(feeds, index)) is not None}
     told: dict[int, Told] = {}
     by_mask: set[int] = set()
     for index in (each for each in differing if each in rows):

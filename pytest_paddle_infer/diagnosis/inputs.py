@@ -19,6 +19,7 @@ from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
 from pytest_paddle_infer.diagnosis.layouts import (
     SWAPS,
     explain_integers,
+    explain_levels,
     explain_order,
     explain_precision,
     is_nchw,
@@ -83,6 +84,9 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
+    levels = explain_levels(training, inference)
+    if levels is not None:
+        return step_finding(*levels, facts=_shown(one, inference, images))
     through = _through_jpeg(one, training, inference, images, deadline)
     if through is not None:
         return through

@@ -33,11 +33,10 @@ def explain_ids(training: Sequence[Array], inference: Sequence[Array]) -> Told |
     same = sorted(old for old, new in becomes if old == new)
     places = sum(seen[old, new] for old, new in changed.items())
     if len(changed) == 1 and places > 1:
-        (old, new), = changed.items()
+        ((old, new),) = changed.items()
         return "integers", f"writes {new} where the training preprocessing writes {old} ({places} places, everywhere)"
     if len(changed) == 2 and places > 3 and all(changed.get(new) == old for old, new in changed.items()):
-        one, two = changed
-        return "integers", f"exchanges the ids {one} and {two}"
+        return "integers", f"exchanges the ids {' and '.join(map(str, changed))}"
     shifts = {new - old for old, new in changed.items()}
     if len(shifts) == 1 and len(changed) >= _IDS and places > _IDS:
         return _shifted(next(iter(shifts)), sorted(changed), same)
@@ -66,8 +65,9 @@ def explain_unknown(training: Sequence[Array], inference: Sequence[Array], fills
     if any(one.shape != two.shape for one, two in zip(training, inference)):
         return None
     parted = [pair for one, two in zip(training, inference) for pair in zip(one.tolist(), two.tolist()) if pair[0] != pair[1]]
+    places = sum(one.size for one in training)
     written, ids = {new for _, new in parted}, {old for old, _ in parted}
-    if len(written) != 1 or len(ids) < _IDS or written & fills:
+    if len(written) != 1 or len(ids) < _IDS or written & fills or 2 * len(parted) > places:
         return None
     new = next(iter(written))
     return "integers", f"writes {new} for {len(parted)} tokens that have ids of their own in the training preprocessing"

@@ -5,8 +5,7 @@ Called by `feeds`. Integers are compared exactly, and what is told holds for eve
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
@@ -151,7 +150,10 @@ def _framed(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | N
 
 
 def _alike(made: Sequence[Tokens], wanted: Sequence[Tokens], source: Sequence[Tokens]) -> bool:
-    """True where all that was made is what is wanted. A text that both sides cut off may hold other tokens at its end; not all may be such."""
+    """True where all that was made is what is wanted; the end of a text that both sides cut off may be another, of some texts.
+
+    source: what it was made of.
+    """
     most, full = max(map(len, wanted)), max(map(len, source))
     exact = 0
     for mine, theirs, own in zip(made, wanted, source):
@@ -250,27 +252,27 @@ def _sides(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
 
 def _lengths(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
     """The same tokens in rows of other lengths."""
-    if all(a.length == b.length for a, b in zip(one, two)) or any(a.left and b.right or a.right and b.left for a, b in zip(one, two)):
+    sides = {bool(text.left) - bool(text.right) for texts in (one, two) for text in texts} - {0}
+    if len(sides) > 1 or all(a.length == b.length for a, b in zip(one, two)):
         return None
-    own, fed = (next(_padded_to(texts), "") for texts in (one, two))
+    own, fed = (_padded_to(texts) for texts in (one, two))
+    if own is None or fed is None or own == fed:
+        return None
     if not own:
-        return "padding", f"pads texts to {fed or 'other lengths'}, which the training preprocessing does not pad"
+        return "padding", f"pads texts to {fed}, which the training preprocessing does not pad"
     if not fed:
         return "padding", f"leaves out the padding to {own}"
-    if own == fed:
-        return None
     return "padding", f"pads texts to {fed} where the training preprocessing pads them to {own}"
 
 
-def _padded_to(texts: Sequence[Text]) -> Iterator[str]:
-    """Yields what a side pads its rows to; nothing where it pads none."""
+def _padded_to(texts: Sequence[Text]) -> str | None:
+    """What a side pads its rows to: "" where it pads none, None where no rule is seen."""
     if not any(text.left or text.right for text in texts):
-        return
-    lengths = Counter(text.length for text in texts)
+        return ""
+    lengths = {text.length for text in texts}
     if len(lengths) == 1:
-        yield f"{next(iter(lengths))} tokens"
-        return
+        return f"{next(iter(lengths))} tokens"
     for multiple in _MULTIPLES:
         if all(text.length == -(-len(text.tokens) // multiple) * multiple for text in texts):
-            yield f"multiples of {multiple}"
-    yield f"{', '.join(map(str, sorted(lengths)))} tokens"
+            return f"multiples of {multiple}"
+    return None

@@ -160,7 +160,7 @@ def test_where_two_tensors_differ_most_is_told_by_the_number_of_the_sample(size:
     y = x.copy()
     y[2:] += np.random.RandomState(3).normal(0, 1, x[2:].shape).astype(np.float32)
     facts = dict(case.feed(case.training, tensors=(x, y)).input_facts())
-    assert re.search(r"largest \S+ at sample [23], element \[\d, \d+, \d+\]$", facts["difference"]), (
+    assert re.search(r"the largest is \S+, at sample [23], element \[0, \d, \d+, \d+\]$", facts["difference"]), (
         "2 begins the batch that is kept"
     )
 
