@@ -188,9 +188,10 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
     levels = np.unique(two)
     if not _LEVELS <= len(levels) <= len(two) // 4 or len(np.unique(one)) < 2 * len(levels):
         return None
-    step = float(np.diff(levels).min())
-    numbers = (levels - levels[0]) / step
-    if numbers[-1] > _FINEST or np.abs(numbers - np.rint(numbers)).max() > 0.01:
+    gaps = np.diff(levels)
+    numbers = np.concatenate([[0.0], np.cumsum(np.rint(gaps / gaps.min()))])
+    step = float(levels[-1] - levels[0]) / numbers[-1]  # of all levels together: a single gap is rounded
+    if numbers[-1] > _FINEST or np.abs((levels - levels[0]) / step - numbers).max() > 0.05:
         return None
     inner = (two > levels[0]) & (two < levels[-1])  # what lies beyond the range of the integers is cut off there
     exact, found = (one[inner] - levels[0]) / step, np.rint((two[inner] - levels[0]) / step)

@@ -168,6 +168,15 @@ def test_a_search_without_an_answer_about_the_inputs_keeps_what_the_comparison_s
     assert (cause.stage, cause.cause, cause.certain) == ("preprocess", "input x differs.", False)
 
 
+@pytest.mark.parametrize("diagnosis", [True, False])
+def test_inputs_that_differ_without_reaching_the_outputs_are_said_to(tmp_path: Path, diagnosis: bool) -> None:
+    run = Run(inputs_differ=True, only_inputs_differ=True, input_problem="input x differs.", outputs_differ=False)
+    cause = found(Fake(tmp_path), run, tmp_path, diagnosis=diagnosis)
+    assert cause.facts[-1] == ("outputs", "agree within their limits all the same: what differs does not reach them")
+    run = Run(inputs_differ=True, input_problem="input x differs.", outputs_differ=False)
+    assert "outputs" not in dict(found(Fake(tmp_path), run, tmp_path, diagnosis=diagnosis).facts)
+
+
 # -- engines that end --------------------------------------------------------------------------------------------------
 
 
