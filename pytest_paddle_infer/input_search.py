@@ -23,7 +23,10 @@ MOST_SAMPLES, MOST_BYTES = 32, 1 << 27
 """Samples whose tensors are looked at together, and the memory that they may take."""
 
 SHARE = 0.25
-"""Of the time for a diagnosis: what asking for the tensors of all samples may take, and looking at single ones."""
+"""Of the time for a diagnosis: what asking for the tensors of all samples may take."""
+
+OTHERS = 5.0
+"""Seconds in which other samples are looked at singly."""
 
 OF_ONE_PICTURE = ("exif", "mode", "mirror", "channel order")
 """Steps that concern single pictures: the sample that failed first need not show them."""
@@ -91,11 +94,11 @@ def _also(
 ) -> list[tuple[str, str]]:
     """What single pictures show beside the cause that the first sample showed."""
     told: dict[str, list[int]] = {}
-    last = deadline.left() * (1 - SHARE)
+    last = deadline.left() - OTHERS
     for feed in feeds:
         if feed.alike(index) or len(feed.training[index]) != 1:
             continue
-        if deadline.left() < last:
+        if deadline.over() or deadline.left() < last:
             break
         opened: list[Any] = [bench.samples[feed.first].open()]
         pictures = belonging(opened, names, feed.training, index)

@@ -133,7 +133,7 @@ def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int
     by_mask: set[int] = set()
     for index in (each for each in differing if each in rows):
         training, inference = rows[index]
-        if _few(training):
+        if training[0].dtype.kind == "f" or _few(training):
             continue
         for mask in (*_masks(rows, index), None):
             found = explain_tokens(training, inference, None if mask is None else rows[mask])
@@ -150,10 +150,10 @@ def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int
 
 
 def _rows(feeds: Sequence[Feed], index: int) -> tuple[list[Array], list[Array]] | None:
-    """int[L] of each sample, of both sides; None for an input that is not int[N, L]."""
+    """The row [L] of each sample, of both sides; None for an input that is not [N, L]. Floats are a mask at most."""
     training, inference = ([side[index] for side in sides] for sides in zip(*((feed.training, feed.inference) for feed in feeds)))
     for one, two in zip(training, inference):
-        if one.ndim != 2 or two.ndim != 2 or len(one) != len(two) or one.dtype != two.dtype or one.dtype.kind not in "iub":
+        if one.ndim != 2 or two.ndim != 2 or len(one) != len(two) or one.dtype != two.dtype or one.dtype.kind not in "iubf":
             return None
     return [row for batch in training for row in batch], [row for batch in inference for row in batch]
 

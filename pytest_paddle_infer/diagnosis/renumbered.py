@@ -36,14 +36,17 @@ def explain_ids(training: Sequence[Array], inference: Sequence[Array]) -> Told |
         ((old, new),) = changed.items()
         return "integers", f"writes {new} where the training preprocessing writes {old} ({places} places, everywhere)"
     if len(changed) == 2 and places > 3 and all(changed.get(new) == old for old, new in changed.items()):
-        return "integers", f"exchanges the ids {' and '.join(map(str, changed))}"
+        return "integers", f"exchanges {' and '.join(map(str, changed))} wherever they stand"
     shifts = {new - old for old, new in changed.items()}
     if len(shifts) == 1 and len(changed) >= _IDS and places > _IDS:
         return _shifted(next(iter(shifts)), sorted(changed), same)
     again = places - len(changed)
     if len(changed) > _IDS and again >= _AGAIN and len({new for _, new in becomes}) == len(becomes):
         shown = ", ".join(f"{changed[old]} for {old}" for old in sorted(changed)[:_SHOWN])
-        return "integers", f"numbers its tokens by another vocabulary: {shown}; {len(changed)} ids always become others"
+        return (
+            "integers",
+            f"writes other integers, as of another vocabulary: {shown}; each of {len(changed)} always becomes the same other",
+        )
     return None
 
 

@@ -67,7 +67,7 @@ def explain_tokens(training: Rows, inference: Rows, masks: tuple[Rows, Rows] | N
     told_all = [each for each in found if each is not None]
     if not told_all:
         return None
-    return joined(*dict.fromkeys(name for name, _ in told_all)), " and ".join(what for _, what in told_all)
+    return joined(*dict.fromkeys(name for name, _ in told_all)), ", and it ".join(what for _, what in told_all)
 
 
 def is_mask(rows: Rows, ids: Rows) -> bool:

@@ -137,10 +137,10 @@ TOKENS: dict[str, tuple[Encode, str]] = {
         renumbered(lambda token: 100 if token == UNK else token),
         "writes 100 where the training preprocessing writes 1 (3 places, everywhere)",
     ),
-    "exchanged ids": (renumbered(lambda token: {10: 11, 11: 10}.get(token, token)), "exchanges the ids 10 and 11"),
+    "exchanged ids": (renumbered(lambda token: {10: 11, 11: 10}.get(token, token)), "exchanges 10 and 11 wherever they stand"),
     "vocabulary": (
         renumbered(vocabulary),
-        "numbers its tokens by another vocabulary: 74 for 10, 81 for 11, 88 for 12; 26 ids always become others",
+        "writes other integers, as of another vocabulary: 74 for 10, 81 for 11, 88 for 12; each of 26 always becomes the same other",
     ),
     "unknown words": (
         lambda w: encode([UNK if number and each in (12, 16, 19, 13) else each for number, each in enumerate(w)]),
@@ -188,6 +188,60 @@ def test_texts_that_have_nothing_to_do_with_each_other_are_not_explained(seed: i
     assert told(fed(encode, others)) is None
 
 
+@pytest.mark.parametrize(
+    ("training", "inference", "words"),
+    [
+        ({"left": True}, {}, "pads at the right where the training preprocessing pads at the left"),
+        ({"multiple": 1}, {"multiple": 4}, "pads texts to multiples of 4, which the training preprocessing does not pad"),
+        (
+            {"keep_last": False},
+            {},
+            "ends texts of 32 tokens with 3, which the training preprocessing cuts off",
+        ),
+        (
+            {},
+            {"most": 24, "keep_last": False},
+            "cuts off texts after 24 tokens, where the training preprocessing makes up to 32",
+        ),
+        ({"first": None}, {}, "adds the first token (2), which the training preprocessing does not"),
+        ({"last": None}, {}, "adds the last token (3), which the training preprocessing does not"),
+        (
+            {"most": 24},
+            {"left": True},
+            "makes up to 32 tokens where the training preprocessing cuts off texts after 24 tokens, the last of which is still 3, and it pads "
+            "at the left where the training preprocessing pads at the right",
+        ),
+    ],
+)
+def test_either_side_may_be_the_one_that_does_it(training: dict[str, Any], inference: dict[str, Any], words: str) -> None:
+    found = told(fed(lambda w: encode(w, **inference)), fed(lambda w: encode(w, **training)))
+    assert said(found) == words
+
+
+def test_the_end_of_a_text_may_be_what_is_kept() -> None:
+    found = told(fed(lambda w: padded(encode(w, multiple=1)[0][-24:])))
+    assert said(found) == "keeps the last 24 tokens of texts, where the training preprocessing makes up to 32"
+
+
+@pytest.mark.parametrize(("one", "two"), [((8, 24), (8, 32)), ((3, 3), (3, 4))])
+def test_rows_whose_lengths_follow_no_rule_are_left_alone(one: tuple[int, int], two: tuple[int, int]) -> None:
+    def rows(lengths: tuple[int, int]) -> list[list[Array]]:
+        return [[np.array([padded([2, 7, 3], length=length)[side]]) for side in (0, 1)] for length in lengths]
+
+    assert told(rows(two), rows(one)) is None
+
+
+def test_a_mask_of_floats_says_where_the_padding_is_too() -> None:
+    def floats(encoder: Encode) -> list[list[Array]]:
+        return [[ids, mask.astype(np.float32)] for ids, mask in fed(encoder)]
+
+    for fault in ("left for right", "no first", "cut after 24"):
+        found = told(floats(TOKENS[fault][0]), floats(encode))
+        assert said(found) == TOKENS[fault][1]
+        assert found is not None
+        assert found.facts == ()
+
+
 def test_without_a_mask_zeros_at_the_ends_are_the_padding() -> None:
     def ids(encoder: Encode) -> list[list[Array]]:
         return [each[:1] for each in fed(encoder)]
@@ -218,6 +272,10 @@ def test_other_inputs_of_the_same_tokens_are_explained_with_them_and_what_is_not
     assert said(found) == cut[1]
     assert found is not None
     assert dict(found.facts)["also"] == "input size differs too"
+    more, fewer = ([[*each, each[2] * 2] for each in with_types(*side)] for side in ((cut[0], True), (encode, False)))
+    found = told(more, fewer, (*names, "scale"))
+    assert found is not None
+    assert dict(found.facts)["also"] == "inputs size and scale differ too"
     found = told(with_types(cut[0], fault=False), with_types(encode, fault=False), names)
     assert found is not None
     assert found.facts == ()
