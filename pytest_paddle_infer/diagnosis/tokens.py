@@ -71,14 +71,8 @@ def explain_tokens(training: Rows, inference: Rows, masks: tuple[Rows, Rows] | N
 
 
 def is_mask(rows: Rows, ids: Rows) -> bool:
-    """True for zeros and ones, of the shape of `ids`, whose ones lie together in each row, all other ids being the same one."""
-    padding: set[int] = set()
-    for row, own in zip(rows, ids):
-        span = _span(row)
-        if span is None or row.shape != own.shape:
-            return False
-        padding.update(own[: span[0]].tolist(), own[span[1] :].tolist())
-    return len(padding) <= 1
+    """True for zeros and ones, of the shape of `ids`, whose ones lie together in each row."""
+    return all(row.shape == own.shape and _span(row) is not None for row, own in zip(rows, ids))
 
 
 def _span(mask: Array) -> tuple[int, int] | None:
@@ -155,14 +149,14 @@ def _alike(made: Sequence[Tokens], wanted: Sequence[Tokens], source: Sequence[To
     source: what it was made of.
     """
     most, full = max(map(len, wanted)), max(map(len, source))
-    exact = 0
+    seen = 0
     for mine, theirs, own in zip(made, wanted, source):
-        common = min(len(mine), len(theirs)) - 2
-        if mine == theirs:
-            exact += 1
-        elif not (len(theirs) == most and len(own) == full and common >= TELLING and mine[:common] == theirs[:common]):
+        common = len(mine) if mine == theirs else min(len(mine), len(theirs)) - 2
+        cut = len(theirs) == most and len(own) == full and common >= TELLING and mine[:common] == theirs[:common]
+        if mine != theirs and not cut:
             return False
-    return exact > 0 and sum(map(len, made)) >= TELLING
+        seen += common
+    return seen >= TELLING
 
 
 def _cut(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
@@ -207,20 +201,13 @@ def _end_lost(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told |
 
 def _left_out(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
     """Every token of one id is missing, as words that the vocabulary does not have."""
-    most, full = max(map(len, inference)), max(map(len, training))
     missing = {token for tokens in training for token in tokens} - {token for tokens in inference for token in tokens}
     for token in sorted(missing):
-        gone = behind = 0
-        for own, theirs in zip(training, inference):
-            made = tuple(each for each in own if each != token)
-            common = len(made) if made == theirs else min(len(made), len(theirs)) - 2
-            if made != theirs and not (len(own) == full and len(theirs) == most and made[:common] == theirs[:common]):
-                break
-            gone += own.count(token)
-            behind += max(0, common - own.index(token)) if token in own else 0
-        else:
-            if gone > 1 and behind >= TELLING:
-                return "tokens", f"leaves out the tokens that the training preprocessing writes as {token} ({gone} of them)"
+        made = [tuple(each for each in tokens if each != token) for tokens in training]
+        gone = sum(tokens.count(token) for tokens in training)
+        behind = sum(len(left) - tokens.index(token) for tokens, left in zip(training, made) if token in tokens)
+        if gone > 1 and behind >= TELLING and _alike(made, inference, training):
+            return "tokens", f"leaves out the tokens that the training preprocessing writes as {token} ({gone} of them)"
     return None
 
 

@@ -208,8 +208,8 @@ def test_texts_that_have_nothing_to_do_with_each_other_are_not_explained(seed: i
         (
             {"most": 24},
             {"left": True},
-            "makes up to 32 tokens where the training preprocessing cuts off texts after 24 tokens, the last of which is still 3, and it pads "
-            "at the left where the training preprocessing pads at the right",
+            "makes up to 32 tokens where the training preprocessing cuts off texts after 24 tokens, the last of which is still 3, "
+            "and it pads at the left where the training preprocessing pads at the right",
         ),
     ],
 )
@@ -287,6 +287,52 @@ def test_padding_that_moves_without_its_mask_is_told_with_the_mask_that_stays() 
     assert said(found) == TOKENS["left for right"][1]
     assert found is not None
     assert ("input", "input_ids") in found.facts
+
+
+ALIKE = [[2, 10, 11, 12, 13, 3], [2, 14, 3], [2, 15, 16, 17, 3]]
+"""Texts that both sides write alike, beside those of a near miss."""
+
+
+@pytest.mark.parametrize(
+    ("training", "inference"),
+    [
+        ([[2, 10, 3]], [[10, 3]]),
+        ([[2, 10, 3], [2, 11, 12, 13, 3]], [[10, 3], [11, 12, 20, 21, 3]]),
+        ([[2, 10, 3], [2, 11, 12, 13]], [[2, 10, 3], [2, 11, 12]]),
+        ([*ALIKE, [2, 20, 21, 22, 23, 3]], [*ALIKE, [2, 20, 21, 22]]),
+        ([*ALIKE, [2, 20, 21, 22, 23, 3]], [*ALIKE, [2, 20, 22, 23, 3]]),
+        ([*ALIKE, [2, 10, 21, 21, 3]], [*ALIKE, [2, 10, 3]]),
+        ([[2, 14, 3], [2, 20, 21, 3]], [[2, 14, 3], [2, 21, 20, 3]]),
+        ([[2, 10, 11, 3]], [[3, 10, 11, 2]]),
+        ([[2, 10, 11, 3]] * 2, [[3, 11, 10, 2], [3, 10, 11, 2]]),
+        ([*ALIKE, [2, 20, 21, 3]], [*ALIKE, [2, 20, 22, 3]]),
+        ([[30, 31, 32, 33, 34, 35]], [[20, 25, 21, 29, 22, 28]]),
+        ([*ALIKE, [2, 20, 30, 20, 30, 3]], [*ALIKE, [2, 21, 31, 21, 31, 3]]),
+        ([[2, 20, 21, 22, 23, 24, 25, 3], *ALIKE], [[2, 20, 0, 0, 0, 24, 25, 3], *ALIKE]),
+        ([[2, 20, 21, 22, 23, 24, 25, 3], *ALIKE], [[2, 20, 1, 1, 23, 24, 25, 3], *ALIKE]),
+        ([[2, 20, 21, 22, 23, 24, 3], [2, 25, 3]], [[2, 20, 21, 22, 23, 24, 9], [2, 25, 8]]),
+    ],
+    ids=[
+        "no first of two", "no first, another text", "cut after three", "a longer text is not cut", "one token left out",
+        "two left out at the end", "two tokens turned", "ends of one text", "ends, turned once", "one place", "each id once",
+        "two ids moved", "padding for tokens", "two unknown tokens", "two ends",
+    ],
+)  # fmt: skip
+def test_what_may_be_chance_is_not_told(training: list[list[int]], inference: list[list[int]]) -> None:
+    one, two = (fed(lambda ids: padded(ids), texts) for texts in (training, inference))
+    assert told(two, one) is None
+
+
+def test_padding_elsewhere_and_of_another_id_is_more_than_one_thing() -> None:
+    assert told(fed(lambda w: encode(w, left=True, pad=9))) is None
+
+
+def test_a_mask_that_has_nothing_to_do_with_the_ids_is_not_explained_by_them() -> None:
+    changed = TOKENS["another unknown"]
+    found = told([[ids, np.maximum(mask, np.roll(mask, 1, axis=1))] for ids, mask in fed(changed[0])])
+    assert said(found) == changed[1]
+    assert found is not None
+    assert dict(found.facts)["also"] == "input attention_mask differs too"
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------
