@@ -103,7 +103,7 @@ def _also(
         opened: list[Any] = [bench.samples[feed.first].open()]
         pictures = belonging(opened, names, feed.training, index)
         other = explain_input(feed.training[index], feed.inference[index], pictures) if pictures else None
-        if other is not None and other.certain and other.name != found.name and other.name in OF_ONE_PICTURE:
+        if other is not None and other.certain and other.name in OF_ONE_PICTURE:
             told.setdefault(other.cause, []).append(feed.first)
     known = found.cause[:-1]
     return [

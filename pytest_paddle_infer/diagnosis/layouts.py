@@ -191,7 +191,7 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
     gaps = np.diff(levels)
     numbers = np.concatenate([[0.0], np.cumsum(np.rint(gaps / gaps.min()))])
     step = float(levels[-1] - levels[0]) / numbers[-1]  # of all levels together: a single gap is rounded
-    if numbers[-1] > _FINEST or np.abs((levels - levels[0]) / step - numbers).max() > 0.05:
+    if np.abs((levels - levels[0]) / step - numbers).max() > 0.05:
         return None
     inner = (two > levels[0]) & (two < levels[-1])  # what lies beyond the range of the integers is cut off there
     exact, found = (one[inner] - levels[0]) / step, np.rint((two[inner] - levels[0]) / step)
@@ -204,8 +204,8 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
     return "precision", f"puts its values on steps of {shown}, as integers do that store them on the way"
 
 
-_MANY, _LEVELS, _FINEST = 256, 16, 1 << 16
-"""Values, and different ones among them, without which steps are seen by chance; steps from the lowest to the highest."""
+_MANY, _LEVELS = 256, 16
+"""Values, and different ones among them, without which steps are seen by chance."""
 
 
 def _mostly(right: Array) -> bool:

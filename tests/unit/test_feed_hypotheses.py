@@ -301,7 +301,10 @@ ALIKE = [[2, 10, 11, 12, 13, 3], [2, 14, 3], [2, 15, 16, 17, 3]]
         ([[2, 10, 3], [2, 11, 12, 13]], [[2, 10, 3], [2, 11, 12]]),
         ([*ALIKE, [2, 20, 21, 22, 23, 3]], [*ALIKE, [2, 20, 21, 22]]),
         ([*ALIKE, [2, 20, 21, 22, 23, 3]], [*ALIKE, [2, 20, 22, 23, 3]]),
+        ([*ALIKE, [2, 21, 22, 23, 24, 25, 26, 3]], [*ALIKE, [2, 22, 23, 24, 25, 26, 3]]),
         ([*ALIKE, [2, 10, 21, 21, 3]], [*ALIKE, [2, 10, 3]]),
+        ([[2, 10, 3], [2, 3]], [[2, 10, 9], [2, 3]]),
+        ([[10, 11, 12, 13, 14, 15, 16, 17, 10]], [[20, 11, 22, 13, 24, 15, 26, 17, 20]]),
         ([[2, 14, 3], [2, 20, 21, 3]], [[2, 14, 3], [2, 21, 20, 3]]),
         ([[2, 10, 11, 3]], [[3, 10, 11, 2]]),
         ([[2, 10, 11, 3]] * 2, [[3, 11, 10, 2], [3, 10, 11, 2]]),
@@ -314,7 +317,9 @@ ALIKE = [[2, 10, 11, 12, 13, 3], [2, 14, 3], [2, 15, 16, 17, 3]]
     ],
     ids=[
         "no first of two", "no first, another text", "cut after three", "a longer text is not cut", "one token left out",
-        "two left out at the end", "two tokens turned", "ends of one text", "ends, turned once", "one place", "each id once",
+        "one of many left out",
+        "two left out at the end", "end of two", "as many not shifted", "two tokens turned", "ends of one text", "ends, turned once", "one place",
+        "each id once",
         "two ids moved", "padding for tokens", "two unknown tokens", "two ends",
     ],
 )  # fmt: skip
@@ -325,6 +330,7 @@ def test_what_may_be_chance_is_not_told(training: list[list[int]], inference: li
 
 def test_padding_elsewhere_and_of_another_id_is_more_than_one_thing() -> None:
     assert told(fed(lambda w: encode(w, left=True, pad=9))) is None
+    assert told(fed(lambda w: encode(w, left=len(w) > 5, multiple=16))) is None
 
 
 def test_a_mask_that_has_nothing_to_do_with_the_ids_is_not_explained_by_them() -> None:

@@ -167,3 +167,16 @@ def test_what_other_samples_show_beside_the_cause_of_the_first_is_told() -> None
     found = searched(training[1:], mirrored[1:], samples[1:], "x")
     assert "ignores the EXIF orientation, and mirrors the picture" in found.cause
     assert "also" not in dict(found.facts), "what the others show is a part of what is told"
+
+
+def test_what_concerns_no_single_picture_is_not_told_of_one() -> None:
+    samples = [turned(1), photograph(seed=2)]
+    training = [[prepared(image)] for image in samples]
+    inference = [[prepared(samples[0], exif=False)], [prepared(samples[1], shift=1)]]
+    found = searched(training, inference, samples, "x")
+    assert found.cause == "the inference preprocessing ignores the EXIF orientation."
+    assert "also" not in dict(found.facts)
+    inference[1] = [prepared(samples[1], mirror=True)]
+    assert dict(searched(training, inference, samples, "x").facts)["also"].startswith(
+        "sample 1: the inference preprocessing mirrors"
+    )
