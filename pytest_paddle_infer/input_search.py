@@ -6,6 +6,7 @@ Called by `diagnose`. Both sides are asked for their tensors again, as far as ti
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.asking import Asking
@@ -14,6 +15,7 @@ from pytest_paddle_infer.diagnosis.belonging import belonging
 from pytest_paddle_infer.diagnosis.feeds import Feed, explain_feeds
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.inputs import explain_input
+from pytest_paddle_infer.diagnosis.steps import remedies
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.worker import Worker
@@ -50,7 +52,9 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
         cause = one or shown.with_facts(*(ask.quietly(lambda: run.input_facts(pictures)) or ()))
         found = cause.with_facts(*_others(names, feeds, index)) if len(names) > 1 else cause
         if found.certain and pictures:
-            found = found.with_facts(*(ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline)) or ()))
+            others = ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline)) or []
+            found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
+            found = found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
     same = ask.running(bench, lambda: worker, deadline, "run the training engine's input", "run", trained)
     if same is not None and run.agrees(example.training, same):
         found = found.with_facts(
@@ -91,9 +95,10 @@ def _others(names: Sequence[str], feeds: Sequence[Feed], index: int) -> Iterator
 
 def _also(
     bench: Bench, found: Finding, names: Sequence[str], feeds: Sequence[Feed], index: int, deadline: Deadline
-) -> list[tuple[str, str]]:
-    """What single pictures show beside the cause that the first sample showed."""
-    told: dict[str, list[int]] = {}
+) -> list[tuple[Finding, list[int]]]:
+    """What single pictures show beside the cause that the first sample showed, and which samples do."""
+    told: dict[str, tuple[Finding, list[int]]] = {}
+    known = found.cause[:-1]
     last = deadline.left() - OTHERS
     for feed in feeds:
         if feed.alike(index) or len(feed.training[index]) != 1:
@@ -104,10 +109,9 @@ def _also(
         pictures = belonging(opened, names, feed.training, index)
         other = explain_input(feed.training[index], feed.inference[index], pictures) if pictures else None
         if other is not None and other.certain and other.name in OF_ONE_PICTURE:
-            told.setdefault(other.cause, []).append(feed.first)
-    known = found.cause[:-1]
-    return [
-        ("also", f"{'sample' if len(which) == 1 else 'samples'} {', '.join(map(str, which))}: {cause}")
-        for cause, which in list(told.items())[:3]
-        if cause[:-1].partition("preprocessing ")[2] not in known
-    ]
+            told.setdefault(other.cause, (other, []))[1].append(feed.first)
+    return [each for each in told.values() if each[0].cause[:-1].partition("preprocessing ")[2] not in known][:3]
+
+
+def _samples(which: Sequence[int]) -> str:
+    return f"{'sample' if len(which) == 1 else 'samples'} {', '.join(map(str, which))}"

@@ -50,8 +50,8 @@ def joined(*names: str) -> str:
 
 
 def remedies(*texts: str) -> str:
-    """What to do about several things, as one sentence."""
-    return "; ".join(text.rstrip(".") for text in dict.fromkeys(texts)) + "."
+    """What to do about several things, as one sentence that says each once."""
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.rstrip(".").split("; "))) + "."
 
 
 def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) -> Finding:

@@ -318,7 +318,8 @@ ALIKE = [[2, 10, 11, 12, 13, 3], [2, 14, 3], [2, 15, 16, 17, 3]]
     ids=[
         "no first of two", "no first, another text", "cut after three", "a longer text is not cut", "one token left out",
         "one of many left out",
-        "two left out at the end", "end of two", "as many not shifted", "two tokens turned", "ends of one text", "ends, turned once", "one place",
+        "two left out at the end", "end of two", "as many not shifted", "two tokens turned", "ends of one text", "ends, turned once",
+        "one place",
         "each id once",
         "two ids moved", "padding for tokens", "two unknown tokens", "two ends",
     ],

@@ -161,6 +161,7 @@ def test_what_other_samples_show_beside_the_cause_of_the_first_is_told() -> None
     assert found.cause.startswith("the inference preprocessing resizes with bicubic")
     also = dict(found.facts)["also"]
     assert also.startswith("samples 1, 3: the inference preprocessing ignores the EXIF orientation")
+    assert found.remedy.count("in both preprocessing programs") == 2, "what to do about both"
     right = [[prepared(image, how=Image.Resampling.BICUBIC)] for image in samples]
     assert "also" not in dict(searched(training, right, samples, "x").facts)
     mirrored = [[prepared(stored(image), mirror=True)] for image in samples]
