@@ -84,7 +84,7 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
-    levels = explain_levels(training, inference)
+    levels = explain_levels(training, inference) if _line(training, inference) is None else None
     if levels is not None:
         return step_finding(*levels, facts=_shown(one, inference, images))
     through = _through_jpeg(one, training, inference, images, deadline)

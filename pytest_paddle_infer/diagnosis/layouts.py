@@ -186,7 +186,7 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
         return None
     one, two = training.astype(np.float64).ravel(), inference.astype(np.float64).ravel()
     levels = np.unique(two)
-    if len(levels) < _LEVELS:
+    if len(levels) < _LEVELS or len(np.unique(one)) < 2 * len(levels):  # else the training side has steps too, of its own
         return None
     gaps = np.diff(levels)
     numbers = np.concatenate([[0.0], np.cumsum(np.rint(gaps / gaps.min()))])

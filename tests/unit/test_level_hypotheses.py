@@ -55,6 +55,20 @@ def test_steps_that_are_not_those_of_the_training_tensor_accuse_nobody(training:
     assert explain_levels(training.astype(np.float32), inference.astype(np.float32)) is None
 
 
+def test_steps_of_the_pixels_themselves_are_a_matter_of_scale() -> None:
+    pixels = np.asarray(photograph(90, 60)).transpose(2, 0, 1)[None].astype(np.float32)
+    one, two = pixels / np.float32(127.5) - 1, pixels / np.float32(127.6) - 1
+    assert explain_levels(one, two) is None
+    found = explain_input(one, two)
+    assert found is not None
+    assert found.name == "normalisation"
+    near = pixels + np.float32([0.1, 0.2, 0.3]).reshape(3, 1, 1)  # three times as many values, each within a step
+    assert explain_levels(near, pixels) is not None
+    found = explain_input(near, pixels)
+    assert found is not None
+    assert found.name == "normalisation"
+
+
 def test_a_padding_of_no_whole_colour_is_nearly_so_where_the_program_fits_nearly() -> None:
     image = photograph(90, 60)
     mean, std = (0.5, 0.45, 0.4), (0.25, 0.22, 0.21)
