@@ -16,6 +16,7 @@ from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.stages import RAW, Step, parted, told
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.input_search import COMPARE, search_inputs
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 
@@ -66,6 +67,8 @@ class Diagnosis:
                 shown = self._searched(bench, variant, export, run, worker, shown, deadline)
             except Exception as error:
                 self._ask.note(error)
+        if run.only_inputs_differ:
+            shown = shown.with_facts(("outputs", "agree within their limits all the same: what differs does not reach them"))
         return shown.with_facts(*(("search", fault) for fault in self._ask.faults))
 
     def _shown(self, export: ExportedModel, run: ParityRun) -> Finding:
@@ -74,9 +77,8 @@ class Diagnosis:
             return Finding("export", run.count_problem, "output", remedy="return each output once, and no input as an output.")
         if run.inputs_differ:
             plain = self._ask.quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
-            remedy = "compare the two preprocess programs step by step on this sample."
             found: Finding | None = self._ask.quietly(run.input_finding)
-            return found or Finding("preprocess", plain, remedy=remedy, certain=False)
+            return found or Finding("preprocess", plain, remedy=COMPARE, certain=False)
         if not run.outputs_differ and not run.answers.passed:
             return self._of_answers(run)
         if run.comparison is None:  # the engine answers, but not the same when it is asked otherwise
@@ -105,7 +107,7 @@ class Diagnosis:
             graph = self._of_graph(bench, export, deadline) if export.given else None
             return graph if graph is not None and graph.kind == "output" else shown
         if run.inputs_differ:
-            return self._of_inputs(bench, run, worker, shown, deadline)
+            return search_inputs(self._ask, bench, run, worker, shown, deadline)
         if not run.outputs_differ and not run.answers.passed:
             shown = self._of_unsteady_answers(bench, run, worker, deadline) or shown
         report = self._compared(bench, export, deadline) if export.given else None
@@ -127,23 +129,6 @@ class Diagnosis:
             )
             found = found.with_facts(("excluded", "; ".join(_excluded(steps, parameters, deadline))))
         return found.with_facts(told(steps))
-
-    def _of_inputs(self, bench: Bench, run: ParityRun, worker: Worker, shown: Finding, deadline: Deadline) -> Finding:
-        example = run.example
-        if example is None or deadline.over():
-            return shown
-        pictures = self._ask.quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
-        found = self._ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
-        found = found or shown.with_facts(*(self._ask.quietly(lambda: run.input_facts(pictures or ())) or ()))
-        if example.training_inputs is not None:
-            same = self._ask.running(
-                bench, lambda: worker, deadline, "run the training engine's input", "run", example.training_inputs
-            )
-            if same is not None and run.agrees(example.training, same):
-                found = found.with_facts(
-                    ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault")
-                )
-        return found
 
     def _of_parameters(
         self, bench: Bench, export: ExportedModel, report: ParameterReport, run: ParityRun, deadline: Deadline

@@ -78,6 +78,7 @@ class ParityRun:
         else:
             self._answers = AnswersJudge(first.rtol, first.atol)
         self.inputs_differ = self._inputs_compared = False
+        self._samples = 0
         self.count_problem = ""
         if len(output_names) != len(reference.floors):
             self.count_problem = (
@@ -113,6 +114,7 @@ class ParityRun:
         """
         size = len(samples)
         self.first_size = self.first_size or size
+        self._samples += size
         tensors: tuple[Arrays | None, Arrays | None] = (None, None)
         if training.inputs != inference.inputs:
             tensors, self._inputs_compared = inputs(), True
@@ -298,14 +300,33 @@ class ParityRun:
         )
 
     @property
+    def only_inputs_differ(self) -> bool:
+        """True when the two preprocessing programs part, and yet outputs and answers agree, in a comparison that sees faults."""
+        return self.inputs_differ and not self.outputs_differ and self.answers.passed and not self.vacuous
+
+    @property
     def input_problem(self) -> str:
         """The cause when the two preprocessing programs part; empty when they agree."""
-        for verdict in self.inputs:
-            if not verdict.passed:
-                found = self.input_finding()
-                problem = verdict.problem.replace("engine answers", "preprocessing makes").replace(" engine", " preprocessing")
-                return found.cause if found is not None else f"preprocessing: {verdict.name}: {problem}."
-        return ""
+        found = self.input_finding()
+        return found.cause if found is not None else self.input_difference
+
+    @property
+    def input_difference(self) -> str:
+        """The difference of the first input that differs in figures; empty when they agree."""
+        if self.differing_input is None:
+            return ""
+        verdict = self.inputs[self.differing_input]
+        problem = verdict.problem.replace("engine answers", "preprocessing makes").replace(" engine", " preprocessing")
+        problem = problem.replace("worst at", "furthest beyond that at")
+        if verdict.samples < self._samples:
+            for what in ("elements", "integers"):
+                problem = problem.replace(f" {what} differ", f" {what} of {verdict.samples} of {self._samples} samples differ")
+        return f"preprocessing: {verdict.name}: {problem}."
+
+    @property
+    def differing_input(self) -> int | None:
+        """Number of the first input that differs; None where they all agree."""
+        return next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
 
     def input_finding(self, pictures: Sequence[Any] = ()) -> Finding | None:
         """What the inference preprocessing does otherwise, by the tensors of the example's first input that differs; None where unknown.
@@ -322,8 +343,7 @@ class ParityRun:
         return () if sides is None else describe_inputs(*sides, pictures, first=first)
 
     def _differing_inputs(self) -> tuple[Array, Array] | None:
-        wrong = next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
-        example = self.example
+        wrong, example = self.differing_input, self.example
         if wrong is None or example is None or not example.training_inputs or not example.inference_inputs:
             return None
         return example.training_inputs[wrong], example.inference_inputs[wrong]

@@ -19,6 +19,7 @@ from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
 from pytest_paddle_infer.diagnosis.layouts import (
     SWAPS,
     explain_integers,
+    explain_levels,
     explain_order,
     explain_precision,
     is_nchw,
@@ -83,6 +84,9 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
+    levels = explain_levels(training, inference) if _line(training, inference) is None else None
+    if levels is not None:
+        return step_finding(*levels, facts=_shown(one, inference, images))
     through = _through_jpeg(one, training, inference, images, deadline)
     if through is not None:
         return through
@@ -102,8 +106,8 @@ def describe_inputs(
             gap = np.abs(inference.astype(np.float64) - training.astype(np.float64))
         if np.isfinite(gap).all() and gap.any():
             sample, *where = (int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape)) if gap.ndim else (0,)
-            place = f"sample {first + sample}, element {where}"
-            facts.append(("difference", f"mean {gap.mean():.3g}, largest {gap.max():.3g} at {place}"))
+            place = f"sample {first + sample}, element {[0, *where]}"  # as a verdict has them: within a batch of that sample
+            facts.append(("difference", f"mean {gap.mean():.3g}; the largest is {gap.max():.3g}, at {place}"))
             wrong = [first + index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Callable
 
 import numpy as np
 
@@ -177,6 +178,42 @@ def explain_precision(training: Array, inference: Array, before: float) -> tuple
         if apart(inference, narrow) <= 1e-7 < before:
             return "precision", f"rounds its values to {kind} on the way"
     return None
+
+
+def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
+    """Returns (name, what is done) where the inference tensor is the training tensor on equal steps, as integers are that stored it."""
+    if training.shape != inference.shape or training.dtype.kind != "f" or inference.size < _MANY:
+        return None
+    one, two = training.astype(np.float64).ravel(), inference.astype(np.float64).ravel()
+    levels = np.unique(two)
+    if len(levels) < _LEVELS or len(np.unique(one)) < 2 * len(levels):  # else the training side has steps too, of its own
+        return None
+    gaps = np.diff(levels)
+    numbers = np.concatenate([[0.0], np.cumsum(np.rint(gaps / gaps.min()))])
+    step = float(levels[-1] - levels[0]) / numbers[-1]  # of all levels together: a single gap is rounded
+    if np.abs((levels - levels[0]) / step - numbers).max() > 0.05:
+        return None
+    inner = (two > levels[0]) & (two < levels[-1])  # what lies beyond the range of the integers is cut off there
+    exact, found = (one[inner] - levels[0]) / step, np.rint((two[inner] - levels[0]) / step)
+    if not any(
+        _mostly(np.abs(rounding(exact) - found) == 0) for rounding in (np.rint, np.floor, np.ceil, _towards_zero(levels[0] / step))
+    ):
+        return None
+    whole = round(1 / step)
+    shown = f"1/{whole}" if whole > 1 and abs(step * whole - 1) < 1e-4 else f"{step:.4g}"
+    return "precision", f"puts its values on steps of {shown}, as integers do that store them on the way"
+
+
+_MANY, _LEVELS = 256, 16
+"""Values, and different ones among them, without which steps are seen by chance."""
+
+
+def _mostly(right: Array) -> bool:
+    return bool(len(right)) and float(right.mean()) > 0.999
+
+
+def _towards_zero(lowest: float) -> Callable[[Array], Array]:
+    return lambda numbers: np.rint(np.trunc(numbers + lowest) - lowest)
 
 
 def mixed_colours(training: Array, inference: Array) -> tuple[str, str] | None:

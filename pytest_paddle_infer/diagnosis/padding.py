@@ -36,6 +36,11 @@ class Padding:
         return not any(self.fed) and max(abs(value) for value in self.pixels) > _SAME
 
     @property
+    def whole(self) -> bool:
+        """True for a colour in whole levels, as programs write it, or zeros after the normalisation."""
+        return self.after or all(abs(value - round(value)) < _SAME / 2 for value in self.pixels)
+
+    @property
     def value(self) -> str:
         """0, 114, (124, 116, 104)."""
         whole = [round(value) if abs(value - round(value)) < _SAME / 2 else value for value in self.pixels]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.failures import PaddleInferError
+from pytest_paddle_infer.samples import IMAGE_SUFFIXES
+from pytest_paddle_infer.transforms import load_image
 
 Make = Callable[[Image.Image], Image.Image]
 
@@ -76,3 +81,34 @@ def _blended(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     over = image.convert("RGBA")
     ground = Image.new("RGBA", over.size, (*colour, 255))
     return Image.alpha_composite(ground, over).convert("RGB")
+
+
+# -- pictures within samples -------------------------------------------------------------------------------------------
+
+
+def pictures_in(sample: object) -> dict[str, Image.Image]:
+    """The pictures of a sample that is a picture, or a dict, tuple or list whose values are pictures or paths of picture files.
+
+    By their key, or their number in a tuple, in the sample's order; files that cannot be opened are left out.
+    """
+    if isinstance(sample, Image.Image):
+        return {"": sample}
+    if isinstance(sample, Mapping):
+        values = [(str(key), value) for key, value in sample.items()]
+    elif isinstance(sample, (tuple, list)):
+        values = [(str(number), value) for number, value in enumerate(sample)]
+    else:
+        return {}
+    found = ((key, _opened(value)) for key, value in values)
+    return {key: picture for key, picture in found if picture is not None}
+
+
+def _opened(value: object) -> Image.Image | None:
+    if isinstance(value, Image.Image):
+        return value
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value).lower().endswith(IMAGE_SUFFIXES):
+        return None
+    try:
+        return load_image(Path(os.fspath(value)))
+    except (PaddleInferError, OSError, ValueError):
+        return None

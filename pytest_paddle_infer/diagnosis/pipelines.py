@@ -84,9 +84,11 @@ class Identified:
         steps = [("apply" if own.upright else "ignore") + " the EXIF orientation"] if opened.turned(images[0]) else []
         if own.conversion != opened.DEFAULT:
             steps.append(own.conversion)
-        steps.append(str(own.geometry))
+        told = str(own.geometry)
+        steps.append(told.replace(*_long_side(own.geometry)) if self._has_a_long_side(images) else told)
         if self.padding is not None:
-            steps[-1] += f" with {self.padding}"
+            # a colour that nobody writes is the nearest to a tensor that was rounded, and no fact
+            steps[-1] += f" with {'' if self.fit.exact or self.padding.whole else 'nearly '}{self.padding}"
         if self.padding is None and all(self._keeps_the_aspect(image) for image in images):
             steps[-1] += f", a height of {own.geometry.out[1]} at this picture's aspect"
         if "resize" in steps[-1]:
@@ -98,12 +100,24 @@ class Identified:
             return ", ".join([*steps, str(afterwards), "BGR"])
         return ", ".join([*steps, *["BGR"] * self.reversed, str(values)])
 
+    def _has_a_long_side(self, images: Sequence[Image.Image]) -> bool:
+        """True where the two sides that pictures are resized to before they are padded may be the long side and the aspect."""
+        own = self.pipeline.geometry
+        sources = [source for source in (prepared(image, self.pipeline) for image in images) if source is not None]
+        return own.style == "resize and pad" and bool(sources) and all(own.keeps_the_aspect(each.size) for each in sources)
+
     def _keeps_the_aspect(self, image: Image.Image) -> bool:
         """True where the two sides that a picture is resized to may be one side and its aspect, so that another picture has others."""
         source, out = prepared(image, self.pipeline), self.pipeline.geometry.out
         if source is None or self.pipeline.geometry.exact != out or out[0] == out[1]:
             return False
         return source.size != out and self.pipeline.geometry.keeps_the_aspect(source.size)
+
+
+def _long_side(geometry: Geometry) -> tuple[str, str]:
+    """What a geometry says of both sides, and what it shall say of the long one."""
+    width, height = geometry.exact or geometry.out
+    return f"resize to {height}x{width}", f"resize the long side to {max(width, height)}"
 
 
 def fitted(pixels: Array, values: Array) -> Fit | None:

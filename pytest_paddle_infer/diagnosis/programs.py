@@ -153,6 +153,8 @@ def _done(geometry: Geometry, sources: Sequence[Size]) -> str:
         width, height = geometry.exact
         short = f"{'a square of ' if width == height else ''}{height}x{width}"
     done = _DONE[geometry.style].format(size=short, whole=geometry, out=_size(geometry))
+    if geometry.style == "resize and pad" and all(geometry.keeps_the_aspect(source) for source in sources):
+        return f"resizes the long side to {max(geometry.exact or geometry.out)} and pads to {_size(geometry)}"
     any_shape = geometry.style == "both sides" and not all(geometry.keeps_the_aspect(source) for source in sources)
     return f"{done} whatever the picture's shape" if any_shape else done
 

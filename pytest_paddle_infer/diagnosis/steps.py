@@ -8,7 +8,7 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "precision", "padding", "jpeg", "integers",
+    "mirror", "precision", "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
@@ -32,7 +32,11 @@ _REMEDIES = {
     "mirror": "take the flip out of the inference preprocessing.",
     "precision": "keep float32 throughout the inference preprocessing.",
     "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
-    "integers": "number tokens or labels alike in both preprocessing programs: the same vocabulary, the same special tokens.",
+    "integers": "number tokens or labels alike in both preprocessing programs: the same vocabulary and special tokens, words split alike.",
+    "inputs": "return the inputs in the order in which the model takes them, each made of its own part of the sample.",
+    "mask": "make the mask as the training preprocessing does: the same number at tokens, and the same at padding.",
+    "tokens": "put the same special tokens at the same ends, and feed the tokens in the same order, in both preprocessing programs.",
+    "truncation": "cut texts off after the same number of tokens, with the same special tokens, in both preprocessing programs.",
     "padding": "pad to the same size, on the same sides, with the same value and at the same point of both preprocessing programs.",
 }
 
@@ -46,8 +50,8 @@ def joined(*names: str) -> str:
 
 
 def remedies(*texts: str) -> str:
-    """What to do about several things, as one sentence."""
-    return "; ".join(text.rstrip(".") for text in dict.fromkeys(texts)) + "."
+    """What to do about several things, as one sentence that says each once."""
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.rstrip(".").split("; "))) + "."
 
 
 def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) -> Finding:

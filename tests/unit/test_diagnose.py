@@ -82,6 +82,7 @@ class Run:
 
     count_problem, inputs_differ, input_problem, output_problem = "", False, "", "3 of 3 elements differ."
     outputs_differ, within_rounding, answers, example = True, False, AnswersVerdict(1, 1), None
+    only_inputs_differ, differing_input = False, None
     comparison: Comparison | None = Comparison(0, 1, [KNOWN], [OTHER], None, [Tolerance(atol=0.5)])
     hint: Any = None
 
@@ -165,6 +166,15 @@ def test_a_search_without_an_answer_about_the_inputs_keeps_what_the_comparison_s
     run = Run(inputs_differ=True, hint=ZeroDivisionError("a bug"), input_problem="input x differs.")
     cause = found(Fake(tmp_path), run, tmp_path)
     assert (cause.stage, cause.cause, cause.certain) == ("preprocess", "input x differs.", False)
+
+
+@pytest.mark.parametrize("diagnosis", [True, False])
+def test_inputs_that_differ_without_reaching_the_outputs_are_said_to(tmp_path: Path, diagnosis: bool) -> None:
+    run = Run(inputs_differ=True, only_inputs_differ=True, input_problem="input x differs.", outputs_differ=False)
+    cause = found(Fake(tmp_path), run, tmp_path, diagnosis=diagnosis)
+    assert cause.facts[-1] == ("outputs", "agree within their limits all the same: what differs does not reach them")
+    run = Run(inputs_differ=True, input_problem="input x differs.", outputs_differ=False)
+    assert "outputs" not in dict(found(Fake(tmp_path), run, tmp_path, diagnosis=diagnosis).facts)
 
 
 # -- engines that end --------------------------------------------------------------------------------------------------

@@ -160,9 +160,49 @@ def test_where_two_tensors_differ_most_is_told_by_the_number_of_the_sample(size:
     y = x.copy()
     y[2:] += np.random.RandomState(3).normal(0, 1, x[2:].shape).astype(np.float32)
     facts = dict(case.feed(case.training, tensors=(x, y)).input_facts())
-    assert re.search(r"largest \S+ at sample [23], element \[\d, \d+, \d+\]$", facts["difference"]), (
+    assert re.search(r"the largest is \S+, at sample [23], element \[0, \d, \d+, \d+\]$", facts["difference"]), (
         "2 begins the batch that is kept"
     )
+
+
+def test_the_figures_of_an_input_say_of_how_many_samples_they_are() -> None:
+    case, x = Case([logits()], batch_size=1), pictures()
+    y = x.copy()
+    y[1:3, 0, 2, 3] += 1
+    y[2, 0, 0, 0] += 0.5
+
+    def part(start: int, stop: int, run: ParityRun) -> None:
+        inputs = "same" if start in (0, 3) else "other"
+        one = Observed("same", case.cut(case.training, start, stop), ())
+        sides = [x[start:stop]], [y[start:stop]]
+        run.add(
+            one, replace(one, inputs=inputs), case.samples[start:stop], start, lambda: sides, lambda _: (), lambda _: one.outputs
+        )  # type: ignore[arg-type]
+
+    for start, stop in case.parts():
+        part(start, stop, case.run)
+    assert case.run.input_difference.startswith(
+        "preprocessing: input x: 3 of 150 elements of 2 of 4 samples differ by more than 1e-05 + 1e-05 * |training|; furthest beyond that "
+        "at sample "
+    )
+    assert case.run.differing_input == 0
+    whole = Case([logits()]).feed([logits().astype(np.float32)], tensors=(x, y))
+    assert "input x: 3 of 300 elements differ by more" in whole.input_difference, "all were compared"
+    same = Case([logits()]).feed([logits().astype(np.float32)])
+    assert (same.input_difference, same.input_problem, same.differing_input) == ("", "", None)
+
+
+def test_inputs_alone_differ_where_outputs_and_answers_agree_in_a_comparison_that_sees() -> None:
+    x = pictures()
+    case = Case([logits()])
+    assert case.feed(case.training, tensors=(x, x + 1)).only_inputs_differ
+    assert not Case([logits()]).feed(case.training).only_inputs_differ
+    assert not Case([logits()]).feed([moved(case.exact[0], 1.0)], tensors=(x, x + 1)).only_inputs_differ
+    blind = Case([logits()], responses=[1e-9])
+    assert not blind.feed(blind.training, tensors=(x, x + 1)).only_inputs_differ
+    answers = Case([logits()], batch_size=4)
+    given = ([Prediction(n, 0.5) for n in range(4)], [Prediction(n, 0.1) for n in range(4)])
+    assert not answers.feed(answers.training, tensors=(x, x + 1), answers=lambda side: given[side]).only_inputs_differ
 
 
 # -- the example and the evidence --------------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""After inputs that differ: what the inference preprocessing does otherwise, by all inputs of several samples and their pictures.
+
+Called by `diagnose`. Both sides are asked for their tensors again, as far as time and memory allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_paddle_infer.asking import Asking
+from pytest_paddle_infer.bench import Bench
+from pytest_paddle_infer.diagnosis.belonging import belonging
+from pytest_paddle_infer.diagnosis.feeds import Feed, explain_feeds
+from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
+from pytest_paddle_infer.diagnosis.inputs import explain_input
+from pytest_paddle_infer.diagnosis.steps import remedies
+
+if TYPE_CHECKING:
+    from pytest_paddle_infer.engine.worker import Worker
+    from pytest_paddle_infer.parity import ParityRun
+
+MOST_SAMPLES, MOST_BYTES = 32, 1 << 27
+"""Samples whose tensors are looked at together, and the memory that they may take."""
+
+SHARE = 0.25
+"""Of the time for a diagnosis: what asking for the tensors of all samples may take."""
+
+OTHERS = 5.0
+"""Seconds in which other samples are looked at singly."""
+
+OF_ONE_PICTURE = ("exif", "mode", "mirror", "channel order")
+"""Steps that concern single pictures: the sample that failed first need not show them."""
+
+
+def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, shown: Finding, deadline: Deadline) -> Finding:
+    """The cause of inputs that differ, else `shown` with what is known of them."""
+    example, index = run.example, run.differing_input
+    if example is None or example.training_inputs is None or index is None or deadline.over():
+        return shown
+    names = [item.name or "" for item in bench.model.inputs]
+    trained = example.training_inputs
+    feeds = list(_feeds(ask, bench, worker, deadline))
+    found = ask.quietly(lambda: explain_feeds(names, feeds)) if feeds else None
+    if found is None:
+        if shown.name == "integers" and len(feeds) > 1:  # told of one sample, and refuted by the others
+            shown = Finding("preprocess", run.input_difference, remedy=COMPARE, certain=False)
+        opened = ask.quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
+        pictures = ask.quietly(lambda: belonging(opened or (), names, trained, index)) or ()
+        one = ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
+        cause = one or shown.with_facts(*(ask.quietly(lambda: run.input_facts(pictures)) or ()))
+        found = cause.with_facts(*_others(names, feeds, index)) if len(names) > 1 else cause
+        if found.certain and pictures:
+            others = ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline)) or []
+            found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
+            found = found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
+    same = ask.running(bench, lambda: worker, deadline, "run the training engine's input", "run", trained)
+    if same is not None and run.agrees(example.training, same):
+        found = found.with_facts(
+            ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault")
+        )
+    return found
+
+
+COMPARE = "compare the two preprocess programs step by step on this sample."
+"""What to do where nobody knows what differs."""
+
+
+def _feeds(ask: Asking, bench: Bench, worker: Worker, deadline: Deadline) -> Iterator[Feed]:
+    """Yields what both sides feed for the first samples, those that agree included: they refute what one sample seems to show."""
+    size, size_of_all = bench.spec.batch_size or 1, 0
+    last = deadline.left() * (1 - SHARE)
+    for start in range(0, min(len(bench.samples), MOST_SAMPLES), size):
+        stop = min(start + size, len(bench.samples))
+        if size_of_all > MOST_BYTES or deadline.left() < last:
+            return
+        training = ask.running(bench, bench.training, deadline, "preprocess", "inputs", start, stop)
+        inference = None if training is None else ask.running(bench, lambda: worker, deadline, "preprocess", "inputs", start, stop)
+        if inference is None:
+            return
+        size_of_all += sum(array.nbytes for array in (*training, *inference))
+        yield Feed(start, training, inference)
+
+
+def _others(names: Sequence[str], feeds: Sequence[Feed], index: int) -> Iterator[tuple[str, str]]:
+    """Says which of several inputs a finding is about."""
+    differing = [names[other] for other in range(len(names)) if other != index and not all(feed.alike(other) for feed in feeds)]
+    agreeing = [name for other, name in enumerate(names) if other != index and name not in differing]
+    told = [names[index]]
+    told += [f"{' and '.join(differing)} differ{'s' * (len(differing) == 1)} too"] if differing else []
+    told += [f"{' and '.join(agreeing)} agree{'s' * (len(agreeing) == 1)}"] if agreeing and feeds else []
+    yield "input", "; ".join(told)
+
+
+def _also(
+    bench: Bench, found: Finding, names: Sequence[str], feeds: Sequence[Feed], index: int, deadline: Deadline
+) -> list[tuple[Finding, list[int]]]:
+    """What single pictures show beside the cause that the first sample showed, and which samples do."""
+    told: dict[str, tuple[Finding, list[int]]] = {}
+    known = found.cause[:-1]
+    last = deadline.left() - OTHERS
+    for feed in feeds:
+        if feed.alike(index) or len(feed.training[index]) != 1:
+            continue
+        if deadline.over() or deadline.left() < last:
+            break
+        opened: list[Any] = [bench.samples[feed.first].open()]
+        pictures = belonging(opened, names, feed.training, index)
+        other = explain_input(feed.training[index], feed.inference[index], pictures) if pictures else None
+        if other is not None and other.certain and other.name in OF_ONE_PICTURE:
+            told.setdefault(other.cause, (other, []))[1].append(feed.first)
+    return [each for each in told.values() if each[0].cause[:-1].partition("preprocessing ")[2] not in known][:3]
+
+
+def _samples(which: Sequence[int]) -> str:
+    return f"{'sample' if len(which) == 1 else 'samples'} {', '.join(map(str, which))}"
