@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from pytest_paddle_infer import parity_words
+from pytest_paddle_infer import parity_inputs, parity_words
 from pytest_paddle_infer.diagnosis.agreement import ROUNDING, close
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
-from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, K, error
 from pytest_paddle_infer.output_judges import borderline, output_judges
+from pytest_paddle_infer.parity_inputs import Example
 from pytest_paddle_infer.samples import numbered
 
 if TYPE_CHECKING:
@@ -37,20 +37,6 @@ KEPT_OUTPUTS = 8
 
 BLIND = 1e-2
 """A limit above this, of the largest value, lets gross faults pass."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A batch that failed, kept whole for the diagnosis. Inputs are there when the two sides' differ."""
-
-    start: int
-    stop: int
-    training: Arrays
-    inference: Arrays
-    training_inputs: Arrays | None = None
-    inference_inputs: Arrays | None = None
-    exact: Arrays | None = None
-    near: NearOf | None = None
 
 
 class ParityRun:
@@ -313,15 +299,8 @@ class ParityRun:
     @property
     def input_difference(self) -> str:
         """The difference of the first input that differs in figures; empty when they agree."""
-        if self.differing_input is None:
-            return ""
-        verdict = self.inputs[self.differing_input]
-        problem = verdict.problem.replace("engine answers", "preprocessing makes").replace(" engine", " preprocessing")
-        problem = problem.replace("worst at", "furthest beyond that at")
-        if verdict.samples < self._samples:
-            for what in ("elements", "integers"):
-                problem = problem.replace(f" {what} differ", f" {what} of {verdict.samples} of {self._samples} samples differ")
-        return f"preprocessing: {verdict.name}: {problem}."
+        wrong = self.differing_input
+        return "" if wrong is None else parity_inputs.difference(self.inputs[wrong], self._samples)
 
     @property
     def differing_input(self) -> int | None:
@@ -333,20 +312,13 @@ class ParityRun:
 
         pictures: the samples of the example as they were opened, `samples[example.start : example.stop]`.
         """
-        sides = self._differing_inputs()
-        return None if sides is None else explain_input(*sides, pictures)
+        example, wrong = self.example, self.differing_input
+        return None if example is None or wrong is None else example.input_finding(wrong, pictures)
 
     def input_facts(self, pictures: Sequence[Any] = ()) -> tuple[tuple[str, str], ...]:
         """What can be said of the same tensors where no cause is known: shapes, where they differ most, both programs."""
-        sides = self._differing_inputs()
-        first = self.example.start if self.example is not None else 0
-        return () if sides is None else describe_inputs(*sides, pictures, first=first)
-
-    def _differing_inputs(self) -> tuple[Array, Array] | None:
-        wrong, example = self.differing_input, self.example
-        if wrong is None or example is None or not example.training_inputs or not example.inference_inputs:
-            return None
-        return example.training_inputs[wrong], example.inference_inputs[wrong]
+        example, wrong = self.example, self.differing_input
+        return () if example is None or wrong is None else example.input_facts(wrong, pictures)
 
     @property
     def output_problem(self) -> str:

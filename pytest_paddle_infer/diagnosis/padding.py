@@ -142,7 +142,7 @@ def _left_out(training: Array, inference: Array) -> tuple[Told | None, bool]:
     free = (wide - width, high - height)
     if min(free) < 0:
         return None, False
-    for where, x, y in ((" at the right and at the bottom", 0, 0), (" around the picture", free[0] // 2, free[1] // 2)):
+    for x, y in dict.fromkeys(((0, 0), (free[0] // 2, free[1] // 2), free, (free[0], 0), (0, free[1]))):
         box = (x, y, x + width, y + height)
         around = [part for sample in outer for part in outside(sample, box)]
         if not even(around) or apart(inside(outer, box), inner) > CLOSE:
@@ -151,11 +151,24 @@ def _left_out(training: Array, inference: Array) -> tuple[Told | None, bool]:
             fed, own = ((f"{a.shape[2]}x{a.shape[3]}") for a in (inference, training))
             return ("padding", f"pads or crops an even margin otherwise: it feeds {fed}, the training preprocessing {own}"), False
         stride = next((n for n in _STRIDES if not (wide % n or high % n) and max(free) < n), 0) if not (x or y) else 0
-        made = f"{high}x{wide}{where}{f', multiples of {stride}' if stride else ''}"
+        made = f"{high}x{wide} {_where(x, y, free)}{f', multiples of {stride}' if stride else ''}"
         if padded:
             return ("padding", f"leaves out the padding to {made}"), True
         return ("padding", f"pads to {made}, where the training preprocessing feeds {height}x{width}"), True
     return None, False
+
+
+def _where(x: int, y: int, free: tuple[int, int]) -> str:
+    """Where a picture is padded that begins at (x, y), with so much free in width and height."""
+    if 0 < x < free[0] and 0 < y < free[1]:
+        return "around the picture"
+    ends = ((x, free[0], "left", "right"), (y, free[1], "top", "bottom"))
+    told = [
+        " and ".join(f"at the {name}" for name, there in ((before, at > 0), (after, at < most)) if there)
+        for at, most, before, after in ends
+        if most
+    ]
+    return " and ".join(told)
 
 
 def _margin_in(inner: Array, around: Array, box: Box, whole: tuple[int, int]) -> bool:

@@ -232,7 +232,8 @@ def test_what_a_program_does_to_its_own_copy_harms_nobody(careless: Session, mod
 
 def test_an_output_that_does_not_follow_the_batch_is_noted(careless: Session) -> None:
     assert (
-        "one_row, one_row_of_two: output 0 has the shape [1, 4] for one sample and for two: it does not follow the batch, so batches are not proved"
+        "one_row, one_row_of_two: output 0 has the shape [1, 4] for one sample and for two: it does not follow the batch, so batches are "
+        "not proved"
     ) in careless.output
     cause = careless["one_row_of_two::test_parity[cpu]"].cause
     assert "for a batch of 2 samples the model answers [1, 4]: no output has a part for each of them." in cause
@@ -267,7 +268,7 @@ def test_a_buffer_that_is_filled_again_hides_no_fault(careless: Session) -> None
     assert outcomes(careless, "buffered_wrong") == {"passed", "failed"}
     cause = careless["buffered_wrong::test_parity[cpu]"].cause
     assert "preprocessing" in cause
-    assert "of another batch size" not in careless.output
+    assert "after another batch size" not in careless.output
 
 
 def test_an_answer_that_cannot_be_sent_is_the_postprocesss_doing(careless: Session) -> None:

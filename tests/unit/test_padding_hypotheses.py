@@ -163,6 +163,23 @@ def test_padding_to_a_multiple_needs_no_picture(sizes: list[tuple[int, int]]) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("margins", "where"),
+    [
+        (((0, 0), (0, 30)), "at the right"), (((0, 0), (30, 0)), "at the left"), (((20, 0), (0, 0)), "at the top"),
+        (((0, 20), (0, 0)), "at the bottom"), (((0, 0), (15, 15)), "at the left and at the right"),
+        (((20, 0), (30, 0)), "at the left and at the top"), (((20, 0), (0, 30)), "at the right and at the top"),
+        (((10, 10), (15, 15)), "around the picture"),
+    ],
+)  # fmt: skip
+def test_where_one_side_pads_is_told(margins: tuple[tuple[int, int], tuple[int, int]], where: str) -> None:
+    picture = np.random.RandomState(0).uniform(-1, 1, (2, 3, 40, 50)).astype(np.float32)
+    padded = np.pad(picture, ((0, 0), (0, 0), *margins))
+    size = f"{padded.shape[2]}x{padded.shape[3]}"
+    assert said(explain_input(picture, padded)) == f"pads to {size} {where}, where the training preprocessing feeds 40x50"
+    assert said(explain_input(padded, picture)) == f"leaves out the padding to {size} {where}"
+
+
 # -- nobody is accused of padding --------------------------------------------------------------------------------------
 
 

@@ -165,6 +165,18 @@ def test_where_two_tensors_differ_most_is_told_by_the_number_of_the_sample(size:
     )
 
 
+@pytest.mark.parametrize(("wrong", "told"), [([1], "1 alone differs"), ([0, 2], "0, 2 alone differ"), ([0, 1, 2, 3], "")])
+def test_what_one_sample_of_a_batch_shows_is_not_hidden_by_the_others(wrong: list[int], told: str) -> None:
+    case, x = Case([logits()], batch_size=4), pictures()
+    y = x.copy()
+    y[wrong] = x[wrong][:, ::-1]
+    run = case.feed([moved(case.exact[0], 1.0, (0, 2))], tensors=(x, y))
+    found = run.input_finding()
+    assert found is not None
+    assert found.cause == "the inference preprocessing feeds the channels in reverse order (BGR for RGB)."
+    assert dict(found.facts).get("samples", "") == (f"of the batch, {told}" if told else "")
+
+
 def test_the_figures_of_an_input_say_of_how_many_samples_they_are() -> None:
     case, x = Case([logits()], batch_size=1), pictures()
     y = x.copy()
