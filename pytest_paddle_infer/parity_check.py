@@ -138,6 +138,7 @@ class ParityCheck:
                 *_unused(spec, run),
                 *run.notes,
                 *_ties(run, variant),
+                *run.answers.kinds,
                 *_lucky(first, run, variant),
                 *said,
                 *self._elsewhere(facts),
