@@ -181,15 +181,30 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
         if not all(path in leaves and _is_number(leaves[path]) and np.ndim(leaves[path]) == 0 for leaves in (*one, *two)):
             continue
         left, right = (np.array([leaves[path] for leaves in side], np.float64) for side in (one, two))
+        shown = in_words([path], one)
         if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, best[0], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
-            yield "softmax", f"leaves out softmax: {path or 'the answer'} is the score before it"
+            yield "softmax", f"leaves out softmax: {shown} is the score before it"
         if np.allclose(left, best[0], rtol=CLOSE) and np.allclose(right, best[1], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
-            yield "softmax", f"applies softmax once more: {path or 'the answer'} is the score behind it"
+            yield "softmax", f"applies softmax once more: {shown} is the score behind it"
         if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, 1 / (1 + np.exp(-best[0])), rtol=CLOSE) and len(left) > 1:
             yield (
                 "sigmoid",
-                f"takes the sigmoid of the score where the training postprocessing takes softmax ({path or 'the answer'})",
+                f"takes the sigmoid of the score where the training postprocessing takes softmax ({shown})",
             )
+        if np.allclose(left, best[1], rtol=CLOSE) and (factor := _temperature(scores, right)):
+            yield "temperature", f"multiplies the scores by {factor:.4g} before softmax ({shown})"
+
+
+def _temperature(scores: Array, wanted: Array) -> float:
+    """The one factor that makes the best probability of every row what is wanted; 0 where there is none, or too few rows to tell."""
+    low, high = np.full(len(scores), 1e-3), np.full(len(scores), 1e3)
+    for _ in range(60):  # the best probability grows with the factor
+        middle = np.sqrt(low * high)
+        less = softmax(scores.astype(np.float64) * middle[:, None]).max(axis=1) < wanted
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    factor = float(np.median(low))
+    made = softmax(scores.astype(np.float64) * factor).max(axis=1)
+    return factor if len(scores) > 2 and abs(factor - 1) > 1e-2 and np.allclose(made, wanted, rtol=CLOSE) else 0.0
 
 
 def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
@@ -214,8 +229,7 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
     if decided:
         return
     if whole and gap.min() == gap.max():
-        way = "more" if gap[0] > 0 else "less"
-        yield "offset", f"gives {abs(int(gap[0]))} {way} for {shown} than the training postprocessing"
+        yield "offset", f"adds {int(gap[0]):+d} to {shown}"
     if not whole and np.all(np.abs(gap - gap[0]) <= 1e-6 * np.abs(right).max()) and len(gap) > 1 and np.ptp(left) > 0:
         yield "offset", f"adds {gap[0]:+.5g} to {shown}"
     moving = left != 0

@@ -274,7 +274,7 @@ def test_a_deployed_postprocess_that_is_off_by_one_is_red(faults: Session) -> No
     assert_red(
         faults,
         parity("class_off_by_one"),
-        "the inference postprocessing gives 1 less for class_id than the training postprocessing",
+        "the inference postprocessing adds -1 to the answer",
     )
 
 

@@ -262,6 +262,10 @@ def as_rows(points: list[dict[str, Any]]) -> Array:
     return np.array([[point["x"], point["y"], point["score"]] for point in points])
 
 
+def tempered(factor: float) -> list[Prediction]:
+    return [Prediction(a.class_id, float(softmax(factor * row[None])[0, a.class_id])) for a, row in zip(TOPPED, SCORES)]
+
+
 def moved(by: int) -> list[Prediction]:
     return [Prediction(answer.class_id + by, answer.prob) for answer in ANSWERS]
 
@@ -269,9 +273,9 @@ def moved(by: int) -> list[Prediction]:
 @pytest.mark.parametrize(
     ("training", "inference", "scores", "name", "part"),
     [
-        (ANSWERS, moved(1), None, "offset", "gives 1 more for class_id than the training postprocessing"),
-        ([3, 4, 5], [2, 3, 4], None, "offset", "gives 1 less for the answer than"),
-        ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "gives 1 more for label than"),
+        (ANSWERS, moved(1), None, "offset", "adds +1 to class_id"),
+        ([3, 4, 5], [2, 3, 4], None, "offset", "adds -1 to the answer"),
+        ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "adds +1 to label"),
         ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "gives percent where"),
         ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
         ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives ['ids'] in reverse order"),
@@ -339,6 +343,11 @@ def moved(by: int) -> list[Prediction]:
         ([int(row.argmax()) for row in SCORES], [0] * len(SCORES), SCORES, "argmax axis", "answers 0 for every sample, as argmax over the"),
         (TOPPED, SIGMOIDS, SCORES, "sigmoid", "takes the sigmoid of the score where the training postprocessing takes softmax (prob)"),
         (ANSWERS, SIGMOIDS, SCORES, "", ""),
+        (TOPPED, tempered(0.5), SCORES, "temperature", "multiplies the scores by 0.5 before softmax (prob)."),
+        (TOPPED, [*tempered(0.5)[:3], *tempered(0.7)[3:]], SCORES, "", ""),
+        (TOPPED[:2], tempered(0.5)[:2], SCORES[:2], "", ""),
+        ([answer._asdict() for answer in TOPPED], [answer._asdict() for answer in ANSWERS], SCORES, "softmax",
+         "leaves out softmax: 'prob' is the score before it."),
         ([1.5, np.array([2.5, 3.5])], [np.float32(1.5), [2.5, 3.5]], None, "", ""),
         ([np.array([2.5, 3.5])], [[5.0, 7.0]], None, "scale", "multiplies the answer by 2."),
         ([np.array([2.5, 3.5])], [{"x": 1}], None, "type", "answers dict where the training postprocessing answers ndarray"),
