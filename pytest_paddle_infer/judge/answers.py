@@ -193,14 +193,10 @@ class _Comparing:
         """Of an array and an array, or an array and a list; a list of numbers is compared as the array that it makes."""
         one, two = _as_array(training), _as_array(inference)
         if one is None or two is None or not (one.shape == two.shape or (one is training and two is inference)):
-            found = self._items(training, inference, path, within=True)
+            yield from self._items(training, inference, path, within=True)
         else:
-            found = self._arrays(one, two, path, within=True)
-        agreed = True
-        for difference in found:
-            agreed = False
-            yield difference
-        if agreed and not within:
+            yield from self._arrays(one, two, path, within=True)
+        if not within:  # nobody asks on behind a difference
             self._note(path, training, inference)
 
     def _arrays(self, training: Array, inference: Array, path: str, within: bool) -> Iterator[str]:

@@ -131,6 +131,7 @@ def test_structures_of_equal_parts_agree(training: Any, inference: Any) -> None:
         (10**400, 1.0, "answer is 1.0"),
         (2**53, 2**53 + 1, f"answer is {2**53 + 1}"),
         (np.array([2**63 + 1], np.uint64), np.array([2**62]), f"answer[0] is {2**62}"),
+        (np.array([2**53 + 1], np.uint64), np.array([2**53]), f"answer[0] is {2**53}"),
         (np.array([True]), np.array([255], np.uint8), "answer[0] is 255"),
         ([1.0, 2.0], np.array([1.0, 2.1]), "answer[1] is 2.1"),
         (np.zeros((2, 2)), [[0.0, 0.0], [0.0]], "answer[1] has 1 items"),
@@ -190,7 +191,15 @@ def test_another_type_is_noted_once_for_all_samples_and_not_where_the_values_dif
     for training, inference in (({"a": 1}, {"a": 2.5}), ({"a": 1}, {"a": 1.0}), ({"a": 2}, {"a": 2.0}), ({"a": 2}, {"a": 2})):
         made.add(training, inference, "sample", None)
     assert made.verdict().kinds == ("answer['a'] is float from the inference engine, int from the training engine: equal values",)
+    assert judge({"a": 1, "b": 1}, {"a": 1.0, "b": 2.5}, again=lambda: None).kinds == ()
     assert (made.verdict().agreed, judge({"a": 1}, {"a": 2.5}, again=lambda: {"a": 1}).kinds) == (3, ())
+
+
+def test_the_first_place_stands_for_every_item_of_a_list() -> None:
+    made = AnswersJudge(1e-5)
+    for training, inference in (([2.5, 1], [2.5, 1.0]), ([1, 1, 1], [1.0, 1.0, 1.0])):
+        made.add(training, inference, "sample", None)
+    assert made.verdict().kinds == ("answer[1] is float from the inference engine, int from the training engine: equal values",)
 
 
 def test_a_float32_of_a_float_is_that_float_whatever_the_limit() -> None:
