@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_paddle_infer import graphs
 from pytest_paddle_infer.bench import Bench, RunOptions
+from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.exports import ExportedModel, ExportError, read_graph
-from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.progress import Progress
-from pytest_paddle_infer.words import explained_parameters, input_problem, parameters_failure, worded
+from pytest_paddle_infer.words import explained_parameters, failure, input_problem, parameters_failure, worded
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.finding import Finding
@@ -67,7 +69,7 @@ class ArtifactsCheck:
                     red = parameters_failure(spec, bench.model.weights, export, report)
                     found = self._cause(bench, export, report) if self._options.diagnosis else None
                     raise ConformanceFailure(red if found is None else explained_parameters(red, spec.name, found))
-            notes = _check_batches(bench, worker) if open_batch else ()
+            notes = _check_batches(bench, worker, export) if open_batch else ()
         return ArtifactsResult(
             export.directory,
             tuple(path.name for path in export.files),
@@ -85,13 +87,19 @@ class ArtifactsCheck:
         return Diagnosis(self._options, self._progress, self._exports.soon).of_parameters(bench, export, report)
 
 
-def _check_batches(bench: Bench, worker: Worker) -> tuple[str, ...]:
+def _check_batches(bench: Bench, worker: Worker, export: ExportedModel) -> tuple[str, ...]:
     """Output shapes at other batch sizes must be the training engine's; it runs two sizes, the third follows from them.
 
     Returns what batches do not show: an output that is the same size for any number of samples.
     """
     bench.begin(bench.training(), "run batches of 1 and 2", "shapes", BATCH_SIZES[:2])
-    found, known = bench.end(worker), bench.end(bench.training())
+    try:
+        found = bench.end(worker)
+    except WorkerFailure as error:
+        if error.kind == "exception" and not error.sentence:  # what preprocess refuses is told as such
+            _name_the_sizes(bench, worker, export, error)
+        raise
+    known = bench.end(bench.training())
     one, two = (known[size] for size in BATCH_SIZES[:2])
     if found[BATCH_SIZES[0]] != one:  # as where two preprocessing programs make tensors of two sizes, which is for parity to say
         tensors = bench.call(bench.training(), "preprocess", "inputs", 0, 1)
@@ -128,6 +136,46 @@ def _of_other_outputs(found: Sequence[Any], wanted: Sequence[Any]) -> ExportErro
     elif all(len(found[index]) == len(wanted[index]) for index in moved):
         error.remedy = "export the forward that is tested: an argmax over another axis, or another size, changes a shape so."
     return error
+
+
+def _name_the_sizes(bench: Bench, worker: Worker, export: ExportedModel, error: WorkerFailure) -> None:
+    """Raises `ConformanceFailure` where the export runs one sample and no batch, with what fixes it; returns where it runs neither."""
+    refused = [size for size in BATCH_SIZES if not _runs(bench, worker, size)]
+    if not refused or 1 in refused:
+        return
+    cause, operator = f"the export runs a batch of 1, and none of {' or '.join(map(str, refused))}", _fixing_operator(export)
+    if operator is not None:
+        shape, kind = list(operator.outputs[0].shape), operator.kind.rstrip("2").replace("_v", "")
+        cause += f": its graph fixes the batch to {shape[0]} in {'an' if kind[0] in 'ae' else 'a'} {kind} (to {shape})"
+    remedy = "write -1 (or x.shape[0]) for the batch in forward, or declare the batch in input_spec: [1, ...]."
+    facts = [("stage", "export"), ("said", behind_a_word(error.detail, 300))]
+    if error.location:
+        facts.append(("at", error.location))
+    if not _runs(bench, bench.training(), BATCH_SIZES[1]):
+        facts.append(("model", f"its forward cannot run a batch of {BATCH_SIZES[1]} either"))
+    red = failure(f"{bench.spec.name}: {cause}.", "", export, remedy).with_facts(*facts)
+    kind, name = ("operator", operator.kind) if operator is not None else ("setting", "batch size")
+    raise ConformanceFailure(replace(red, stage="export", kind=kind, name=name)) from error
+
+
+def _runs(bench: Bench, worker: Worker, size: int) -> bool:
+    """Raises `WorkerFailure` where the engine dies or hangs of it."""
+    try:
+        bench.call(worker, f"run a batch of {size}", "shapes", (size,))
+    except WorkerFailure as error:
+        if error.kind != "exception":
+            raise
+        return False
+    return True
+
+
+def _fixing_operator(export: ExportedModel) -> graphs.Operator | None:
+    from pytest_paddle_infer.diagnosis.batches import fixed_batch
+
+    try:
+        return fixed_batch(graphs.read_program(export.model_file))
+    except ExportError:  # a graph of a form that is not known yet still has its sizes named
+        return None
 
 
 def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:

@@ -138,6 +138,7 @@ class ParityCheck:
                 *_unused(spec, run),
                 *run.notes,
                 *_ties(run, variant),
+                *run.answers.kinds,
                 *_lucky(first, run, variant),
                 *said,
                 *self._elsewhere(facts),
@@ -220,9 +221,10 @@ def _check_rows(trained: Observation, size: int) -> None:
         from pytest_paddle_infer.engine.reference import PreflightError
 
         shapes = ", ".join(str(list(output.shape)) for output in trained.outputs)
-        error = PreflightError(f"for a batch of {size} samples the model answers {shapes}: no output has a part for each of them.")
-        error.remedy = "keep the batch dimension in forward (reshape([x.shape[0], -1]), no index of it), or test with batch size 1."
-        raise error
+        raise PreflightError(
+            f"for a batch of {size} samples the model answers {shapes}: no output has a part for each of them.",
+            "keep the batch dimension in forward (reshape([x.shape[0], -1]), no index of it), or test with batch size 1.",
+        )
 
 
 def _unused(spec: ModelSpec, run: ParityRun) -> tuple[str, ...]:

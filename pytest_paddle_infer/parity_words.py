@@ -49,6 +49,9 @@ def _against_limit(verdict: OutputVerdict) -> str:
         return verdict.problem
     if verdict.integers:
         return "all integers are equal" + (f", but for {verdict.ties} near tie{'s' * (verdict.ties > 1)}" if verdict.ties else "")
+    if verdict.undefined:  # no number is the largest of these
+        others = f"{verdict.differing} element{'s' * (verdict.differing > 1)} of the others beyond the limit {verdict.limit:.2g}"
+        return f"NaN or Inf in {verdict.undefined} of {verdict.samples} samples; {others}"
     beyond = "" if verdict.passed else f"; {verdict.differing} of {verdict.elements} elements beyond it"
     floor = f", floor {verdict.floor.maximum:.2g} ({verdict.floor.source})" if verdict.floor else ""
     return f"largest difference {verdict.error:.3g} of the largest value, limit {verdict.limit:.2g}{floor}{beyond}"

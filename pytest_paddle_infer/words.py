@@ -143,7 +143,7 @@ def _worker_remedy(error: WorkerFailure) -> str:
         if not error.location:
             return "look in forward for what the error names: paddle.jit.to_static could not convert it."
         return "change the line above so that paddle.jit.to_static can convert it."
-    return ""
+    return error.remedy
 
 
 def _last_lines(output: str, count: int = 3) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
+from pytest_paddle_infer.diagnosis.decisions import Leaves, another_threshold, exchanged, in_words, left_out, other_labels
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.scores import softmax
 
@@ -32,17 +33,31 @@ def explain_answers(training: Sequence[Any], inference: Sequence[Any], scores: A
 
 
 def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array | None) -> Iterator[Named]:
-    one, two = [_leaves(answer) for answer in training], [_leaves(answer) for answer in inference]
     yield from _other_kind(training, inference)
+    training, inference = zip(*(_alike(*pair) for pair in zip(training, inference)))
+    one, two = [_leaves(answer) for answer in training], [_leaves(answer) for answer in inference]
     if all(_same(left, right) for left, right in zip(one, two)):
         return
     yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
     if scores is not None and len(scores) == len(training):
         yield from _other_choice(one, two, scores)
+    yield from _other_length(training, inference)
+    if all(left.keys() == right.keys() for left, right in zip(one, two)):
+        for search in (exchanged, another_threshold, other_labels):
+            yield from search(one, two, _equal)
     yield from _other_values(one, two)
 
 
-Leaves = dict[str, Any]
+def _alike(training: Any, inference: Any) -> tuple[Any, Any]:
+    """A list and an array as two lists, wherever one side has the one and the other side the other; all else as it is."""
+    if isinstance(training, np.ndarray) and isinstance(inference, (list, tuple)):
+        return training.tolist(), inference
+    if isinstance(inference, np.ndarray) and isinstance(training, (list, tuple)):
+        return training, inference.tolist()
+    if isinstance(training, dict) and isinstance(inference, dict) and list(training) == list(inference):
+        pairs = {key: _alike(training[key], inference[key]) for key in training}
+        return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
+    return training, inference
 
 
 def _leaves(value: Any, path: str = "") -> Leaves:
@@ -73,6 +88,8 @@ def _is_whole(value: Any) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, (bool, np.bool_)) and isinstance(right, (bool, np.bool_)):
+        return bool(left == right)
     if _is_number(left) and _is_number(right):
         one, two = np.asarray(left), np.asarray(right)
         if one.shape != two.shape:
@@ -91,13 +108,34 @@ def _other_kind(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[N
     one, two = training[0], inference[0]
     if isinstance(one, Mapping) and isinstance(two, Mapping) and list(one) != list(two) and set(one) == set(two):
         yield "order", f"gives its keys in another order: {list(two)} for {list(one)}"
-    if type(one) is not type(two) and not (_is_number(one) and _is_number(two)):
+    lists = (list, tuple, np.ndarray)
+    by_value = (isinstance(one, lists) and isinstance(two, lists)) or (_is_scalar(one) and _is_scalar(two))
+    if type(one) is not type(two) and not by_value:
         yield "type", f"answers {type(two).__name__} where the training postprocessing answers {type(one).__name__}"
-    counted = (list, tuple)
-    if not isinstance(one, counted) or not isinstance(two, counted) or len(one) == len(two):
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (bool, np.bool_)) or (_is_number(value) and not np.ndim(value))
+
+
+def _other_length(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
+    """Lists of which one side has the first items only, or those above another threshold."""
+    sides = [(_listed(a), _listed(b)) for a, b in zip(training, inference)]
+    places = {path for one, two in sides for path in one.keys() & two.keys() if len(one[path]) != len(two[path])}
+    if not places or any(one.keys() != two.keys() for one, two in sides):
         return
-    if all(_same(_leaves(list(a)[: len(b)]), _leaves(list(b)[: len(a)])) for a, b in zip(training, inference)):
-        yield "top-k", f"gives the best {len(two)} where the training postprocessing gives the best {len(one)}"
+    others = all(_all_same(one[path], two[path]) for one, two in sides for path in one if path not in places)
+    if len(places) > 1 or not others:
+        return
+    place = places.pop()
+    pairs = [(one[place], two[place]) for one, two in sides if place in one]
+    most = [max(len(pair[side]) for pair in pairs) for side in (0, 1)]
+    cut = min(most)
+    same = all(_all_same(a[:cut], b[:cut]) for a, b in pairs)
+    if same and most[0] != most[1]:
+        whose = f" ({place})" if place else ""
+        yield "top-k", f"gives the best {most[1]}{whose} where the training postprocessing gives the best {most[0]}"
+    yield from left_out(pairs, _leaves, _equal)
 
 
 def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -> Iterator[Named]:
@@ -117,6 +155,12 @@ def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
                 yield "argmax axis", f"takes argmax over the wrong axis ({axis} of scores {list(scores.shape)})"
             if _matches(found, left) and _matches(scores.argmin(axis=axis), right):
                 yield "argmax", "takes the class with the smallest score (argmin for argmax)"
+        best = scores.reshape(len(scores), -1).argmax(axis=1)
+        if len(left) > 1 and _matches(best, left) and not any(item.any() for item in right):
+            yield (
+                "argmax axis",
+                f"answers 0 for every sample, as argmax over the batch axis does (axis 0 of [1, {scores.shape[-1]}])",
+            )
     if scores.ndim == 2 and scores.dtype.kind == "f":
         yield from _other_scores(one, two, scores)
 
@@ -137,10 +181,30 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
         if not all(path in leaves and _is_number(leaves[path]) and np.ndim(leaves[path]) == 0 for leaves in (*one, *two)):
             continue
         left, right = (np.array([leaves[path] for leaves in side], np.float64) for side in (one, two))
+        shown = in_words([path], one)
         if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, best[0], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
-            yield "softmax", f"leaves out softmax: {path or 'the answer'} is the score before it"
+            yield "softmax", f"leaves out softmax: {shown} is the score before it"
         if np.allclose(left, best[0], rtol=CLOSE) and np.allclose(right, best[1], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
-            yield "softmax", f"applies softmax once more: {path or 'the answer'} is the score behind it"
+            yield "softmax", f"applies softmax once more: {shown} is the score behind it"
+        if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, 1 / (1 + np.exp(-best[0])), rtol=CLOSE) and len(left) > 1:
+            yield (
+                "sigmoid",
+                f"takes the sigmoid of the score where the training postprocessing takes softmax ({shown})",
+            )
+        if np.allclose(left, best[1], rtol=CLOSE) and (factor := _temperature(scores, right)):
+            yield "temperature", f"multiplies the scores by {factor:.4g} before softmax ({shown})"
+
+
+def _temperature(scores: Array, wanted: Array) -> float:
+    """The one factor that makes the best probability of every row what is wanted; 0 where there is none, or too few rows to tell."""
+    low, high = np.full(len(scores), 1e-3), np.full(len(scores), 1e3)
+    for _ in range(60):  # the best probability grows with the factor
+        middle = np.sqrt(low * high)
+        less = softmax(scores.astype(np.float64) * middle[:, None]).max(axis=1) < wanted
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    factor = float(np.median(low))
+    made = softmax(scores.astype(np.float64) * factor).max(axis=1)
+    return factor if len(scores) > 2 and abs(factor - 1) > 1e-2 and np.allclose(made, wanted, rtol=CLOSE) else 0.0
 
 
 def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
@@ -148,17 +212,24 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
     if any(left.keys() != right.keys() for left, right in zip(one, two)):
         return
     pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not _equal(a[path], b[path])]
-    if not all(_is_number(a) and _is_number(b) and np.shape(a) == np.shape(b) for _, a, b in pairs):
+    numbers = [pair for pair in pairs if not isinstance(pair[1], (bool, np.bool_))]
+    if not numbers or not all(_is_number(a) and _is_number(b) and np.shape(a) == np.shape(b) for _, a, b in numbers):
         return
+    decided, pairs = len(numbers) < len(pairs), numbers
     places = {path for path, _, _ in pairs}
     every = [(a[path], b[path]) for a, b in zip(one, two) for path in a if path in places]
     left = np.concatenate([np.ravel(a).astype(np.float64) for a, _ in every])
     right = np.concatenate([np.ravel(b).astype(np.float64) for _, b in every])
-    shown = ", ".join(sorted(places)[:3]) or "the answer"
+    shown = in_words(sorted(places), one)
     gap = right - left
     whole = all(_is_whole(a) and _is_whole(b) for a, b in every)
+    for digits in range(5):  # what is decided of a rounded number may be decided otherwise
+        if not whole and np.allclose(right, np.round(left, digits), rtol=0, atol=1e-9) and right.any():
+            yield "precision", f"rounds {shown} to {digits} digits"
+    if decided:
+        return
     if whole and gap.min() == gap.max():
-        yield "offset", f"shifts the labels by {int(gap[0]):+d} ({shown})"
+        yield "offset", f"adds {int(gap[0]):+d} to {shown}"
     if not whole and np.all(np.abs(gap - gap[0]) <= 1e-6 * np.abs(right).max()) and len(gap) > 1 and np.ptp(left) > 0:
         yield "offset", f"adds {gap[0]:+.5g} to {shown}"
     moving = left != 0
@@ -174,9 +245,6 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
                 yield "scale", f"multiplies {shown} by {number:.5g}"
     if not whole and np.allclose(right, np.log(left), rtol=CLOSE):
         yield "log", f"gives the logarithm of {shown}"
-    for digits in range(5):
-        if not whole and np.allclose(right, np.round(left, digits), rtol=0, atol=1e-9) and right.any():
-            yield "precision", f"rounds {shown} to {digits} digits"
     if all(_is_number(a) and not _is_whole(a) and _is_whole(b) for a, b in every) and np.array_equal(right, np.trunc(left)):
         yield "precision", f"cuts {shown} to whole numbers"
 

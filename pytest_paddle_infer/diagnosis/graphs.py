@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from pytest_paddle_infer.diagnosis.canonical import Plain, Values, before, behind, canonical, identity, layer_of, shown
@@ -58,6 +58,9 @@ def compare(
             "export", f"the graph of the export is another architecture's: {alike:.0%} of its operators are the model's.",
             "operator", "", facts, _AGAIN, certain=False,
         )  # fmt: skip
+    unused = _unused(given, own, one, two)
+    if unused is not None:
+        return replace(unused, facts=(*facts, *((f"difference {number}", edit.text) for number, edit in enumerate(edits[:3], 1))))
     return _finding(edits, facts) if edits else None
 
 
@@ -86,6 +89,42 @@ def _inputs(given: Sequence[TensorSpec], own: Sequence[TensorSpec]) -> Finding |
                 remedy = f"export with InputSpec({[None if a == axis else d for a, d in enumerate(one.shape)]}, ...)."
                 return Finding("export", cause, "setting", "input_spec", facts, remedy)
     return None
+
+
+_SIZE_ONLY = frozenset(
+    ("shape", "shape64", "size", "numel", "full_like", "ones_like", "zeros_like", "empty_like", "fill_any_like", "fill_zeros_like")
+)
+"""Operators that look at the shape of what they take, and at none of its values."""
+
+
+_BRANCHES = frozenset(("if", "while", "conditional_block", "select_input", "py_func", "run_program"))
+
+
+def _unused(given: Program, own: Program, one: Plain, two: Plain) -> Finding | None:
+    """An input whose values reach no output of one graph and those of the other, as a mask that is ignored."""
+    if any(operator.kind in _BRANCHES for plain in (one, two) for operator in plain.operators):
+        return None  # what is used within a branch is not followed
+    used, wanted = _values_used(one), _values_used(two)
+    names = {spec.name or "" for spec in given.inputs} & {spec.name or "" for spec in own.inputs}
+    for name in sorted(names & (used ^ wanted)):
+        user, other = ("the exported graph", "the model's own export")[:: 1 if name in wanted else -1]
+        cause = f"{user} does not use the values of its input {name}, {other} does."
+        return Finding("export", cause, "operator", name, (), _AGAIN)
+    return None
+
+
+def _values_used(plain: Plain) -> set[str]:
+    waiting, seen, used = list(plain.outputs), set[int](), set[str]()
+    while waiting:
+        source = waiting.pop()
+        if source.kind == "input":
+            used.add(source.name)
+        elif source.kind == "operator" and source.producer not in seen:
+            seen.add(source.producer)
+            operator = plain.operators[source.producer]
+            if operator.kind not in _SIZE_ONLY:
+                waiting.extend(operator.inputs)
+    return used
 
 
 def _outputs(one: Plain, two: Plain, given: Sequence[int], own: Sequence[int]) -> Finding | None:
@@ -337,7 +376,9 @@ def _called(plain: Plain, source: Source) -> str:
 
 def _finding(edits: Sequence[Edit], facts: tuple[tuple[str, str], ...]) -> Finding:
     first = edits[0]
-    cause = first.text if first.text.startswith("the ") else f"the exported graph differs at {first.text}"
+    cause = first.text
+    if not cause.startswith("the "):  # a changed operator has its two values behind a colon; another one is a clause of its own
+        cause = f"in the exported graph, {cause}" if first.what == "rewired" else f"the exported graph differs at {cause}"
     remedy = _AGAIN
     if first.operator == "softmax" and first.what in ("more", "fewer"):
         cause = f"softmax is {'missing from' if first.what == 'fewer' else 'applied once more in'} the export: {first.text}"

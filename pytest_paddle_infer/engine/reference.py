@@ -34,6 +34,14 @@ PERTURBATIONS = 4
 class PreflightError(PaddleInferError, ValueError):
     """The training side itself is at fault: random, stateful, in train mode, or with weights that are no numbers."""
 
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.remedy = remedy
+
+
+TRAINING = " while forward runs: forward calls train()"
+"""Follows the name of a layer that was in eval mode before."""
+
 
 class ReferenceService(EngineService):
     """Runs in a worker of its own: turning the layer into float64 changes it for good."""
@@ -60,8 +68,8 @@ class ReferenceService(EngineService):
             inputs = self._batch(start, stop)
             outputs = self._run(inputs)
             if not training:
+                self._check_modes(TRAINING)  # before the answers: random ones are what comes of it
                 self._check_repeatable(inputs, outputs)
-                self._check_modes(" while forward runs: forward calls train()")
             batches.append((start, stop, inputs))
             training.append(outputs)
             kept += 3 * sum(output.nbytes for output in outputs)
@@ -91,11 +99,29 @@ class ReferenceService(EngineService):
         assert isinstance(self.engine, TrainingEngine)
         return self.engine.output_names
 
-    def _check_modes(self, when: str) -> None:
+    def _layers(self) -> list[tuple[str, Any]]:
+        """The layers of the model, itself included, by their names."""
         own = self._model.layer.net if getattr(self._model.layer, "softmax_on_top", False) else self._model.layer
-        training = [name or "the model" for name, layer in own.named_sublayers(include_self=True) if layer.training]
-        if training:
-            raise PreflightError(f"the training engine is not in eval mode: {training[0]} has training=True{when}.")
+        return [(name or "the model", layer) for name, layer in own.named_sublayers(include_self=True)]
+
+    def _check_modes(self, when: str) -> None:
+        _refuse_training([name for name, layer in self._layers() if layer.training], when)
+
+    def _check_modes_within(self, inputs: Arrays) -> None:
+        """Runs forward once more and looks at every layer as it is called: forward may put it back into eval mode at its end."""
+        layers, seen = self._layers(), set()
+
+        def look(layer: Any, _: Any) -> None:
+            if layer.training:
+                seen.add(id(layer))
+
+        hooks = [layer.register_forward_pre_hook(look) for _, layer in layers]
+        try:
+            self._run(inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        _refuse_training([name for name, layer in layers if id(layer) in seen], TRAINING)
 
     def _check_weights(self) -> None:
         self._check_modes(" after layer.eval()")
@@ -115,9 +141,11 @@ class ReferenceService(EngineService):
                     apart = (
                         float(np.nanmax(np.abs(one.astype(np.float64) - two.astype(np.float64)))) if one.shape == two.shape else 0.0
                     )
+                self._check_modes_within(inputs)
                 raise PreflightError(
                     f"the training engine answers the same input differently when asked twice (output {index}, by up to {apart:.3g}): "
-                    "forward draws random numbers (F.dropout without training=self.training) or keeps state from call to call."
+                    "forward draws random numbers (F.dropout without training=self.training) or keeps state from call to call.",
+                    "pass training=self.training to F.dropout; draw no random numbers in forward, and keep nothing in attributes there.",
                 )
 
     def _in_float64(self, batches: Sequence[Arrays]) -> list[Arrays] | None:
@@ -156,6 +184,15 @@ class ReferenceService(EngineService):
                         further = np.abs(output.astype(np.float64) - middle) > np.abs(best - middle)
                         furthest[number][index] = np.where(further, output, best)
         return furthest
+
+
+def _refuse_training(names: Sequence[str], when: str) -> None:
+    """Raises `PreflightError` where a layer is in train mode."""
+    if names:
+        here = "take train() out of forward, or call it under if self.training only."
+        before = "let the model's own train() and eval() call those of nn.Layer for every layer (super().eval())."
+        error = f"the training engine is not in eval mode: {names[0]} has training=True{when}."
+        raise PreflightError(error, here if when == TRAINING else before)
 
 
 class CoarseService(EngineService):

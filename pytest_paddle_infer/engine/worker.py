@@ -48,6 +48,7 @@ class _Trouble:
     text: str
     location: str
     ours: bool
+    remedy: str = ""
 
 
 class Worker:
@@ -132,7 +133,9 @@ class Worker:
         if ok:
             return value
         detail = value.text if value.ours else f"{value.kind}: {value.text}"
-        raise WorkerFailure(self._step, "exception", detail, value.location, sentence=value.ours, error=value.kind)
+        failed = WorkerFailure(self._step, "exception", detail, value.location, sentence=value.ours, error=value.kind)
+        failed.remedy = value.remedy
+        raise failed
 
     def close(self) -> None:
         """Ends the process at once and waits until the system has taken its memory back; may be called again."""
@@ -315,7 +318,8 @@ def _describe(error: BaseException) -> _Trouble:
     frames = [frame for cause in causes for frame in traceback.extract_tb(cause.__traceback__)]
     text = str(error)
     location = next((f"{f.filename}:{f.lineno}: {f.line}" for f in reversed(frames) if is_users(f.filename)), "")
-    return _Trouble(type(error).__name__, native_reason(text), user_location(text) or location, isinstance(error, PaddleInferError))
+    ours, remedy = isinstance(error, PaddleInferError), str(getattr(error, "remedy", ""))
+    return _Trouble(type(error).__name__, native_reason(text), user_location(text) or location, ours, remedy if ours else "")
 
 
 # -- reading what Paddle says ------------------------------------------------------------------------------------------

@@ -109,6 +109,8 @@ class OutputVerdict:
     """Of integers: the largest difference, near ties included."""
     ties: int = 0
     """Of integers: those that differ and are near ties; they count as equal."""
+    undefined: int = 0
+    """Samples in which either engine answers NaN or Inf."""
 
     @property
     def passed(self) -> bool:
@@ -153,7 +155,7 @@ class OutputJudge:
         self._worst: tuple[tuple[int, ...], float, float, float | None] | None = None
         self._fatal = ""
         self._apart = self._integers = False
-        self._ties = 0
+        self._ties = self._undefined = 0
         self._largest = 0.0
         self._classes: npt.NDArray[np.float64] | None = None
 
@@ -237,6 +239,7 @@ class OutputJudge:
             limit = float(np.max(allowed)) / scale if scale else 0.0
         self._limit = max(self._limit, limit)
         self._error = float("inf")
+        self._undefined += 1
         return Judged(sample, float("inf"), limit, float("inf"))
 
     def _close(self, training: Array, inference: Array, reference: Array | None, sample: int) -> Judged:
@@ -328,7 +331,7 @@ class OutputJudge:
             self._name, problem, self._samples, self._elements, self._differing, float("nan") if unknown else self._error, excess,
             index, training, inference, reference, self._rms, self._p99, floor, self._limit,
             tuple((index, float(classes[index])) for index in worst), int((classes > self._limit).sum()),
-            resolution, self._integers, self._largest, self._ties,
+            resolution, self._integers, self._largest, self._ties, self._undefined,
         )  # fmt: skip
 
 

@@ -254,6 +254,7 @@ def test_a_postprocess_that_forgets_its_return_is_no_green(careless: Session) ->
 def test_a_layer_that_forward_puts_into_train_mode_is_named(careless: Session) -> None:
     case = careless["stuck::test_parity[cpu]"]
     assert "norm has training=True while forward runs: forward calls train()." in case.cause
+    assert "to do: take train() out of forward" in careless.output
     assert case.properties["paddle_infer.stage"] == "training"
 
 

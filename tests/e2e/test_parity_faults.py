@@ -271,7 +271,11 @@ def test_a_deployed_postprocess_that_is_off_by_one_is_red(faults: Session) -> No
         faults, parity("label_off_by_one"), r"raw outputs agree, the answers do not: sample 0 .*answer\['label'\] is '"
     )
     assert "stage:" in case.text
-    assert_red(faults, parity("class_off_by_one"), "the inference postprocessing shifts the labels by -1")
+    assert_red(
+        faults,
+        parity("class_off_by_one"),
+        "the inference postprocessing adds -1 to the answer",
+    )
 
 
 def test_a_postprocess_that_draws_random_numbers_is_named(faults: Session) -> None:

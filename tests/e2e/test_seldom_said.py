@@ -32,6 +32,8 @@ SAID = {
     "train mode": r"PreflightError: the training engine is not in eval mode: drop has training=True after layer\.eval\(\)\.",
     "train mode below softmax": r"not in eval mode: drop has training=True after layer\.eval\(\)\.",
     "train mode itself": "PreflightError: the training engine is not in eval mode: the model has training=True",
+    "train mode within": r"not in eval mode: drop has training=True while forward runs: forward calls train\(\)\.",
+    "train mode from forward": r"not in eval mode: drop has training=True while forward runs: forward calls train\(\)\.",
     "restless": r"PreflightError: the training engine answers the same input differently when asked twice \(output 0, by up to [\d.]+\): ",
     "one ulp": "^one ulp$",
     "half an export": r"ExportError: paddle\.jit\.save wrote an export that is not whole: inference\.json is empty \(0 bytes\)\.",

@@ -111,8 +111,6 @@ def test_structures_of_equal_parts_agree(training: Any, inference: Any) -> None:
     ("training", "inference", "where"),
     [
         (1, 2, "answer is 2 from the inference engine, 1 from the training engine"),
-        (1, 1.0, "answer is 1.0"),
-        (1, True, "answer is True"),
         ("a", "b", "answer is 'b'"),
         ([1, 2], [1, 3], "answer[1] is 3"),
         ([1, 2], [1], "answer has 1 items from the inference engine, 2 from the training engine"),
@@ -122,15 +120,93 @@ def test_structures_of_equal_parts_agree(training: Any, inference: Any) -> None:
         (np.array([1.0, 2.0]), np.array([1.0, 2.1]), "answer[1] is 2.1"),
         (np.arange(3), np.array([0, 1, 9]), "answer[2] is 9"),
         (np.zeros((2, 2)), np.zeros((2, 3)), "answer is float64[2, 3] from the inference engine, float64[2, 2] from"),
-        (np.zeros(2), np.zeros(2, np.float32), "answer is float32[2]"),
         (0.5, float("nan"), "answer is nan"),
         (float("nan"), 0.5, "answer is 0.5"),
         (np.array([0.0, 1.0]), np.array([np.nan, 1.0]), "answer[0] is nan"),
-        (1.0, None, "answer is None"),
+        (1.0, None, "answer is None from the inference engine, 1.0 from the training engine"),
+        (1, 1.5, "answer is 1.5"),
+        (0.75, 0, "answer is 0 from the inference engine, 0.75 from the training engine"),
+        (np.int64(3), np.float32(2.5), "answer is 2.5 from the inference engine, 3 from the training engine"),
+        (True, np.False_, "answer is False from the inference engine, True from the training engine"),
+        (10**400, 1.0, "answer is 1.0"),
+        (2**53, 2**53 + 1, f"answer is {2**53 + 1}"),
+        (np.array([2**63 + 1], np.uint64), np.array([2**62]), f"answer[0] is {2**62}"),
+        (np.array([2**53 + 1], np.uint64), np.array([2**53]), f"answer[0] is {2**53}"),
+        (np.array([True]), np.array([255], np.uint8), "answer[0] is 255"),
+        ([1.0, 2.0], np.array([1.0, 2.1]), "answer[1] is 2.1"),
+        (np.zeros((2, 2)), [[0.0, 0.0], [0.0]], "answer[1] has 1 items"),
+        ([0.0, 1.0], np.array([0.0, 1.0, 2.0]), "answer has 3 items"),
+        (np.array([1.0]), 1.0, "answer is float from the inference engine, float64[1] from the training engine"),
+        (np.array([1.0]), {"a": 1.0}, "answer is dict from the inference engine"),
+        ("1", 1, "answer is 1 from the inference engine, '1' from the training engine"),
+        (["1"], np.array([1]), "answer[0] is 1 from the inference engine, '1' from the training engine"),
+        (np.array(["a"]), ["b"], "answer[0] is 'b'"),
+        (np.array(["a"]), np.array([1.0]), "answer is float64[1]"),
     ],
 )
 def test_the_first_difference_is_named_with_its_place(training: Any, inference: Any, where: str) -> None:
     assert first_difference(training, inference, 1e-5).startswith(where)
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "kinds"),
+    [
+        (0, np.int64(0), "answer is int64 from the inference engine, int from the training engine: equal values"),
+        (5, 5.0, "answer is float from the inference engine, int from the training engine: equal values"),
+        (1, True, "answer is bool from the inference engine, int from the training engine: equal values"),
+        (True, np.True_, "answer is numpy.bool from the inference engine, bool from the training engine: equal values"),
+        (np.float64(0.1), np.float32(0.1), "answer is float32 from the inference engine, float from the training engine: equal values"),
+        (0.1, np.array(0.1, np.float32), "answer is float32[] from the inference engine, float from the training engine: equal values"),
+        (0.5, np.float64(0.5), ""),
+        (2**70, float(2**70), "answer is float from the inference engine, int from the training engine: equal values"),
+        (1, 0.9999999, "answer is float from the inference engine, int from the training engine: equal values"),
+        (np.zeros(2), np.zeros(2, np.float32),
+         "answer is float32[2] from the inference engine, float64[2] from the training engine: equal values"),
+        (np.zeros(2, np.int32), np.zeros(2, bool),
+         "answer is bool[2] from the inference engine, int32[2] from the training engine: equal values"),
+        ([[1, 2], [3, 4]], np.array([[1, 2], [3, 4.0]]),
+         "answer is float64[2, 2] from the inference engine, list from the training engine: equal values"),
+        (np.array([[1.0], [2.0]]), ([1], (2.0,)),
+         "answer is list from the inference engine, float64[2, 1] from the training engine: equal values"),
+        (np.array(["a", "b"]), ["a", "b"], "answer is list from the inference engine, <U1[2] from the training engine: equal values"),
+        (np.array(["a"]), np.array(["a"], "<U3"),
+         "answer is <U3[1] from the inference engine, <U1[1] from the training engine: equal values"),
+        ([np.zeros(2), 1], [[0.0, 0.0], 1.0],
+         "answer[0] is list from the inference engine, float64[2] from the training engine: equal values"),
+        ("a", np.str_("a"), ""),
+        ([1], (1,), ""),
+        ([{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 4.0}], [{"x": np.float32(1), "y": np.float32(2)}, {"x": np.float32(3), "y": 4.0}],
+         "answer[0]['x'], answer[0]['y'] are float32 from the inference engine, float from the training engine: equal values"),
+    ],
+)  # fmt: skip
+def test_values_of_another_type_agree_and_the_type_is_noted(training: Any, inference: Any, kinds: str) -> None:
+    verdict = judge(training, inference)
+    assert verdict.passed, verdict.problem
+    assert verdict.agreed == 1
+    assert (verdict.kinds or ("",))[0] == kinds
+
+
+def test_another_type_is_noted_once_for_all_samples_and_not_where_the_values_differ() -> None:
+    made = AnswersJudge(1e-5)
+    for training, inference in (({"a": 1}, {"a": 2.5}), ({"a": 1}, {"a": 1.0}), ({"a": 2}, {"a": 2.0}), ({"a": 2}, {"a": 2})):
+        made.add(training, inference, "sample", None)
+    assert made.verdict().kinds == ("answer['a'] is float from the inference engine, int from the training engine: equal values",)
+    assert judge({"a": 1, "b": 1}, {"a": 1.0, "b": 2.5}, again=lambda: None).kinds == ()
+    assert (made.verdict().agreed, judge({"a": 1}, {"a": 2.5}, again=lambda: {"a": 1}).kinds) == (3, ())
+
+
+def test_the_first_place_stands_for_every_item_of_a_list() -> None:
+    made = AnswersJudge(1e-5)
+    for training, inference in (([2.5, 1], [2.5, 1.0]), ([1, 1, 1], [1.0, 1.0, 1.0])):
+        made.add(training, inference, "sample", None)
+    assert made.verdict().kinds == ("answer[1] is float from the inference engine, int from the training engine: equal values",)
+
+
+def test_a_float32_of_a_float_is_that_float_whatever_the_limit() -> None:
+    assert first_difference(0.1, np.float32(0.1), 0.0) == ""
+    assert first_difference(np.array([0.1, 0.2]), np.float32([0.1, 0.2]), 0.0) == ""
+    assert first_difference(np.float32(0.1), np.nextafter(np.float32(0.1), np.float32(1)), 0.0) != ""
+    assert first_difference(0.1, 0.1 + 1e-9, 0.0) != ""
 
 
 def test_an_absolute_limit_is_added() -> None:

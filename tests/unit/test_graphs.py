@@ -97,9 +97,11 @@ def program(*operators: Operator, outputs: tuple[int, ...] = (-1,), form: str = 
 
 
 def op(kind: str, *inputs: int | str, **attributes: Any) -> Operator:
-    """An int is the operator of that number, "x" the network's input, anything else a parameter."""
+    """An int is the operator of that number, "x" and "mask" the network's inputs, anything else a parameter."""
     sources = tuple(
-        Source("operator", producer=item) if isinstance(item, int) else Source("input" if item == "x" else "parameter", item)
+        Source("operator", producer=item)
+        if isinstance(item, int)
+        else Source("input" if item in ("x", "mask") else "parameter", item)
         for item in inputs
     )
     return Operator(kind, tuple(sorted(attributes.items())), sources)
@@ -252,6 +254,33 @@ def test_an_operator_that_takes_other_or_more_values_is_named() -> None:
     )
     assert more is not None
     assert "takes 3 inputs in the export, 2 in the model's own export" in more.cause
+
+
+MASKED = (op("matmul", "x", "fc.weight"), op("cast", "mask", dtype="float32"), op("multiply", 0, 1))
+
+
+@pytest.mark.parametrize(
+    "ignoring",
+    [
+        (op("matmul", "x", "fc.weight"), op("full_like", "mask", value=1.0), op("multiply", 0, 1)),
+        (op("matmul", "x", "fc.weight"), op("shape64", "mask"), op("reshape", 0, 1)),
+        (op("matmul", "x", "fc.weight"), op("relu", 0)),
+    ],
+    ids=["ones in its place", "its shape alone", "not at all"],
+)
+def test_an_input_that_one_graph_does_not_use_is_named(ignoring: tuple[Operator, ...]) -> None:
+    both = (X, TensorSpec((None, 6), "int64", "mask"))
+    given, own = (replace(program(*operators), inputs=both) for operators in (ignoring, MASKED))
+    assert cause(given, own) == "the exported graph does not use the values of its input mask, the model's own export does."
+    assert cause(own, given) == "the model's own export does not use the values of its input mask, the exported graph does."
+    found = compare(given, own)
+    assert found is not None
+    assert (found.stage, found.name, found.remedy) == ("export", "mask", _AGAIN)
+    assert "difference 1" in dict(found.facts)
+    used = replace(program(*MASKED, op("relu", 2)), inputs=both)
+    assert "does not use" not in cause(used, own)
+    branched = replace(program(*ignoring, op("if", 2 if len(ignoring) > 2 else 1)), inputs=both)
+    assert "does not use" not in cause(branched, own)
 
 
 def test_what_the_export_lacks_is_placed_between_two_layers() -> None:

@@ -247,6 +247,23 @@ ANSWERS = [Prediction(int(best), float(row[best])) for best, row in zip(BEST, SC
 TOPPED = [Prediction(int(best), float(softmax(row[None])[0, best])) for best, row in zip(BEST, SCORES)]
 TOP: list[list[int]] = np.argsort(-SCORES, axis=1)[:, :5].tolist()
 SQUARE = RANDOM.normal(0, 1, (3, 5, 5)).astype(np.float32)
+SIGMOIDS = [Prediction(best.class_id, float(1 / (1 + np.exp(-row.max())))) for best, row in zip(TOPPED, SCORES)]
+POINTS = [
+    [
+        {"x": 1.5 * place + sample, "y": 9.25 - place, "score": score, "seen": score > 0.5}
+        for place, score in enumerate(scores, start=1)
+    ]
+    for sample, scores in enumerate([(0.75, 0.05, 0.45, 0.95, 0.15), (0.55, 0.25, 0.85, 0.35, 0.65)])
+]
+NAMES = ["a1", "b1", "c1", "a1", "b1", "a1"]
+
+
+def as_rows(points: list[dict[str, Any]]) -> Array:
+    return np.array([[point["x"], point["y"], point["score"]] for point in points])
+
+
+def tempered(factor: float) -> list[Prediction]:
+    return [Prediction(a.class_id, float(softmax(factor * row[None])[0, a.class_id])) for a, row in zip(TOPPED, SCORES)]
 
 
 def moved(by: int) -> list[Prediction]:
@@ -256,9 +273,9 @@ def moved(by: int) -> list[Prediction]:
 @pytest.mark.parametrize(
     ("training", "inference", "scores", "name", "part"),
     [
-        (ANSWERS, moved(1), None, "offset", "shifts the labels by +1 (class_id)"),
-        ([3, 4, 5], [2, 3, 4], None, "offset", "shifts the labels by -1 (the answer)"),
-        ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "shifts the labels by +1 (label)"),
+        (ANSWERS, moved(1), None, "offset", "adds +1 to class_id"),
+        ([3, 4, 5], [2, 3, 4], None, "offset", "adds -1 to the answer"),
+        ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "adds +1 to label"),
         ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "gives percent where"),
         ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
         ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives ['ids'] in reverse order"),
@@ -280,13 +297,70 @@ def moved(by: int) -> list[Prediction]:
         (list(SQUARE.argmax(axis=1)), list(SQUARE.argmax(axis=2)), SQUARE, "argmax axis", "takes argmax over the wrong axis"),
         ([0.123456, 0.654321], [0.12, 0.65], None, "precision", "rounds the answer to 2 digits"),
         ([{"p": 25.0}, {"p": 50.0}], [{"p": 0.25}, {"p": 0.5}], None, "scale", "gives shares of one where the training postprocessing "
-         "gives percent (['p'])"),
+         "gives percent ('p')"),
         ([0.25, 0.5], [0.75, 1.5], None, "scale", "multiplies the answer by 3"),
         ([0.25, 0.5], [1.5, 1.75], None, "offset", "adds +1.25 to the answer"),
         ([0.25, 0.5], [float(np.log(0.25)), float(np.log(0.5))], None, "log", "gives the logarithm of the answer"),
         ([1.75, 2.5, 9.25], [1, 2, 9], None, "precision", "cuts the answer to whole numbers"),
         (ANSWERS, ANSWERS, SCORES, "", ""),
         ([1, 5, 9], [2, 7, 3], None, "", ""),
+        (POINTS, [[{**p, "x": p["y"], "y": p["x"]} for p in points] for points in POINTS], None, "exchanged", "swaps 'x' and 'y'."),
+        (POINTS, [[{**p, "x": p["y"], "y": p["x"]} for p in points[:1]] + points[1:] for points in POINTS], None, "", ""),
+        ([as_rows(points) for points in POINTS], [as_rows(points)[:, [1, 0, 2]] for points in POINTS], None, "exchanged",
+         "swaps columns 0 and 1."),
+        ([as_rows(points).tolist() for points in POINTS], [as_rows(points)[:, [2, 1, 0]] for points in POINTS], None, "exchanged",
+         "swaps columns 0 and 2."),
+        (POINTS, [[{**p, "x": 2 * p["x"], "y": 2 * p["y"]} for p in points] for points in POINTS], None, "scale",
+         "multiplies 'x', 'y' by 2."),
+        (POINTS, [[{**points[0], "x": 3 * points[0]["x"]}, *points[1:]] for points in POINTS], None, "scale", "multiplies [0]['x'] by 3."),
+        (POINTS, [[*points[:1], *({**p, "x": 3 * p["x"]} for p in points[1:])] for points in POINTS], None, "scale",
+         "multiplies [1]['x'], [2]['x'], [3]['x'] and 1 more by 3."),
+        (POINTS, [[{**p, "seen": p["score"] > 0.7} for p in points] for points in POINTS], None, "threshold",
+         "decides 'seen' by another threshold: 'score' between 0.65 and 0.75, in training between 0.45 and 0.55."),
+        (POINTS, [[{**p, "seen": True} for p in points] for points in POINTS], None, "threshold",
+         "'score' below 0.05, in training between 0.45 and 0.55."),
+        ([[{"distance": p["score"], "same": p["score"] < 0.5} for p in points] for points in POINTS],
+         [[{"distance": p["score"], "same": p["score"] < 0.01} for p in points] for points in POINTS], None, "threshold",
+         "decides 'same' by another threshold: 'distance' below 0.05, in training between 0.45 and 0.55."),
+        (POINTS, [[{**p, "seen": not p["seen"]} for p in points] for points in POINTS], None, "inverted",
+         "decides 'seen' the other way round for every sample."),
+        (POINTS, [[{**p, "seen": number % 2 == 0} for number, p in enumerate(points)] for points in POINTS], None, "", ""),
+        ([points[:4] for points in POINTS[:1]], [[{**p, "seen": p["score"] > 0.7} for p in points[:4]] for points in POINTS[:1]], None,
+         "", ""),
+        (POINTS, [[p for p in points if p["score"] > 0.3] for points in POINTS], None, "threshold",
+         "leaves out items by another threshold: those whose 'score' is 0.25 or less (0.35 or more agree)."),
+        ([{"found": [p for p in points if p["score"] > 0.3]} for points in POINTS], [{"found": points} for points in POINTS], None,
+         "threshold", "keeps items by another threshold: those whose 'score' is 0.25 or less (0.35 or more agree)."),
+        (POINTS, [points[1:] for points in POINTS], None, "", ""),
+        (NAMES, [{"a": "cat", "b": "bird", "c": "dog"}[name[:1]] for name in NAMES], None, "labels",
+         "names the answer otherwise: 'cat' for 'a1', 'bird' for 'b1', 'dog' for 'c1'."),
+        ([{"label": name} for name in NAMES], [{"label": {"a1": "b1", "b1": "c1", "c1": "a1"}[name]} for name in NAMES], None, "labels",
+         "takes 'label' from a list in another order: 'b1' for 'a1', 'c1' for 'b1', 'a1' for 'c1'."),
+        (NAMES[:3], ["b1", "c1", "a1"], None, "", ""),
+        ([{"x": 1.0, "y": 2.0}], [{"x": 2.0, "y": 1.0}], None, "", ""),
+        ([{"x": 1.0, "y": 2.0}, {"x": 5.0, "y": 3.0}], [{"x": 2.0, "y": 1.0}, {"x": 3.0, "y": 5.0}], None, "exchanged", "swaps 'x' and"),
+        ([[{"x": p["x"], "y": p["x"] ** 2, "seen": p["x"] > 2} for p in points] for points in POINTS],
+         [[{"x": p["x"], "y": p["x"] ** 2, "seen": p["x"] > 4} for p in points] for points in POINTS], None, "", ""),
+        ([points[:4] for points in POINTS[:1]], [[{**p, "seen": p["score"] > 0.8} for p in points[:4]] for points in POINTS[:1]], None,
+         "", ""),
+        ([{"score": 0.25, "big": False}, {"score": 0.5, "big": False}], [{"score": 0.5, "big": True}, {"score": 1.0, "big": True}],
+         None, "", ""),
+        ([int(row.argmax()) for row in SCORES], [(int(row.argmax()) + 2) % 6 for row in SCORES], SCORES, "", ""),
+        (TOPPED, [Prediction((a.class_id + 2) % 6, a.prob) for a in TOPPED], SCORES, "", ""),
+        (NAMES, ["a1"] * 6, None, "", ""),
+        ([{"score": 0.123, "big": True}, {"score": 0.456, "big": False}], [{"score": 0.12, "big": True}, {"score": 0.46, "big": True}],
+         None, "precision", "rounds 'score' to 2 digits."),
+        ([int(row.argmax()) for row in SCORES], [0] * len(SCORES), SCORES, "argmax axis", "answers 0 for every sample, as argmax over the"),
+        (TOPPED, SIGMOIDS, SCORES, "sigmoid", "takes the sigmoid of the score where the training postprocessing takes softmax (prob)"),
+        (ANSWERS, SIGMOIDS, SCORES, "", ""),
+        (TOPPED, tempered(0.5), SCORES, "temperature", "multiplies the scores by 0.5 before softmax (prob)."),
+        (TOPPED, [*tempered(0.5)[:3], *tempered(0.7)[3:]], SCORES, "", ""),
+        (TOPPED[:2], tempered(0.5)[:2], SCORES[:2], "", ""),
+        ([answer._asdict() for answer in TOPPED], [answer._asdict() for answer in ANSWERS], SCORES, "softmax",
+         "leaves out softmax: 'prob' is the score before it."),
+        ([1.5, np.array([2.5, 3.5])], [np.float32(1.5), [2.5, 3.5]], None, "", ""),
+        ([np.array([2.5, 3.5])], [[5.0, 7.0]], None, "scale", "multiplies the answer by 2."),
+        ([np.array([2.5, 3.5])], [{"x": 1}], None, "type", "answers dict where the training postprocessing answers ndarray"),
         ([0.3, 0.8, 0.1], [0.9, 0.2, 0.5], None, "", ""),
         ([1], [1, 2], None, "", ""),
         ([], [], None, "", ""),

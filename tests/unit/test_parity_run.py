@@ -471,6 +471,17 @@ def test_an_output_that_is_nan_is_the_worst_in_the_figures_and_named_in_the_fact
     assert run.output_hint().startswith("output b: the inference engine answers nan")
 
 
+def test_samples_that_hold_nan_are_counted_where_others_differ_too() -> None:
+    exact = logits()
+    other = exact.astype(np.float32)
+    other[0] += 1
+    other[1:3, 1] = np.nan
+    run = Case([exact]).feed([other])
+    found = dict(run.facts())["output"]
+    assert found.startswith(f"NaN or Inf in 2 of {len(exact)} samples; "), found
+    assert found.endswith(f" of the others beyond the limit {LIMIT:.2g}")
+
+
 @pytest.mark.parametrize("at", [(2, 3), slice(None)])
 def test_nan_is_no_small_error_in_the_figures(at: Any) -> None:
     exact = logits()

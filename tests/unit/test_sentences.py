@@ -37,7 +37,7 @@ from pytest_paddle_infer.evidence.reading import _check_value, read_folder
 from pytest_paddle_infer.evidence.record import configuration_json, read_rule
 from pytest_paddle_infer.exports import ExportedModel, ExportError, read_operators
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, OptionError, PaddleInferError, WorkerFailure
-from pytest_paddle_infer.graphs import Operator, _constant
+from pytest_paddle_infer.graphs import Operator, Program, Source, _constant
 from pytest_paddle_infer.judge.latency import Latencies
 from pytest_paddle_infer.log_check import LogCheck
 from pytest_paddle_infer.logs import reprod
@@ -54,7 +54,7 @@ from pytest_paddle_infer.teeth import Tooth, judge_planted
 from pytest_paddle_infer.words import _worker_remedy, input_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SPEC = ModelSpec("net", factory="net:net")
 X = TensorSpec((None, 3), "float32", "x")
@@ -299,11 +299,83 @@ def test_a_batch_size_that_was_baked_in_is_named() -> None:
     answers = iter([{1: [(1, 3)], 2: [(1, 3)], 5: [(1, 3)]}, {1: [(1, 3)], 2: [(2, 3)]}])
     bench = SimpleNamespace(training=lambda: None, begin=lambda *_: None, end=lambda worker: next(answers))
     with pytest.raises(ExportError) as caught:
-        _check_batches(bench, None)  # type: ignore[arg-type]
+        _check_batches(bench, None, None)  # type: ignore[arg-type]
     assert str(caught.value) == (
         "a batch of 2 gives outputs of shape [1, 3], where the training engine gives [2, 3]: "
         "the batch size was baked in when the model was traced (a Python loop or number over x.shape[0])."
     )
+
+
+RESHAPED = Program(
+    "json",
+    (TensorSpec((None, 16, 96), "float32", "x"),),
+    (
+        Operator("relu", (), (Source("input", "x"),), (TensorSpec((None, 16, 96), "float32", ""),)),
+        Operator("reshape", (), (Source("operator", producer=0),), (TensorSpec((16, None), "float32", ""),)),
+        Operator("reshape", (), (Source("operator", producer=0),), (TensorSpec((1, 64), "float32", ""),)),
+    ),
+    (),
+)
+
+
+def refusing(sizes: Sequence[int], trained: Sequence[int] = ()) -> SimpleNamespace:
+    """A bench whose inference engine refuses these batch sizes, and whose training engine those."""
+
+    def call(worker: str, step: str, method: str, asked: tuple[int, ...]) -> Any:
+        if set(asked) & set(sizes if worker == "inference" else trained):
+            raise WorkerFailure(f"{worker}: {step}", "exception", "InvalidArgumentError: " + "words " * 100, "net.py:3")
+
+    return SimpleNamespace(
+        training=lambda: "training", begin=lambda *_: None, end=lambda worker: call(worker, "", "", (1, 2, 5)), call=call, spec=SPEC
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "trained", "cause", "named", "model"),
+    [
+        (
+            RESHAPED,
+            (2,),
+            "and none of 2 or 5: its graph fixes the batch to 1 in a reshape (to [1, 64]).",
+            ("operator", "reshape"),
+            True,
+        ),
+        (replace(RESHAPED, operators=RESHAPED.operators[:2]), (), "and none of 2 or 5.", ("setting", "batch size"), False),
+        (None, (), "and none of 2 or 5.", ("setting", "batch size"), False),
+    ],
+    ids=["named", "no operator", "no graph"],
+)
+def test_batch_sizes_that_an_export_cannot_run_are_named_with_what_fixes_them(
+    program: Program | None,
+    trained: Sequence[int],
+    cause: str,
+    named: tuple[str, str],
+    model: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(path: Path) -> Program:
+        if program is None:
+            raise ExportError("a form of tomorrow")
+        return program
+
+    monkeypatch.setattr("pytest_paddle_infer.graphs.read_program", read)
+    monkeypatch.setattr(ExportedModel, "model_file", Path("inference.json"))
+    export = ExportedModel(Path(__file__).parent)
+    with pytest.raises(ConformanceFailure) as caught:
+        _check_batches(refusing((2, 5), trained), "inference", export)  # type: ignore[arg-type]
+    red = caught.value.failure
+    assert red.title == f"{SPEC.name}: the export runs a batch of 1, {cause}"
+    assert (red.stage, red.kind, red.name) == ("export", *named)
+    assert len(dict(red.facts)["said"]) <= 300
+    assert dict(red.facts)["at"] == "net.py:3"
+    assert dict(red.facts).get("model", "") == ("its forward cannot run a batch of 2 either" if model else "")
+    assert red.remedy.startswith("write -1 (or x.shape[0]) for the batch in forward, or declare the batch in input_spec")
+
+
+@pytest.mark.parametrize("sizes", [(1, 2, 5), (1,)])
+def test_an_export_that_cannot_run_one_sample_is_not_told_of_batches(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(WorkerFailure, match="InvalidArgumentError"):
+        _check_batches(refusing(sizes), "inference", None)  # type: ignore[arg-type]
 
 
 def test_a_log_that_is_not_true_says_which_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,24 @@ class Restless(Net):
         return super().forward(x) + paddle.rand([1])
 
 
+class Napping(Net):
+    """Drops values in eval mode too, and is back in it when forward ends."""
+
+    def forward(self, x):
+        self.drop.train()
+        made = super().forward(x)
+        self.drop.eval()
+        return made
+
+
+class Awoken(Net):
+    """The same, and stays in train mode."""
+
+    def forward(self, x):
+        self.drop.train()
+        return super().forward(x)
+
+
 class Wakeful(Net):
     """Its own eval() leaves dropout on."""
 
@@ -156,6 +174,8 @@ say("train mode below softmax", lambda: ReferenceService(awake, PICTURES, 1).com
 bare = LoadedModel(stuck.spec, Bare(), stuck.inputs, False, "")
 bare.layer.train()
 say("train mode itself", lambda: ReferenceService(bare, PICTURES, 1).compute(str(HERE), 1, True))
+say("train mode within", lambda: ReferenceService(made(Napping), PICTURES, 1).compute(str(HERE), 1, True))
+say("train mode from forward", lambda: ReferenceService(made(Awoken, softmax="yes"), PICTURES, 1).compute(str(HERE), 1, True))
 say("restless", lambda: ReferenceService(made(Restless), PICTURES, 1).compute(str(HERE), 1, True))
 say("one ulp", lambda: ReferenceService(made(Net), PICTURES, 1).compute(str(HERE), 1, False)["source"])
 

@@ -1,0 +1,215 @@
+"""What is decided otherwise in answers whose numbers agree: names exchanged, another threshold, another list of labels. numpy only.
+
+Answers come as `Leaves`: every value by where it stands. A place is its parent and its last step: "[0]" and "['x']" of "[0]['x']".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Callable
+
+import numpy as np
+
+from pytest_paddle_infer.diagnosis.finding import Array
+
+Leaves = dict[str, Any]
+Named = tuple[str, str]
+Equal = Callable[[Any, Any], bool]
+
+FEWEST = 5
+"""Decisions that must be there before a threshold is told from them: of fewer, any would fit."""
+
+
+SCORE = re.compile(r"score|prob|conf", re.IGNORECASE)
+"""How a number is called by which items are chosen. Other numbers of an item, as its place, may part chosen ones from others by chance."""
+
+MOST_COLUMNS = 16
+"""Of an array that is looked at by its columns: x, y and what else there is of a point or a box, not the pixels of a mask."""
+
+
+def in_words(places: Sequence[str], answers: Sequence[Leaves]) -> str:
+    """Places as a reader names them. Where all items of a list are meant they have no number; of many places the first three are named."""
+    shown: dict[str, None] = {}
+    for place in places:
+        bare = _bare(place)
+        everywhere = all(path in places for leaves in answers for path in leaves if _bare(path) == bare)
+        shown[_quoted(bare if everywhere else place)] = None
+    names = list(shown)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _bare(place: str) -> str:
+    return re.sub(r"\[\d+\]", "", place)
+
+
+def _quoted(place: str) -> str:
+    """['x'] as 'x'."""
+    return re.sub(r"^\[('[^']*')\]$", r"\1", place) or "the answer"
+
+
+def _split(path: str) -> tuple[str, str]:
+    found = re.search(r"(\[[^\[\]]*\]|\.?[^.\[\]]+)$", path)
+    return (path[: found.start()], found[0]) if found else (path, "")
+
+
+# -- names exchanged ---------------------------------------------------------------------------------------------------
+
+
+def exchanged(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+    """Two names, or two columns, whose values stand in each other's place wherever they differ."""
+    columns: dict[str, list[tuple[tuple[int, str], Any, Any]]] = {}
+    for sample, (left, right) in enumerate(zip(one, two)):
+        for path in left:
+            parent, last = _split(path)
+            columns.setdefault(last, []).append(((sample, parent), left[path], right.get(path)))
+            here, there = left[path], right.get(path)
+            if _has_columns(here) and isinstance(there, np.ndarray) and here.shape == there.shape:
+                for number in range(here.shape[-1]):
+                    pair = here[..., number], there[..., number]
+                    columns.setdefault(f"{last}[{number}]", []).append(((sample, parent), *pair))
+    arrays = {last for last in columns if any(isinstance(value, np.ndarray) and value.ndim for _, value, _ in columns[last])}
+    cut = {last for last in columns if f"{last}[0]" in columns and last in arrays}  # seen by its columns
+    wrong = [last for last in columns if last not in cut and not all(equal(a, b) for _, a, b in columns[last])]
+    if len(wrong) != 2:
+        return
+    first, second = (columns[last] for last in wrong)
+    if [where for where, _, _ in first] != [where for where, _, _ in second]:
+        return
+    crossed = all(equal(a, d) and equal(c, b) for (_, a, b), (_, c, d) in zip(first, second))
+    moved = sum(np.size(a) for (_, a, b) in first if not equal(a, b))
+    if crossed and moved >= 2:
+        what = "columns" if all(re.fullmatch(r".*\[\d+\]", last) for last in wrong) else ""
+        names = [re.search(r"\[(\d+)\]$", last)[1] if what else _quoted(last).lstrip(".") for last in wrong]  # type: ignore[index]
+        yield "exchanged", f"swaps {what}{' ' * bool(what)}{names[0]} and {names[1]}"
+
+
+def _has_columns(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.shape[-1] <= MOST_COLUMNS
+
+
+# -- thresholds --------------------------------------------------------------------------------------------------------
+
+
+def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+    """Booleans that differ, beside a number that does not: both sides cut it, at another value or the other way round."""
+    wrong = {_split(path)[1] for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
+    if len(wrong) != 1:
+        return
+    last = wrong.pop()
+    rows: list[tuple[bool, bool, Mapping[str, float]]] = []
+    for left, right in zip(one, two):
+        for path, value in left.items():
+            parent, own = _split(path)
+            if own != last:
+                continue
+            if not isinstance(value, (bool, np.bool_)) or not isinstance(right[path], (bool, np.bool_)):
+                return
+            beside = {
+                _split(other)[1]: float(left[other]) for other in left if _split(other)[0] == parent and _is_float(left[other])
+            }
+            rows.append((bool(value), bool(right[path]), beside))
+    name = _quoted(last).lstrip(".")
+    if len(rows) >= FEWEST and all(mine != theirs for mine, theirs, _ in rows) and len({mine for mine, _, _ in rows}) == 2:
+        yield "inverted", f"decides {name} the other way round for every sample"
+    found: dict[str, str] = {}
+    for score in rows[0][2] if len(rows) >= FEWEST else ():
+        if not all(score in beside for _, _, beside in rows):
+            continue
+        values = np.array([beside[score] for _, _, beside in rows])
+        sides = [np.array([mine for mine, _, _ in rows]), np.array([theirs for _, theirs, _ in rows])]
+        for sign in (1, -1):  # what lies above the threshold is chosen, or what lies below it
+            cuts = [_cut(sign * values, side) for side in sides]
+            if cuts[0] is not None and cuts[1] is not None:
+                mine, theirs = (_between(cut, sign) for cut in cuts if cut is not None)
+                shown = _quoted(score).lstrip(".")
+                found[score] = f"decides {name} by another threshold: {shown} {theirs}, in training {mine}"
+    scores = [score for score in found if SCORE.search(score)] or list(found)
+    if len(scores) == 1:
+        yield "threshold", found[scores[0]]
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, (float, np.floating)) and bool(np.isfinite(value))
+
+
+def _cut(values: Array, chosen: Array) -> tuple[float, float] | None:
+    """Between which two values the threshold lies above which all are chosen and none below; None where there is none."""
+    low, high = float(values[~chosen].max(initial=-np.inf)), float(values[chosen].min(initial=np.inf))
+    return (low, high) if low < high else None
+
+
+def _between(cut: tuple[float, float], sign: int) -> str:
+    low, high = sorted(sign * edge for edge in cut)
+    if np.isinf(low) or np.isinf(high):
+        return f"below {high:.4g}" if np.isinf(low) else f"above {low:.4g}"
+    return f"between {low:.4g} and {high:.4g}"
+
+
+def left_out(
+    sides: Sequence[tuple[Sequence[Any], Sequence[Any]]], leaves: Callable[[Any], Leaves], equal: Equal
+) -> Iterator[Named]:
+    """Lists of which one side has some items only, and those that it has not all score lower than the ones that it has.
+
+    sides: the list of the training and of the inference side, for each sample.
+    """
+    for whole, part, verb in ((0, 1, "leaves out items"), (1, 0, "keeps items")):
+        split = [_kept(pair[whole], pair[part], leaves, equal) for pair in sides]
+        if any(found is None for found in split):
+            continue
+        rows = [(chosen, leaves(item)) for pair, found in zip(sides, split) for item, chosen in zip(pair[whole], found or ())]
+        chosen = np.array([kept for kept, _ in rows], bool)
+        if len(rows) < FEWEST or chosen.all() or not chosen.any():
+            continue
+        for path in rows[0][1]:
+            if not SCORE.search(path) or not all(_is_float(row.get(path)) for _, row in rows):
+                continue
+            values = np.array([float(row[path]) for _, row in rows])
+            low, high = float(values[~chosen].max()), float(values[chosen].min())
+            if low < high:
+                yield (
+                    "threshold",
+                    f"{verb} by another threshold: those whose {_quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
+                )
+
+
+def _kept(whole: Sequence[Any], part: Sequence[Any], leaves: Callable[[Any], Leaves], equal: Equal) -> list[bool] | None:
+    """Which items of `whole` are those of `part`, in their order; None where `part` has others."""
+    chosen, rest = [], list(part)
+    for item in whole:
+        same = bool(rest) and _alike(leaves(item), leaves(rest[0]), equal)
+        chosen.append(same)
+        rest = rest[1:] if same else rest
+    return None if rest else chosen
+
+
+def _alike(left: Leaves, right: Leaves, equal: Equal) -> bool:
+    return left.keys() == right.keys() and all(equal(left[path], right[path]) for path in left)
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+    """Words that stand for others, each always for the same one, and nothing else differs."""
+    wrong = {_bare(path) for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
+    if len(wrong) != 1:
+        return
+    place = wrong.pop()
+    pairs = [(left[path], right[path]) for left, right in zip(one, two) for path in left if _bare(path) == place]
+    if not all(isinstance(value, str) for pair in pairs for value in pair):
+        return
+    named = dict(pairs)
+    if any(named[mine] != theirs for mine, theirs in pairs) or len(set(named.values())) != len(named):
+        return
+    if len(named) < 2 or len(pairs) - len(named) < 2:  # each word once: any other words would fit
+        return
+    changed = [(mine, theirs) for mine, theirs in named.items() if mine != theirs]
+    shown = ", ".join(f"{theirs!r} for {mine!r}" for mine, theirs in changed[:3])
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    where = _quoted(place).lstrip(".")
+    if set(named) & {theirs for _, theirs in changed}:
+        yield "labels", f"takes {where} from a list in another order: {shown}{more}"
+    else:
+        yield "labels", f"names {where} otherwise: {shown}{more}"
