@@ -170,7 +170,7 @@ def left_out(
             if low < high:
                 yield (
                     "threshold",
-                    f"{verb} by another threshold: those whose {_quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
+                    f"{verb} as another threshold does: those whose {_quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
                 )
 
 
