@@ -319,6 +319,8 @@ def moved(by: int) -> list[Prediction]:
          "decides 'seen' by another threshold: 'score' between 0.65 and 0.75, in training between 0.45 and 0.55."),
         (POINTS, [[{**p, "seen": True} for p in points] for points in POINTS], None, "threshold",
          "'score' below 0.05, in training between 0.45 and 0.55."),
+        (POINTS, [[{**p, "seen": False} for p in points] for points in POINTS], None, "threshold",
+         "'score' above 0.95, in training between 0.45 and 0.55."),
         ([[{"distance": p["score"], "same": p["score"] < 0.5} for p in points] for points in POINTS],
          [[{"distance": p["score"], "same": p["score"] < 0.01} for p in points] for points in POINTS], None, "threshold",
          "decides 'same' by another threshold: 'distance' below 0.05, in training between 0.45 and 0.55."),

@@ -51,9 +51,9 @@ class Napping(Net):
 
     def forward(self, x):
         self.drop.train()
-        made = super().forward(x)
+        noise = self.drop(paddle.ones([64])) * paddle.arange(64.0)  # of four values two draws would often be the same
         self.drop.eval()
-        return made
+        return super().forward(x) + noise.sum()
 
 
 class Awoken(Net):
