@@ -120,7 +120,7 @@ def first_difference(training: Any, inference: Any, limit: float, absolute: floa
     """
     try:
         scale = max((abs(value) for value in _floats(training) if np.isfinite(value)), default=0.0)
-        found = _Comparing(limit, limit * scale + absolute)
+        found = _Comparing(limit * scale + absolute)
         difference = next(found.differences(training, inference, "answer"), "")
     except RecursionError:  # an answer that refers to itself, as nodes do that know their parents
         return "" if _sent(training) == _sent(inference) else "two answers that refer to themselves differ"
@@ -136,9 +136,12 @@ def _floats(value: Any) -> Iterator[float]:
     elif isinstance(value, (list, tuple)):
         for child in value:
             yield from _floats(child)
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        yield from _floats(value.ravel().tolist())
     elif isinstance(value, np.ndarray):
         if value.dtype.kind == "f":
-            yield float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
+            plain = value.compressed() if isinstance(value, np.ma.MaskedArray) else value
+            yield float(np.abs(plain[np.isfinite(plain)]).max(initial=0.0))
     elif isinstance(value, (float, np.floating)):
         yield float(value)
     elif not isinstance(value, (type, Enum)):
@@ -147,10 +150,10 @@ def _floats(value: Any) -> Iterator[float]:
 
 
 class _Comparing:
-    """Walks through two answers. limit: of the number at hand; allowed: of any float."""
+    """Walks through two answers. allowed: by how much floats may differ."""
 
-    def __init__(self, limit: float, allowed: float) -> None:
-        self._limit, self._allowed = limit, allowed
+    def __init__(self, allowed: float) -> None:
+        self._allowed = allowed
         self.kinds: Kinds = {}
 
     def differences(self, training: Any, inference: Any, path: str, within: bool = False) -> Iterator[str]:
@@ -192,7 +195,12 @@ class _Comparing:
     def _rows(self, training: Any, inference: Any, path: str, within: bool) -> Iterator[str]:
         """Of an array and an array, or an array and a list; a list of numbers is compared as the array that it makes."""
         one, two = _as_array(training), _as_array(inference)
-        if one is None or two is None or not (one.shape == two.shape or (one is training and two is inference)):
+        if (
+            one is None
+            or two is None
+            or object in (one.dtype, two.dtype)
+            or not (one.shape == two.shape or (one is training and two is inference))
+        ):
             yield from self._items(training, inference, path, within=True)
         else:
             yield from self._arrays(one, two, path, within=True)
@@ -214,19 +222,13 @@ class _Comparing:
             self._note(path, training, inference)
 
     def _equal_numbers(self, training: Any, inference: Any) -> bool:
-        """Whole numbers by value, whatever their size; where one of them is a float, by the rule."""
+        """Floats by the rule; whole numbers by value, to a float as well: another class is no rounding."""
         one, two = _number(training), _number(inference)
-        floats = [isinstance(side, (float, np.floating)) for side in (one, two)]
-        if one == two or not any(floats):
+        if one == two or not all(isinstance(side, (float, np.floating)) for side in (one, two)):
             return bool(one == two)
-        with np.errstate(all="ignore"), suppress(OverflowError):  # an int beyond all floats is equal to none
-            allowed = (
-                self._allowed if floats[0] else max(self._allowed, self._limit * abs(one))
-            )  # as _floats leaves whole numbers out
-            if type(training) is type(inference) is float:
-                return bool(abs(two - one) <= allowed or (one != one and two != two))
-            return not _wrong(_as_float(training), _as_float(inference), allowed)
-        return False
+        if type(training) is type(inference) is float:
+            return bool(abs(two - one) <= self._allowed or (one != one and two != two))
+        return not _wrong(_as_float(training), _as_float(inference), self._allowed)
 
     def _note(self, path: str, training: Any, inference: Any) -> None:
         if type(training) is type(inference) and not isinstance(training, np.ndarray):
@@ -259,13 +261,18 @@ def _is_row(value: Any) -> bool:
 def _as_array(value: Any) -> Array | None:
     """An array as it is; a list of numbers, or of lists of one length of numbers, as an array; None of other lists."""
     if isinstance(value, np.ndarray):
-        return value
+        return _plain(value)
     with suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy before 1.24 warns of lists of several lengths
         made = np.asarray(value)
         if made.dtype.kind in "biuf":
             return made
     return None
+
+
+def _plain(array: Array) -> Array:
+    """A masked array with what it fills its gaps with; any other as it is."""
+    return array.filled() if isinstance(array, np.ma.MaskedArray) else array
 
 
 def _shown(value: Any) -> str:
@@ -327,7 +334,7 @@ def _part(container: Any, index: int) -> str:
 def _wrong(training: Array, inference: Array, allowed: float) -> Array:
     """True where two arrays of one shape differ by more than is allowed; equal infinities and two NaN agree.
 
-    Of two float types, what is equal in the coarser one agrees too: that is how the value was kept.
+    Whole numbers are equal or not, to floats too. Of two float types, what is equal in the coarser one agrees: that is how it was kept.
     """
     kinds = {training.dtype.kind, inference.dtype.kind}
     if "f" not in kinds or not kinds <= set("biuf"):
@@ -338,7 +345,9 @@ def _wrong(training: Array, inference: Array, allowed: float) -> Array:
         return np.asarray(training != inference)
     wide, other = training.astype(np.float64), inference.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        same = (np.abs(other - wide) <= allowed) | (wide == other) | (np.isnan(wide) & np.isnan(other))
+        same = (wide == other) | (np.isnan(wide) & np.isnan(other))
+        if kinds == {"f"}:
+            same |= np.abs(other - wide) <= allowed
         if training.dtype != inference.dtype and kinds == {"f"} and np.float32 in (training.dtype, inference.dtype):
             same |= training.astype(np.float32) == inference.astype(np.float32)
     return np.asarray(~same)
