@@ -167,10 +167,15 @@ class Evidence:
 
     @property
     def program(self) -> tuple[Any, ...]:
-        """What was executed; two variants with the same one are the same in all but name."""
+        """What was executed; two variants with the same one are the same in all but name.
+
+        Of TensorRT's engines, which show nothing of what is in them, how they were asked for.
+        """
         kinds = tuple(sorted(self.operators.items()))
         primitives = tuple(sorted((self.primitives or {}).items()))
-        return kinds, primitives, tuple(sorted(self.dtypes)), tuple(sorted(self.places)), self.effective.threads
+        hidden = tuple(sorted(call for call in self.calls if re.search("tensorrt|trt", call[0]))) if self.effective.tensorrt else ()
+        places = tuple(sorted(self.places))
+        return kinds, primitives, tuple(sorted(self.dtypes)), places, self.effective.threads, self.tf32, hidden
 
     @property
     def ran_onednn(self) -> bool | None:

@@ -73,12 +73,6 @@ class Processing:
         """The model has a postprocess of its own."""
         return self._postprocess is not None
 
-    @property
-    def one_object(self) -> bool:
-        """Both programs are methods of one object, which may keep what the one saw for the other."""
-        holder = getattr(self._postprocess, "__self__", None)
-        return holder is not None and holder in (getattr(self._preprocess, "__self__", None), self._preprocess)
-
     def __repr__(self) -> str:
         return f"<{' '.join(filter(None, (type(self).__name__, self.model)))}>"
 
@@ -136,13 +130,13 @@ class Processing:
 
 
 def takes_sample(postprocess: Callable[..., Any]) -> bool:
-    """True for `postprocess(output, sample)`: a second parameter that must be given, or one of that name."""
+    """True for `postprocess(output, sample)`: a second parameter that must be given, or one of that name that may be None."""
     try:
         parameters = list(signature(postprocess).parameters.values())
     except (TypeError, ValueError):  # of some functions written in C
         return False
     places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    return len(places) > 1 and (places[1].default is places[1].empty or places[1].name == "sample")
+    return len(places) > 1 and (places[1].default is places[1].empty or (places[1].name == "sample" and places[1].default is None))
 
 
 def _given(image: Any) -> Any:

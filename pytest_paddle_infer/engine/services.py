@@ -105,8 +105,8 @@ class EngineService:
         return self._answers(outputs, start, stop, again=self.engine.own_answers)
 
     def _answers(self, outputs: Arrays, start: int, stop: int, again: bool = False) -> tuple[Any, ...]:
-        """again: preprocess before each sample, though it is done; a batch of several needs it where one object holds both programs."""
-        again = again or (stop - start > 1 and self.engine.one_object)
+        """again: preprocess before each sample, though it is done; in a batch of several, what was kept is of the last of them."""
+        again = again or (stop - start > 1 and self.engine.own_answers)
         answers = []
         for row, sample in zip(split(outputs, stop - start), self.samples[start:stop]):
             if again:

@@ -89,6 +89,7 @@ def test_an_answer_that_is_made_again_in_one_object_is_each_samples_own() -> Non
         (lambda output, image, /: output, True),
         (lambda output, threshold=0.5: output, False),
         (lambda output, sample=None: output, True),
+        (lambda output, sample=True: output, False),
         (lambda output, *more: output, False),
         (lambda output, *, sample: output, False),
         (partial(lambda output, k: output, k=3), False),
@@ -155,16 +156,32 @@ def test_an_object_that_is_called_keeps_likewise() -> None:
     assert EngineService(Doubles([INPUT], called, called.after), SAMPLES).observe(1, 3).answers == ((2, 4), (3, 6))
 
 
-def test_programs_of_two_objects_run_once_for_each_sample() -> None:
+def test_what_functions_keep_elsewhere_is_of_the_same_sample_too() -> None:
+    kept: list[float] = []
+
+    def before(sample: Array) -> Array:
+        kept.append(float(sample[0]))
+        return sample
+
+    service = EngineService(Doubles([INPUT], before, lambda output: (kept[-1], float(output[0, 0]))), SAMPLES)
+    observed = service.observe(0, 3)
+    assert observed.answers == ((1, 2), (2, 4), (3, 6))
+    assert service.answer(observed.outputs, observed.inputs, 0, 3).answers == observed.answers, "both sides are asked alike"
+
+
+def test_programs_run_once_for_each_sample_where_nothing_is_kept_for_an_own_answer() -> None:
     calls: list[float] = []
 
     def counted(sample: Array) -> Array:
         calls.append(float(sample[0]))
         return sample
 
-    EngineService(Doubles([INPUT], counted, lambda output: float(output.sum())), SAMPLES).observe(0, 3)
-    assert calls == [1, 2, 3]
-    EngineService(Doubles([INPUT], counted), SAMPLES).answers([np.zeros((2, 3))], 0, 2)
+    service = EngineService(Doubles([INPUT], counted, lambda output: float(output.sum())), SAMPLES)
+    for number in range(3):
+        service.observe(number, number + 1)
+    assert calls == [1, 2, 3], "a batch of one"
+    calls.clear()
+    EngineService(Doubles([INPUT], counted), SAMPLES).observe(0, 3)
     assert calls == [1, 2, 3], "nothing of the model's own answers"
 
 

@@ -329,10 +329,20 @@ def test_a_program_is_what_was_executed_in_whatever_order_it_was_told() -> None:
         {"dtypes": ("float16",)},
         {"places": ("Place(gpu:0)",)},
         {"effective": replace(ON_CPU, threads=2)},
+        {"tf32": True},
     ],
 )
 def test_another_operator_primitive_dtype_place_or_thread_is_another_program(changed: dict[str, Any]) -> None:
     assert ran(**changed).program != PLAIN.program
+
+
+def test_engines_of_tensorrt_are_told_apart_by_what_was_asked_for() -> None:
+    on_tensorrt = replace(ON_CPU, tensorrt=True)
+    half, full = ((("enable_tensorrt_engine", (f"precision_mode={kind}",)),) for kind in ("Half", "Float32"))
+    one, two = (ran(effective=on_tensorrt, calls=calls) for calls in (half, full))
+    assert one.program != two.program
+    assert one.program == ran(effective=on_tensorrt, calls=(*half, ("disable_glog_info", ()))).program
+    assert ran(calls=half).program == ran(calls=full).program, "where TensorRT is off they say nothing"
 
 
 @pytest.mark.parametrize(
