@@ -16,7 +16,7 @@ from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
-from pytest_paddle_infer.judge.noise import Array, K, error
+from pytest_paddle_infer.judge.noise import Array, Floor, K, error
 from pytest_paddle_infer.output_judges import borderline, output_judges
 from pytest_paddle_infer.parity_inputs import Example
 from pytest_paddle_infer.samples import numbered
@@ -231,6 +231,13 @@ class ParityRun:
         """True when nothing is wrong but outputs that are refused by little: floors of more draws may tell another thing."""
         return not self.count_problem and not self.inputs_differ and borderline(self.outputs)
 
+    def covers(self, other: ParityRun) -> bool:
+        """True where the errors of another run of the same samples lie within what this one allows, too."""
+        for verdict, before in zip(self.outputs, other.outputs):
+            if verdict.floor is not None and not before.integers and not _within(before, verdict.floor):
+                return False
+        return True
+
     @property
     def outputs_differ(self) -> bool:
         """True when the raw outputs of the two engines do not agree."""
@@ -242,8 +249,7 @@ class ParityRun:
         if self.inputs_differ or not self.outputs_differ or all(isinstance(rule, Noise) for rule in self.rules):
             return False
         for verdict, floor in zip(self.outputs, self._reference.floors):
-            most, rms = floor.limit.maximum + floor.maximum, floor.limit.rms + floor.rms
-            if not verdict.passed and not (verdict.differing and verdict.error <= most and verdict.rms <= rms):
+            if not verdict.passed and not (verdict.differing and _within(verdict, floor)):
                 return False
         return True
 
@@ -365,6 +371,11 @@ class ParityRun:
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Label/value pairs for a failure: each output against its limit, and the answers."""
         return parity_words.facts(self.outputs, self.answers, self.answered, self._default_answers)
+
+
+def _within(verdict: OutputVerdict, floor: Floor) -> bool:
+    """True where an output lies within the limit of this floor, and one floor more: that is what the training engine itself may be off."""
+    return verdict.error <= floor.limit.maximum + floor.maximum and verdict.rms <= floor.limit.rms + floor.rms
 
 
 def _against(pairs: Sequence[tuple[Array, Array] | None], trained: Arrays) -> list[tuple[Array, Array] | None]:

@@ -651,6 +651,18 @@ def test_an_output_that_is_refused_by_little_is_borderline(off: float, borderlin
     assert not run.borderline
 
 
+@pytest.mark.parametrize(("off", "covered"), [(1.5, True), (6.0, False)])
+def test_a_run_with_wider_floors_covers_the_errors_of_the_first_or_not(off: float, covered: bool) -> None:
+    """What the engine answered when it was asked first counts, though it answers well when it is asked again."""
+    first = Case([logits()]).feed([logits().astype(np.float32) + np.float32(off * FLOOR.limit.maximum)])
+    case = Case([logits()])
+    wide = replace(case.reference, floors=(Floor(3 * FLOOR.maximum, 3 * FLOOR.rms, "float64"),))
+    case.run = ParityRun(case.model, case.spec, wide, case.output_names)
+    again = case.feed(case.training)
+    assert again.passed
+    assert again.covers(first) is covered
+
+
 def test_a_users_tolerance_integers_and_other_inputs_are_never_borderline() -> None:
     case = Case([logits()], rtol=1e-6, atol=0.0)
     assert not case.feed([case.training[0] * np.float32(1 + 2e-6)]).passed
