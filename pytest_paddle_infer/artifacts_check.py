@@ -143,10 +143,17 @@ def _name_the_sizes(bench: Bench, worker: Worker, export: ExportedModel, error: 
     refused = [size for size in BATCH_SIZES if not _runs(bench, worker, size)]
     if not refused or 1 in refused:
         return
-    cause, operator = f"the export runs a batch of 1, and none of {' or '.join(map(str, refused))}", _fixing_operator(export)
-    if operator is not None:
+    cause, fixing = f"the export runs a batch of 1, and none of {' or '.join(map(str, refused))}", _fixing_operator(export)
+    operator = None
+    if fixing is not None:
+        operator, batch = fixing
         shape, kind = list(operator.outputs[0].shape), operator.kind.rstrip("2").replace("_v", "")
-        cause += f": its graph fixes the batch to {shape[0]} in {'an' if kind[0] in 'ae' else 'a'} {kind} (to {shape})"
+        where = f"{'an' if kind[0] in 'ae' else 'a'} {kind} (to {shape})"
+        cause += (
+            f": its graph has every size fixed in {where}"
+            if batch is None
+            else f": its graph fixes the batch to {batch} in {where}"
+        )
     remedy = "write -1 (or x.shape[0]) for the batch in forward, or declare the batch in input_spec: [1, ...]."
     facts = [("stage", "export"), ("said", behind_a_word(error.detail, 300))]
     if error.location:
@@ -169,7 +176,7 @@ def _runs(bench: Bench, worker: Worker, size: int) -> bool:
     return True
 
 
-def _fixing_operator(export: ExportedModel) -> graphs.Operator | None:
+def _fixing_operator(export: ExportedModel) -> tuple[graphs.Operator, int | None] | None:
     from pytest_paddle_infer.diagnosis.batches import fixed_batch
 
     try:

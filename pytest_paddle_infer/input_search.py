@@ -42,7 +42,7 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
     names = [item.name or "" for item in bench.model.inputs]
     trained = example.training_inputs
     feeds = list(_feeds(ask, bench, worker, deadline))
-    found = ask.quietly(lambda: explain_feeds(names, feeds)) if feeds else None
+    found = ask.quietly(lambda: explain_feeds(names, feeds, deadline)) if feeds else None
     if found is None:
         if shown.name == "integers" and len(feeds) > 1:  # told of one sample, and refuted by the others
             shown = Finding("preprocess", run.input_difference, remedy=COMPARE, certain=False)

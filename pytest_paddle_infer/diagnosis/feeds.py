@@ -12,7 +12,7 @@ from itertools import permutations
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.finding import Array, Arrays, Finding
+from pytest_paddle_infer.diagnosis.finding import Array, Arrays, Deadline, Finding
 from pytest_paddle_infer.diagnosis.steps import step_finding
 from pytest_paddle_infer.diagnosis.tokens import TELLING, explain_tokens, is_mask
 
@@ -21,6 +21,8 @@ Told = tuple[str, str]
 _SAME = 1e-5
 """What values of two honest preprocessing programs may differ by: absolute, and relative beyond 1. As the verdict has it."""
 _MOST_INPUTS = 4
+_MOST_TOKENS = 1_000_000
+"""Integers of one input, of all samples and both sides, beyond which it is no text and looking at each takes too long."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ def same(left: Array, right: Array) -> bool:
     return bool(np.allclose(left, right, rtol=_SAME, atol=_SAME, equal_nan=True))
 
 
-def explain_feeds(names: Sequence[str], feeds: Sequence[Feed]) -> Finding | None:
+def explain_feeds(names: Sequence[str], feeds: Sequence[Feed], deadline: Deadline | None = None) -> Finding | None:
     """Returns what explains the inputs of every batch; None where nothing does.
 
-    names: of the model's inputs. What differs beside what is explained is a fact of the finding.
+    names: of the model's inputs. deadline: of the look at tokens. What differs beside what is explained is a fact of the finding.
     """
     differing = [index for index in range(len(names)) if not all(feed.alike(index) for feed in feeds)]
     if not differing:
@@ -60,7 +62,7 @@ def explain_feeds(names: Sequence[str], feeds: Sequence[Feed]) -> Finding | None
         told = _mask(names[index], [(feed.training[index], feed.inference[index]) for feed in feeds])
         if told is not None:
             return _with_others(step_finding(*told), names, [each for each in differing if each != index])
-    return _tokens(names, feeds, differing)
+    return _tokens(names, feeds, differing, deadline)
 
 
 def _with_others(found: Finding, names: Sequence[str], left: Sequence[int]) -> Finding:
@@ -97,8 +99,8 @@ def _gets(feeds: Sequence[Feed], index: int, source: int) -> bool:
 
 
 def _constant(arrays: Arrays) -> bool:
-    values = {value for array in arrays for value in (array.min(), array.max())}
-    return len(values) == 1
+    values = {value for array in arrays if array.size for value in (array.min(), array.max())}
+    return len(values) <= 1
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------
@@ -127,16 +129,18 @@ def _mask(name: str, pairs: Sequence[tuple[Array, Array]]) -> Told | None:
 # -- tokens ------------------------------------------------------------------------------------------------------------
 
 
-def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int]) -> Finding | None:
+def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int], deadline: Deadline | None) -> Finding | None:
     rows = {index: both for index in range(len(names)) if (both := _rows(feeds, index)) is not None}
     told: dict[int, Told] = {}
     by_mask: set[int] = set()
     for index in (each for each in differing if each in rows):
         training, inference = rows[index]
-        if training[0].dtype.kind == "f" or _few(training):
+        if training[0].dtype.kind == "f" or sum(row.size for row in (*training, *inference)) > _MOST_TOKENS or _few(training):
             continue
         for mask in (*_masks(rows, index), None):
-            found = explain_tokens(training, inference, None if mask is None else rows[mask])
+            if deadline is not None and deadline.over():
+                break
+            found = explain_tokens(training, inference, None if mask is None else rows[mask], deadline)
             if found is not None:
                 told[index] = found
                 by_mask |= set() if mask is None or found[0] == "integers" else {mask}  # which says nothing of where padding lies
@@ -150,12 +154,13 @@ def _tokens(names: Sequence[str], feeds: Sequence[Feed], differing: Sequence[int
 
 
 def _rows(feeds: Sequence[Feed], index: int) -> tuple[list[Array], list[Array]] | None:
-    """The row [L] of each sample, of both sides; None for an input that is not [N, L]. Floats are a mask at most."""
+    """The row [L] of each sample, of both sides; None for an input that is not [N, L], or has no rows. Floats are a mask at most."""
     training, inference = ([side[index] for side in sides] for sides in zip(*((feed.training, feed.inference) for feed in feeds)))
     for one, two in zip(training, inference):
         if one.ndim != 2 or two.ndim != 2 or len(one) != len(two) or one.dtype != two.dtype or one.dtype.kind not in "iubf":
             return None
-    return [row for batch in training for row in batch], [row for batch in inference for row in batch]
+    rows = [row for batch in training for row in batch], [row for batch in inference for row in batch]
+    return rows if rows[0] else None
 
 
 def _few(rows: Sequence[Array]) -> bool:

@@ -195,12 +195,18 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
         return None
     inner = (two > levels[0]) & (two < levels[-1])  # what lies beyond the range of the integers is cut off there
     exact, found = (one[inner] - levels[0]) / step, np.rint((two[inner] - levels[0]) / step)
-    if not any(
-        _mostly(np.abs(rounding(exact) - found) == 0) for rounding in (np.rint, np.floor, np.ceil, _towards_zero(levels[0] / step))
+    nearest = _mostly(np.rint(exact) == found)
+    if not nearest and not any(
+        _mostly(rounding(exact) == found) for rounding in (np.floor, np.ceil, _towards_zero(levels[0] / step))
     ):
         return None
     whole = round(1 / step)
     shown = f"1/{whole}" if whole > 1 and abs(step * whole - 1) < 1e-4 else f"{step:.4g}"
+    digits = len(str(whole)) - 1
+    if digits and whole == 10**digits and shown == f"1/{whole}":  # of a round(x, digits), or integers: nobody knows which
+        if nearest and abs(levels[0] / step - np.rint(levels[0] / step)) < 0.05:
+            return "precision", f"rounds its values to {digits} digit{'s' * (digits > 1)}"
+        return "precision", f"puts its values on steps of {shown}"
     return "precision", f"puts its values on steps of {shown}, as integers do that store them on the way"
 
 

@@ -5,13 +5,14 @@ Called by `feeds`. Integers are compared exactly, and what is told holds for eve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.finding import Array, Deadline
 from pytest_paddle_infer.diagnosis.renumbered import explain_ids, explain_unknown
 from pytest_paddle_infer.diagnosis.steps import joined
 
@@ -21,6 +22,8 @@ Tokens = tuple[int, ...]
 
 TELLING = 4
 """Tokens that must agree where they could also differ, lest they agree by chance."""
+_MOST_LEFT_OUT = 20
+"""Ids that are tried for tokens left out, the most frequent first."""
 _MULTIPLES = (128, 64, 32, 16, 8, 4)
 
 
@@ -39,11 +42,13 @@ class Text:
         return self.left + len(self.tokens) + self.right
 
 
-def explain_tokens(training: Rows, inference: Rows, masks: tuple[Rows, Rows] | None = None) -> Told | None:
+def explain_tokens(
+    training: Rows, inference: Rows, masks: tuple[Rows, Rows] | None = None, deadline: Deadline | None = None
+) -> Told | None:
     """Returns (name of the step, what the inference preprocessing does) where one thing explains every row; else None.
 
     training, inference: int[L] of each sample. masks: 1 at tokens and 0 at padding, of both sides; without them zeros at either end of
-    a row are padding.
+    a row are padding. deadline: after which no more ids are tried for tokens left out.
     """
     one = _texts(training, masks[0] if masks else None)
     two = _texts(inference, masks[1] if masks else None)
@@ -58,7 +63,7 @@ def explain_tokens(training: Rows, inference: Rows, masks: tuple[Rows, Rows] | N
     fills = frozenset().union(*(text.fill for text in (*one, *two)))
     if len(fills) > 1:
         return None
-    found = [] if all(a.tokens == b.tokens for a, b in zip(one, two)) else [_contents(one, two)]
+    found = [] if all(a.tokens == b.tokens for a, b in zip(one, two)) else [_contents(one, two, deadline)]
     if found == [None]:
         return explain_unknown(training, inference, fills)
     found += [_sides(one, two)] if _sides(one, two) else []
@@ -115,13 +120,13 @@ def _ends_exchanged(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
     return "tokens", f"exchanges the first and the last token ({first} and {last})"
 
 
-def _contents(one: Sequence[Text], two: Sequence[Text]) -> Told | None:
+def _contents(one: Sequence[Text], two: Sequence[Text], deadline: Deadline | None) -> Told | None:
     training, inference = [text.tokens for text in one], [text.tokens for text in two]
     return (
         _framed(training, inference)
         or _cut(training, inference)
         or _end_lost(training, inference)
-        or _left_out(training, inference)
+        or _left_out(training, inference, deadline)
         or _turned(training, inference)
     )
 
@@ -133,30 +138,36 @@ def _framed(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | N
         (inference, training, "adds the {0} token ({1}), which the training preprocessing does not"),
     ):
         firsts, lasts = {tokens[0] for tokens in longer}, {tokens[-1] for tokens in longer}
+        full = max(map(len, longer))
         for cut, ids, name in (
             (slice(1, None), [firsts], "first"),
             (slice(None, -1), [lasts], "last"),
             (slice(1, -1), [firsts, lasts], "first and the last"),
         ):
-            if all(len(each) == 1 for each in ids) and _alike([tokens[cut] for tokens in longer], shorter, longer):
+            if any(len(each) > 1 for each in ids):
+                continue
+            made = [_alike(own, own[cut], theirs, full, ends=cut.stop is None) for own, theirs in zip(longer, shorter)]
+            seen = [each for each in made if each is not None]
+            # of texts that both sides cut off the last place tells nothing: one text must show that the token is gone
+            shown = name != "last" or any(own[cut] == theirs for own, theirs in zip(longer, shorter))
+            if len(seen) == len(longer) and sum(seen) >= TELLING and shown:
                 return "tokens", what.format(name, " and ".join(str(next(iter(each))) for each in ids))
     return None
 
 
-def _alike(made: Sequence[Tokens], wanted: Sequence[Tokens], source: Sequence[Tokens]) -> bool:
-    """True where all that was made is what is wanted; the end of a text that both sides cut off may be another, of some texts.
+def _alike(own: Tokens, made: Tokens, wanted: Tokens, full: int, ends: bool = True) -> int | None:
+    """How many of the tokens made of a text are as wanted; None where they are not.
 
-    source: what it was made of.
+    In a text that both sides cut off further words take the free places. full: tokens of such a text. ends: its last token may be
+    kept behind those words.
     """
-    most, full = max(map(len, wanted)), max(map(len, source))
-    seen = 0
-    for mine, theirs, own in zip(made, wanted, source):
-        common = len(mine) if mine == theirs else min(len(mine), len(theirs)) - 2
-        cut = len(theirs) == most and len(own) == full and common >= TELLING and mine[:common] == theirs[:common]
-        if mine != theirs and not cut:
-            return False
-        seen += common
-    return seen >= TELLING
+    if made == wanted:
+        return len(made)
+    if len(own) != full or not len(made) < len(wanted) <= full or len(made) <= TELLING:
+        return None
+    if ends and made[-1] == wanted[-1] and made[:-1] == wanted[: len(made) - 1]:
+        return len(made) - 1
+    return len(made) if made == wanted[: len(made)] and (ends or own[-1] != wanted[-1]) else None
 
 
 def _cut(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
@@ -199,16 +210,32 @@ def _end_lost(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told |
     return None
 
 
-def _left_out(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:
+def _left_out(training: Sequence[Tokens], inference: Sequence[Tokens], deadline: Deadline | None) -> Told | None:
     """Every token of one id is missing, as words that the vocabulary does not have."""
-    missing = {token for tokens in training for token in tokens} - {token for tokens in inference for token in tokens}
-    for token in sorted(missing):
-        made = [tuple(each for each in tokens if each != token) for tokens in training]
-        gone = sum(tokens.count(token) for tokens in training)
-        behind = sum(len(left) - tokens.index(token) for tokens, left in zip(training, made) if token in tokens)
-        if gone > 1 and behind >= TELLING and _alike(made, inference, training):
-            return "tokens", f"leaves out the tokens that the training preprocessing writes as {token} ({gone} of them)"
+    kept = {token for tokens in inference for token in tokens}
+    counts = Counter(token for tokens in training for token in tokens)
+    missing = sorted((-times, token) for token, times in counts.items() if times > 1 and token not in kept)
+    full = max(map(len, training))
+    for times, token in missing[:_MOST_LEFT_OUT]:
+        if deadline is not None and deadline.over():
+            return None
+        behind = _behind(token, training, inference, full)
+        if behind is not None and behind >= TELLING:
+            return "tokens", f"leaves out the tokens that the training preprocessing writes as {token} ({-times} of them)"
     return None
+
+
+def _behind(token: int, training: Sequence[Tokens], inference: Sequence[Tokens], full: int) -> int | None:
+    """How many tokens have moved up, of all texts, as one id left out makes them; None where a text is not made so."""
+    moved = 0
+    for own, theirs in zip(training, inference):
+        if not len(own) - own.count(token) <= len(theirs) <= len(own):
+            return None
+        same = _alike(own, tuple(each for each in own if each != token), theirs, full)
+        if same is None:
+            return None
+        moved += max(0, same - own.index(token)) if token in own else 0
+    return moved
 
 
 def _turned(training: Sequence[Tokens], inference: Sequence[Tokens]) -> Told | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_paddle_infer.diagnosis.feeds import Feed, explain_feeds
-from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
 from pytest_paddle_infer.diagnosis.steps import _REMEDIES
 
 PAD, UNK, CLS, SEP = 0, 1, 2, 3
@@ -329,6 +329,63 @@ def test_what_may_be_chance_is_not_told(training: list[list[int]], inference: li
     assert told(two, one) is None
 
 
+def words_of(count: int = 8, length: int = 10) -> list[list[int]]:
+    return np.random.RandomState(3).randint(1000, 30000, (count, length)).tolist()
+
+
+def rows(texts: Sequence[list[int]]) -> list[list[Array]]:
+    return [[np.array([each])] for each in texts]
+
+
+@pytest.mark.parametrize("place", [-2, -3, -4])
+def test_a_last_token_that_is_still_there_is_not_left_out(place: int) -> None:
+    one = [[101, *each, 102] for each in words_of()]
+    two = [[*each[:place], 7000 + number, *each[place + 1 :]] for number, each in enumerate(one)]
+    assert told(rows(two), rows(one), NAMES[:1]) is None
+    assert told(rows(one), rows(two), NAMES[:1]) is None
+
+
+def test_other_ends_of_texts_that_are_all_cut_off_do_not_show_what_is_left_out() -> None:
+    one = [[101, *each, 102] for each in words_of()]
+    two = [[*each[:-1], 7000 + number] for number, each in enumerate(one)]
+    assert told(rows(two), rows(one), NAMES[:1]) is None
+    one, two = [*one, [101, 5, 6, 102]], [*two, [101, 5, 6, 0]]
+    assert said(told(rows(two), rows(one), NAMES[:1])) == "leaves out the last token (102)"
+    assert told(rows([one[0], *two[1:]]), rows(one), NAMES[:1]) is None, "the first text still has it"
+
+
+def test_one_id_before_the_last_that_became_others_is_not_left_out() -> None:
+    one = [[101, *each, 77, 102] for each in words_of()]
+    two = [[*each[:-2], 7000 + number, 102] for number, each in enumerate(one)]
+    assert told(rows(two), rows(one), NAMES[:1]) is None
+
+
+def test_a_row_of_many_ids_is_looked_at_in_no_time() -> None:
+    asked: list[int] = []
+
+    def clock() -> float:
+        asked.append(1)
+        return 0.0
+
+    one = np.random.RandomState(0).permutation(20_000) // 2 + 10  # each id twice
+    two = np.where(one % 2 == 0, one, 1)
+    two[:2] = 7, 9
+    assert explain_feeds(["ids"], [Feed(0, [one[None]], [two[None]])], Deadline(1, clock)) is None
+    assert len(asked) == 22, "of thousands of ids that are missing the 20 most frequent are tried"
+
+
+def test_no_tokens_are_looked_for_after_the_deadline_or_in_more_than_a_million_integers() -> None:
+    encoder, words = TOKENS["without unknown"]
+    feeds = [Feed(number, one, two) for number, (one, two) in enumerate(zip(fed(encode), fed(encoder)))]
+    times = iter([0.0, 0.0, 2.0])  # it runs out between the first look and the ids that may be left out
+    assert explain_feeds(NAMES, feeds, Deadline(1, lambda: next(times, 2.0))) is None
+    assert explain_feeds(NAMES, feeds, Deadline(0)) is None
+    assert said(explain_feeds(NAMES, feeds, Deadline(60))) == words
+    size = 500_000
+    assert said(told([[np.tile([3, 4, 6, 7], size // 4)[None]]], [[np.tile([3, 4, 5, 7], size // 4)[None]]], NAMES[:1]))
+    assert told([[np.tile([3, 4, 6, 7], size // 4 + 1)[None]]], [[np.tile([3, 4, 5, 7], size // 4 + 1)[None]]], NAMES[:1]) is None
+
+
 def test_padding_elsewhere_and_of_another_id_is_more_than_one_thing() -> None:
     assert told(fed(lambda w: encode(w, left=True, pad=9))) is None
     assert told(fed(lambda w: encode(w, left=len(w) > 5, multiple=16))) is None
@@ -428,3 +485,11 @@ def test_inputs_that_agree_or_that_are_no_integers_are_left_to_others() -> None:
     one, two = pairs(), pairs()
     two[0][0][0, 0, 0, 0] += 1
     assert told(two, one, SIDES[:2]) is None
+
+
+def test_arrays_without_elements_are_no_error() -> None:
+    five, none, empty = np.arange(5)[None], np.zeros((1, 0), np.int64), np.zeros((0, 5), np.int64)
+    twice = told([[five, five], [none, none]], [[five, five + 9], [none, none]], NAMES)
+    assert said(twice) == "gives input_ids twice: input attention_mask gets it as well"
+    assert told([[none]], [[five]], NAMES[:1]) is None
+    assert told([[empty[:, :4]]], [[empty]], NAMES[:1]) is None

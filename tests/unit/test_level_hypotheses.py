@@ -28,6 +28,17 @@ def test_values_that_were_integers_on_the_way_are_named(rounding: Any, steps: fl
     assert found.name == "precision"
 
 
+@pytest.mark.parametrize(("digits", "words"), [(1, "1 digit"), (2, "2 digits"), (3, "3 digits")])
+def test_values_rounded_to_digits_are_not_said_to_have_been_integers(digits: int, words: str) -> None:
+    assert explain_levels(floats(), np.round(floats(), digits)) == ("precision", f"rounds its values to {words}")
+
+
+def test_steps_of_digits_that_no_round_makes_are_told_alone() -> None:
+    told = ("precision", "puts its values on steps of 1/100")
+    assert explain_levels(floats(), np.floor(floats() * 100) / 100) == told
+    assert explain_levels(floats() + np.float32(0.004), np.round(floats(), 2) + np.float32(0.004)) == told
+
+
 def test_what_lies_beyond_the_range_of_the_integers_is_cut_off() -> None:
     stored = (np.clip(floats() * 50 + 128, 0, 255).astype(np.uint8).astype(np.float32) - 128) / 50
     assert (np.abs(floats()) > 2.56).any()

@@ -26,6 +26,7 @@ from pytest_paddle_infer.command import stages, variants
 from pytest_paddle_infer.command.asking import _how
 from pytest_paddle_infer.conformance import Conformance
 from pytest_paddle_infer.diagnose import Diagnosis, _excluded
+from pytest_paddle_infer.diagnosis.batches import fixed_batch
 from pytest_paddle_infer.diagnosis.finding import Deadline
 from pytest_paddle_infer.diagnosis.stages import Step
 from pytest_paddle_infer.distributions import ASK, WHEELS, paddle_of, version_of
@@ -318,6 +319,36 @@ RESHAPED = Program(
 )
 
 
+def reshaped(shape: tuple[int | None, ...], given: tuple[int | None, ...] = (None, 16, 96), kind: str = "reshape") -> Program:
+    operator = Operator(kind, (), (Source("input", "x"),), (TensorSpec(shape, "float32", ""),))
+    return Program("json", (TensorSpec(given, "float32", "x"),), (operator,), ())
+
+
+@pytest.mark.parametrize(
+    ("given", "shape", "kind", "batch"),
+    [
+        ((None, 3, None, None), (3, None), "reshape", 0),
+        ((None, 1, None, None), (1, None), "reshape", 0),
+        ((None, 3, None, None), (1, None), "reshape", 1),
+        ((None, 1, 8), (1, 8), "reshape", 1),
+        ((None, 3, 8), (3, 8), "reshape", None),
+        ((None, 3, 8), (4, 3, 8), "reshape2", 4),
+        ((None, 1, None), (4, 3, None), "expand_v2", 4),
+    ],
+)
+def test_only_a_number_that_can_be_nothing_but_the_batch_is_said_to_fix_it(
+    given: Any, shape: Any, kind: str, batch: int | None
+) -> None:
+    """batch: 0 where nothing fixes it, None where an operator may."""
+    program = reshaped(shape, given, kind)
+    assert fixed_batch(program) == (None if batch == 0 else (program.operators[0], batch))
+
+
+def test_an_operator_that_fixes_the_batch_goes_before_one_that_may() -> None:
+    may, does = reshaped((16, 96)), reshaped((1, 16 * 96))
+    assert fixed_batch(replace(may, operators=(*may.operators, *does.operators))) == (does.operators[0], 1)
+
+
 def refusing(sizes: Sequence[int], trained: Sequence[int] = ()) -> SimpleNamespace:
     """A bench whose inference engine refuses these batch sizes, and whose training engine those."""
 
@@ -340,10 +371,17 @@ def refusing(sizes: Sequence[int], trained: Sequence[int] = ()) -> SimpleNamespa
             ("operator", "reshape"),
             True,
         ),
+        (
+            reshaped((16, 96)),
+            (),
+            "and none of 2 or 5: its graph has every size fixed in a reshape (to [16, 96]).",
+            ("operator", "reshape"),
+            False,
+        ),
         (replace(RESHAPED, operators=RESHAPED.operators[:2]), (), "and none of 2 or 5.", ("setting", "batch size"), False),
         (None, (), "and none of 2 or 5.", ("setting", "batch size"), False),
     ],
-    ids=["named", "no operator", "no graph"],
+    ids=["named", "every size", "no operator", "no graph"],
 )
 def test_batch_sizes_that_an_export_cannot_run_are_named_with_what_fixes_them(
     program: Program | None,
