@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
-from pytest_paddle_infer.diagnosis.decisions import Leaves, another_threshold, exchanged, in_words, left_out, other_labels
+from pytest_paddle_infer.diagnosis.decisions import UNSURE, Leaves, another_threshold, exchanged, in_words, left_out, other_labels
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.scores import softmax
 
 Named = tuple[str, str]
+
+WINDOW = 32
+"""Among how many items, sorted, the one that agrees is looked for: rounding may move it, but not far."""
+
+ENOUGH = 3
+"""Numbers that must have changed before rounding is told beside another decision: one may be a whole number by chance."""
+
+_PLACES = "<places>"
+"""Stands in a sentence for the places that it is about."""
 
 _REMEDY = "make both postprocessing programs the same; compare the step that the cause names."
 
@@ -28,7 +37,8 @@ def explain_answers(training: Sequence[Any], inference: Sequence[Any], scores: A
         return None
     with np.errstate(all="ignore"):
         for name, what in _hypotheses(training, inference, scores):
-            return Finding("postprocess", f"the inference postprocessing {what}.", "step", name, remedy=_REMEDY)
+            cause = f"the inference postprocessing {what}."
+            return Finding("postprocess", cause, "step", name, remedy=_REMEDY, certain=name != UNSURE)
     return None
 
 
@@ -88,15 +98,22 @@ def _is_whole(value: Any) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, (float, np.float32)) and isinstance(right, (float, np.float32)):  # by far the most; as below, but quickly
+        one, two = float(left), float(right)
+        return one == two or abs(one - two) <= CLOSE * 1e-2 + CLOSE * abs(two) < np.inf or (one != one and two != two)
+    if type(left) is int and type(right) is int:
+        return left == right
+    if isinstance(left, str) and isinstance(right, str):  # NumPy's too
+        return str(left) == str(right)
     if isinstance(left, (bool, np.bool_)) and isinstance(right, (bool, np.bool_)):
         return bool(left == right)
     if _is_number(left) and _is_number(right):
-        one, two = np.asarray(left), np.asarray(right)
-        if one.shape != two.shape:
+        first, second = np.asarray(left), np.asarray(right)
+        if first.shape != second.shape:
             return False
-        if one.dtype.kind in "iu" and two.dtype.kind in "iu":
-            return bool(np.array_equal(one, two))
-        return bool(np.allclose(one.astype(np.float64), two.astype(np.float64), rtol=CLOSE, atol=CLOSE * 1e-2, equal_nan=True))
+        if first.dtype.kind in "iu" and second.dtype.kind in "iu":
+            return bool(np.array_equal(first, second))
+        return bool(np.allclose(first.astype(np.float64), second.astype(np.float64), rtol=CLOSE, atol=CLOSE * 1e-2, equal_nan=True))
     return type(left) is type(right) and not isinstance(left, np.ndarray) and bool(left == right)
 
 
@@ -105,13 +122,25 @@ def _same(left: Leaves, right: Leaves) -> bool:
 
 
 def _other_kind(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
-    one, two = training[0], inference[0]
+    without = [sum(pair[side] is None and pair[1 - side] is not None for pair in zip(training, inference)) for side in (0, 1)]
+    if without[1] and not without[0]:
+        yield "nothing", f"gives None for {without[1]} of {len(inference)} samples that the training postprocessing answers"
+    if without[0] and not without[1]:
+        yield "nothing", f"answers {without[0]} of {len(inference)} samples for which the training postprocessing gives None"
+    pairs = [(one, two) for one, two in zip(training, inference) if one is not None and two is not None]
+    if not pairs:
+        return
+    one, two = pairs[0]
     if isinstance(one, Mapping) and isinstance(two, Mapping) and list(one) != list(two) and set(one) == set(two):
         yield "order", f"gives its keys in another order: {list(two)} for {list(one)}"
-    lists = (list, tuple, np.ndarray)
-    by_value = (isinstance(one, lists) and isinstance(two, lists)) or (_is_scalar(one) and _is_scalar(two))
-    if type(one) is not type(two) and not by_value:
+    if all(type(left) is not type(right) and not _by_value(left, right) for left, right in pairs):
         yield "type", f"answers {type(two).__name__} where the training postprocessing answers {type(one).__name__}"
+
+
+def _by_value(left: Any, right: Any) -> bool:
+    """Whether two values of other types may agree nevertheless."""
+    families = ((list, tuple, np.ndarray), (str,), (Mapping,))
+    return (_is_scalar(left) and _is_scalar(right)) or any(isinstance(left, own) and isinstance(right, own) for own in families)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -131,15 +160,19 @@ def _other_length(training: Sequence[Any], inference: Sequence[Any]) -> Iterator
     pairs = [(one[place], two[place]) for one, two in sides if place in one]
     most = [max(len(pair[side]) for pair in pairs) for side in (0, 1)]
     cut = min(most)
+    longer = sum(max(len(a), len(b)) > cut for a, b in pairs)
     same = all(_all_same(a[:cut], b[:cut]) for a, b in pairs)
-    if same and most[0] != most[1]:
+    found = list(left_out(pairs, _leaves, _equal))
+    if same and cut and longer > 1:  # of one list only, a threshold or another step may leave as many
         whose = f" ({place})" if place else ""
-        yield "top-k", f"gives the best {most[1]}{whose} where the training postprocessing gives the best {most[0]}"
-    yield from left_out(pairs, _leaves, _equal)
+        found = [(UNSURE, what) for _, what in found]
+        found += [("top-k", f"gives the best {most[1]}{whose} where the training postprocessing gives the best {most[0]}")]
+    yield from found
 
 
 def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -> Iterator[Named]:
     """Another choice from the scores: another axis, the smallest, the second best."""
+    choices: list[tuple[int, Array]] = []
     for path in one[0]:
         if not all(path in leaves and _is_whole(leaves[path]) for leaves in (*one, *two)):
             continue
@@ -147,7 +180,7 @@ def _other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
         right = [np.asarray(leaves[path]) for leaves in two]
         if all(np.array_equal(a, b) for a, b in zip(left, right)):
             continue
-        choices = [(axis, scores.argmax(axis=axis)) for axis in range(-1, -scores.ndim - 1, -1)]
+        choices = choices or [(axis, scores.argmax(axis=axis)) for axis in range(-1, -scores.ndim - 1, -1)]
         if not any(_matches(found, left) for _, found in choices):
             continue
         for axis, found in choices:
@@ -180,7 +213,11 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
     for path in one[0]:
         if not all(path in leaves and _is_number(leaves[path]) and np.ndim(leaves[path]) == 0 for leaves in (*one, *two)):
             continue
+        if not any(np.abs(float(one[0][path]) - float(made[0])) <= 2 * CLOSE * np.abs(made[0]) + 1e-6 for made in best):
+            continue  # before there is more to compute: an answer may have thousands of numbers
         left, right = (np.array([leaves[path] for leaves in side], np.float64) for side in (one, two))
+        if np.array_equal(left, right):
+            continue
         shown = in_words([path], one)
         if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, best[0], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
             yield "softmax", f"leaves out softmax: {shown} is the score before it"
@@ -215,38 +252,43 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
     numbers = [pair for pair in pairs if not isinstance(pair[1], (bool, np.bool_))]
     if not numbers or not all(_is_number(a) and _is_number(b) and np.shape(a) == np.shape(b) for _, a, b in numbers):
         return
-    decided, pairs = len(numbers) < len(pairs), numbers
-    places = {path for path, _, _ in pairs}
-    every = [(a[path], b[path]) for a, b in zip(one, two) for path in a if path in places]
+    places = list(dict.fromkeys(path for path, _, _ in numbers))
+    every = [(a[path], b[path]) for a, b in zip(one, two) for path in places if path in a]
+    for name, what in _moved(every, decided=len(numbers) < len(pairs)):
+        yield name, what.replace(_PLACES, in_words(places, one))  # only of what fits: an answer may have thousands of places
+
+
+def _moved(every: Sequence[tuple[Any, Any]], decided: bool) -> Iterator[Named]:
+    """What was done to all numbers of the places that differ. decided: something else differs too."""
     left = np.concatenate([np.ravel(a).astype(np.float64) for a, _ in every])
     right = np.concatenate([np.ravel(b).astype(np.float64) for _, b in every])
-    shown = in_words(sorted(places), one)
     gap = right - left
     whole = all(_is_whole(a) and _is_whole(b) for a, b in every)
+    enough = not decided or np.count_nonzero(gap) >= ENOUGH
     for digits in range(5):  # what is decided of a rounded number may be decided otherwise
-        if not whole and np.allclose(right, np.round(left, digits), rtol=0, atol=1e-9) and right.any():
-            yield "precision", f"rounds {shown} to {digits} digits"
+        if enough and not whole and np.allclose(right, np.round(left, digits), rtol=0, atol=1e-9) and right.any():
+            yield "precision", f"rounds {_PLACES} to {digits} digits"
     if decided:
         return
     if whole and gap.min() == gap.max():
-        yield "offset", f"adds {int(gap[0]):+d} to {shown}"
+        yield "offset", f"adds {int(gap[0]):+d} to {_PLACES}"
     if not whole and np.all(np.abs(gap - gap[0]) <= 1e-6 * np.abs(right).max()) and len(gap) > 1 and np.ptp(left) > 0:
-        yield "offset", f"adds {gap[0]:+.5g} to {shown}"
+        yield "offset", f"adds {gap[0]:+.5g} to {_PLACES}"
     moving = left != 0
     if not whole and moving.any() and np.all(right[~moving] == 0):
         factor = right[moving] / left[moving]
         if np.isfinite(factor).all() and np.ptp(factor) <= 1e-4 * abs(float(factor[0])):
             number = float(factor.mean())
             if abs(number / 100 - 1) < 1e-4:
-                yield "scale", f"gives percent where the training postprocessing gives shares of one ({shown})"
+                yield "scale", f"gives percent where the training postprocessing gives shares of one ({_PLACES})"
             elif abs(number * 100 - 1) < 1e-4:
-                yield "scale", f"gives shares of one where the training postprocessing gives percent ({shown})"
+                yield "scale", f"gives shares of one where the training postprocessing gives percent ({_PLACES})"
             elif len(factor) > 1:
-                yield "scale", f"multiplies {shown} by {number:.5g}"
+                yield "scale", f"multiplies {_PLACES} by {number:.5g}"
     if not whole and np.allclose(right, np.log(left), rtol=CLOSE):
-        yield "log", f"gives the logarithm of {shown}"
+        yield "log", f"gives the logarithm of {_PLACES}"
     if all(_is_number(a) and not _is_whole(a) and _is_whole(b) for a, b in every) and np.array_equal(right, np.trunc(left)):
-        yield "precision", f"cuts {shown} to whole numbers"
+        yield "precision", f"cuts {_PLACES} to whole numbers"
 
 
 def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
@@ -255,8 +297,8 @@ def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[
     if any(one.keys() != two.keys() for one, two in sides):
         return
     pairs = [(path, one[path], two[path]) for one, two in sides for path in one if not _all_same(one[path], two[path])]
-    if not all(len(a) == len(b) > 1 for _, a, b in pairs):
-        return
+    if not pairs or not all(len(a) == len(b) > 1 for _, a, b in pairs):
+        return  # none: what differs is no list
     what = ", ".join(dict.fromkeys(path for path, _, _ in pairs if path))
     if all(_all_same(a, b[::-1]) for _, a, b in pairs):
         yield "order", f"gives {what or 'its answers'} in reverse order"
@@ -285,10 +327,21 @@ def _all_same(left: Sequence[Any], right: Sequence[Any]) -> bool:
 
 
 def _permuted(left: Sequence[Any], right: Sequence[Any]) -> bool:
-    rest = list(right)
-    for item in left:
-        at = next((index for index, other in enumerate(rest) if _same(_leaves(item), _leaves(other))), None)
+    wanted = sorted((_leaves(item) for item in left), key=_rank)
+    rest = sorted((_leaves(item) for item in right), key=_rank)
+    for leaves in wanted:  # each is near the first that is left, as both are sorted
+        at = next((index for index, other in enumerate(rest[:WINDOW]) if _same(leaves, other)), None)
         if at is None:
             return False
         del rest[at]
     return True
+
+
+def _rank(leaves: Leaves) -> list[tuple[int, float, str]]:
+    """By what items are sorted: numbers without their last digits, in which two that agree may differ."""
+    ranks = []
+    for path, value in leaves.items():
+        is_number = _is_number(value) or isinstance(value, (bool, np.bool_))
+        number = float(np.sum(value)) if isinstance(value, np.ndarray) and is_number else float(value) if is_number else np.inf
+        ranks.append((0, float(f"{number:.3g}"), path) if np.isfinite(number) else (1, 0.0, path + str(value)))
+    return ranks

@@ -20,6 +20,11 @@ Equal = Callable[[Any, Any], bool]
 FEWEST = 5
 """Decisions that must be there before a threshold is told from them: of fewer, any would fit."""
 
+FEW = 3
+"""Items that must be left out before a threshold is told as certain: another step may leave out one or two of the last ones by chance."""
+
+UNSURE = "left out"
+"""The name of what fits the answers, but not it alone."""
 
 SCORE = re.compile(r"score|prob|conf", re.IGNORECASE)
 """How a number is called by which items are chosen. Other numbers of an item, as its place, may part chosen ones from others by chance."""
@@ -30,11 +35,9 @@ MOST_COLUMNS = 16
 
 def in_words(places: Sequence[str], answers: Sequence[Leaves]) -> str:
     """Places as a reader names them. Where all items of a list are meant they have no number; of many places the first three are named."""
-    shown: dict[str, None] = {}
-    for place in places:
-        bare = _bare(place)
-        everywhere = all(path in places for leaves in answers for path in leaves if _bare(path) == bare)
-        shown[_quoted(bare if everywhere else place)] = None
+    here = set(places)
+    elsewhere = {_bare(path) for path in {path for leaves in answers for path in leaves} - here}
+    shown = dict.fromkeys(_quoted(place if _bare(place) in elsewhere else _bare(place)) for place in places)
     names = list(shown)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
@@ -79,10 +82,20 @@ def exchanged(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Ite
         return
     crossed = all(equal(a, d) and equal(c, b) for (_, a, b), (_, c, d) in zip(first, second))
     moved = sum(np.size(a) for (_, a, b) in first if not equal(a, b))
-    if crossed and moved >= 2:
+    if crossed and moved >= 2 and _has_three([a for _, a, _ in (*first, *second)]):
         what = "columns" if all(re.fullmatch(r".*\[\d+\]", last) for last in wrong) else ""
         names = [re.search(r"\[(\d+)\]$", last)[1] if what else _quoted(last).lstrip(".") for last in wrong]  # type: ignore[index]
         yield "exchanged", f"swaps {what}{' ' * bool(what)}{names[0]} and {names[1]}"
+
+
+def _has_three(values: Sequence[Any]) -> bool:
+    """Whether there are more than two values: of two, each may have become the other one where it stood."""
+    seen: set[str] = set()
+    for value in values:
+        seen.update(map(str, np.unique(value) if isinstance(value, np.ndarray) else [value]))
+        if len(seen) > 2:
+            return True
+    return False
 
 
 def _has_columns(value: Any) -> bool:
@@ -100,19 +113,29 @@ def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal
     last = wrong.pop()
     rows: list[tuple[bool, bool, Mapping[str, float]]] = []
     for left, right in zip(one, two):
+        floats: dict[str, dict[str, float]] = {}
+        decided: list[tuple[str, str]] = []
         for path, value in left.items():
             parent, own = _split(path)
-            if own != last:
-                continue
-            if not isinstance(value, (bool, np.bool_)) or not isinstance(right[path], (bool, np.bool_)):
+            if _is_float(value):
+                floats.setdefault(parent, {})[own] = float(value)
+            if own == last:
+                decided.append((path, parent))
+        for path, parent in decided:
+            if not isinstance(left[path], (bool, np.bool_)) or not isinstance(right[path], (bool, np.bool_)):
                 return
-            beside = {
-                _split(other)[1]: float(left[other]) for other in left if _split(other)[0] == parent and _is_float(left[other])
-            }
-            rows.append((bool(value), bool(right[path]), beside))
+            rows.append((bool(left[path]), bool(right[path]), floats.get(parent, {})))
     name = _quoted(last).lstrip(".")
-    if len(rows) >= FEWEST and all(mine != theirs for mine, theirs, _ in rows) and len({mine for mine, _, _ in rows}) == 2:
+    kinds = [{row[side] for row in rows} for side in (0, 1)]
+    if len(rows) >= FEWEST and all(mine != theirs for mine, theirs, _ in rows) and len(kinds[0]) == 2:
         yield "inverted", f"decides {name} the other way round for every sample"
+    if min(map(len, kinds)) < 2:  # nothing was cut there: a constant, as of a step that was left out
+        if len(rows) >= FEWEST:
+            mine, theirs = (
+                f"{values.pop()} for {name} every time" if len(values) == 1 else f"True and False for {name}" for values in kinds
+            )
+            yield "decision", f"gives {theirs} where the training postprocessing gives {mine}"
+        return
     found: dict[str, str] = {}
     for score in rows[0][2] if len(rows) >= FEWEST else ():
         if not all(score in beside for _, _, beside in rows):
@@ -152,7 +175,7 @@ def left_out(
 ) -> Iterator[Named]:
     """Lists of which one side has some items only, and those that it has not all score lower than the ones that it has.
 
-    sides: the list of the training and of the inference side, for each sample.
+    sides: the list of the training and of the inference side, for each sample. Named `UNSURE` where few are left out.
     """
     for whole, part, verb in ((0, 1, "leaves out items"), (1, 0, "keeps items")):
         split = [_kept(pair[whole], pair[part], leaves, equal) for pair in sides]
@@ -169,19 +192,20 @@ def left_out(
             low, high = float(values[~chosen].max()), float(values[chosen].min())
             if low < high:
                 yield (
-                    "threshold",
+                    UNSURE if np.count_nonzero(~chosen) < FEW else "threshold",
                     f"{verb} as another threshold does: those whose {_quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
                 )
 
 
 def _kept(whole: Sequence[Any], part: Sequence[Any], leaves: Callable[[Any], Leaves], equal: Equal) -> list[bool] | None:
     """Which items of `whole` are those of `part`, in their order; None where `part` has others."""
-    chosen, rest = [], list(part)
+    chosen, wanted = [], [leaves(item) for item in part]
+    found = 0
     for item in whole:
-        same = bool(rest) and _alike(leaves(item), leaves(rest[0]), equal)
+        same = found < len(wanted) and _alike(leaves(item), wanted[found], equal)
         chosen.append(same)
-        rest = rest[1:] if same else rest
-    return None if rest else chosen
+        found += same
+    return chosen if found == len(wanted) else None
 
 
 def _alike(left: Leaves, right: Leaves, equal: Equal) -> bool:
@@ -205,7 +229,7 @@ def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> 
         return
     if len(named) < 2 or len(pairs) - len(named) < 2:  # each word once: any other words would fit
         return
-    changed = [(mine, theirs) for mine, theirs in named.items() if mine != theirs]
+    changed = [(str(mine), str(theirs)) for mine, theirs in named.items() if mine != theirs]  # without NumPy's type
     shown = ", ".join(f"{theirs!r} for {mine!r}" for mine, theirs in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     where = _quoted(place).lstrip(".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -241,6 +243,10 @@ class Box(NamedTuple):
     score: float
 
 
+class Rows(NamedTuple):
+    rows: Any
+
+
 SCORES = RANDOM.normal(0, 2, (4, 6)).astype(np.float32)
 BEST = SCORES.argmax(axis=1)
 ANSWERS = [Prediction(int(best), float(row[best])) for best, row in zip(BEST, SCORES)]
@@ -255,6 +261,7 @@ POINTS = [
     ]
     for sample, scores in enumerate([(0.75, 0.05, 0.45, 0.95, 0.15), (0.55, 0.25, 0.85, 0.35, 0.65)])
 ]
+THREE_FIVE = [[{"score": 0.9}, {"score": 0.8}, {"score": 0.4}], [{"score": 0.95}, {"score": 0.85}]]
 NAMES = ["a1", "b1", "c1", "a1", "b1", "a1"]
 
 
@@ -288,7 +295,17 @@ def moved(by: int) -> list[Prediction]:
         ([0] * len(SCORES), [int(row.argmax()) for row in SCORES], SCORES, "", ""),
         ([0] * len(SCORES), [int(row.argmin()) for row in SCORES], SCORES, "", ""),
         ([[(1, 0.9), (2, 0.5), (3, 0.1)]], [[(2, 0.5), (1, 0.9), (3, 0.1)]], None, "order", "the same answers in another order"),
-        ([[1, 2, 3]], [[1, 2]], None, "top-k", "gives the best 2 where the training postprocessing gives the best 3"),
+        ([[1, 2, 3], [4, 5, 6], [7]], [[1, 2], [4, 5], [7]], None, "top-k", "gives the best 2 where the training postprocessing gives the "
+         "best 3"),
+        ([[1, 2, 3], [4, 5]], [[1, 2], [4, 5]], None, "", ""),
+        ([[1, 2, 3], [4, 5, 6], [7, 8]], [[1, 2], [4], [7, 8]], None, "", ""),
+        ([[1, 2, 3], [4]], [[], []], None, "", ""),
+        ([[], []], [[1], [2, 3]], None, "", ""),
+        (THREE_FIVE, [[p for p in points if p["score"] > 0.5] for points in THREE_FIVE], None, "left out",
+         "leaves out items as another threshold does: those whose 'score' is 0.4 or less (0.8 or more agree)."),
+        ([[*points[:2], {"score": 0.1}] for points in THREE_FIVE * 2], [points[:2] for points in THREE_FIVE * 2], None, "left out",
+         "leaves out items as another threshold does: those whose 'score' is 0.1 or less"),
+        ([Rows(np.array([1.0, 2.0]))], [Rows([1.0, 2.0])], None, "", ""),
         ([{"a": 1, "b": 2}], [{"b": 2, "a": 1}], None, "order", "gives its keys in another order"),
         ([1, 2], ["1", "2"], None, "type", "answers str where the training postprocessing answers int"),
         (ANSWERS, TOPPED, SCORES, "softmax", "applies softmax once more: prob is the score behind it"),
@@ -317,13 +334,21 @@ def moved(by: int) -> list[Prediction]:
          "multiplies [1]['x'], [2]['x'], [3]['x'] and 1 more by 3."),
         (POINTS, [[{**p, "seen": p["score"] > 0.7} for p in points] for points in POINTS], None, "threshold",
          "decides 'seen' by another threshold: 'score' between 0.65 and 0.75, in training between 0.45 and 0.55."),
-        (POINTS, [[{**p, "seen": True} for p in points] for points in POINTS], None, "threshold",
-         "'score' below 0.05, in training between 0.45 and 0.55."),
-        (POINTS, [[{**p, "seen": False} for p in points] for points in POINTS], None, "threshold",
-         "'score' above 0.95, in training between 0.45 and 0.55."),
+        (POINTS, [[{**p, "seen": True} for p in points] for points in POINTS], None, "decision",
+         "gives True for 'seen' every time where the training postprocessing gives True and False for 'seen'."),
+        (POINTS, [[{**p, "seen": False} for p in points] for points in POINTS], None, "decision",
+         "gives False for 'seen' every time where the training postprocessing gives True and False for 'seen'."),
+        ([[{**p, "seen": True} for p in points] for points in POINTS], POINTS, None, "decision",
+         "gives True and False for 'seen' where the training postprocessing gives True for 'seen' every time."),
+        ([True] * 5, [False] * 5, None, "decision", "gives False for the answer every time where the training postprocessing gives True"),
+        ([True] * 4, [False] * 4, None, "", ""),
+        ([{"smile": True, "glasses": False}, {"smile": False, "glasses": True}],
+         [{"smile": False, "glasses": True}, {"smile": True, "glasses": False}], None, "", ""),
+        ([{"a": 0, "b": 1}, {"a": 1, "b": 0}, {"a": 0, "b": 1}], [{"a": 1, "b": 0}, {"a": 0, "b": 1}, {"a": 1, "b": 0}], None, "", ""),
+        ([np.array([[0, 1], [1, 0]])], [np.array([[1, 0], [0, 1]])], None, "order", "in reverse order"),
         ([[{"distance": p["score"], "same": p["score"] < 0.5} for p in points] for points in POINTS],
-         [[{"distance": p["score"], "same": p["score"] < 0.01} for p in points] for points in POINTS], None, "threshold",
-         "decides 'same' by another threshold: 'distance' below 0.05, in training between 0.45 and 0.55."),
+         [[{"distance": p["score"], "same": p["score"] < 0.1} for p in points] for points in POINTS], None, "threshold",
+         "decides 'same' by another threshold: 'distance' between 0.05 and 0.15, in training between 0.45 and 0.55."),
         (POINTS, [[{**p, "seen": not p["seen"]} for p in points] for points in POINTS], None, "inverted",
          "decides 'seen' the other way round for every sample."),
         (POINTS, [[{**p, "seen": number % 2 == 0} for number, p in enumerate(points)] for points in POINTS], None, "", ""),
@@ -350,8 +375,21 @@ def moved(by: int) -> list[Prediction]:
         ([int(row.argmax()) for row in SCORES], [(int(row.argmax()) + 2) % 6 for row in SCORES], SCORES, "", ""),
         (TOPPED, [Prediction((a.class_id + 2) % 6, a.prob) for a in TOPPED], SCORES, "", ""),
         (NAMES, ["a1"] * 6, None, "", ""),
-        ([{"score": 0.123, "big": True}, {"score": 0.456, "big": False}], [{"score": 0.12, "big": True}, {"score": 0.46, "big": True}],
-         None, "precision", "rounds 'score' to 2 digits."),
+        ([{"score": 0.123, "big": True}, {"score": 0.456, "big": False}, {"score": 0.789, "big": True}],
+         [{"score": 0.12, "big": True}, {"score": 0.46, "big": True}, {"score": 0.79, "big": True}], None, "precision",
+         "rounds 'score' to 2 digits."),
+        ([{"p": 1.0, "ok": True}, {"p": 2.2, "ok": True}], [{"p": 1.0, "ok": True}, {"p": 2.0, "ok": False}], None, "", ""),
+        ([{"label": "a", "n": 1}], [{"label": np.str_("a"), "n": 2}], None, "offset", "adds +1 to 'n'."),
+        (["a"], [np.str_("b")], None, "", ""),
+        (NAMES, [np.str_(name.upper()) for name in NAMES], None, "labels", "otherwise: 'A1' for 'a1', 'B1' for 'b1', 'C1' for 'c1'."),
+        ([None, {"a": 1}], [None, 5], None, "type", "answers int where the training postprocessing answers dict"),
+        ([{"a": 1}, 5], [5, 6], None, "", ""),
+        ([OrderedDict(a=1)], [{"a": 3}], None, "offset", "adds +2"),
+        ([{"a": 1}, {"a": 1}], [None, {"a": 1}], None, "nothing",
+         "gives None for 1 of 2 samples that the training postprocessing answers."),
+        ([None, {"a": 1}], [{"a": 1}, {"a": 1}], None, "nothing",
+         "answers 1 of 2 samples for which the training postprocessing gives None."),
+        ([None, {"a": 1}], [{"a": 1}, None], None, "", ""),
         ([int(row.argmax()) for row in SCORES], [0] * len(SCORES), SCORES, "argmax axis", "answers 0 for every sample, as argmax over the"),
         (TOPPED, SIGMOIDS, SCORES, "sigmoid", "takes the sigmoid of the score where the training postprocessing takes softmax (prob)"),
         (ANSWERS, SIGMOIDS, SCORES, "", ""),
@@ -374,3 +412,38 @@ def test_what_was_done_to_the_answers_is_named(training: Any, inference: Any, sc
     assert part in said(found)[1]
     assert found is None or (found.stage, found.kind) == ("postprocess", "step")
     assert found is None or found.remedy == _REMEDY
+    assert found is None or found.certain == (found.name != "left out"), "what another step may do too is not told as certain"
+
+
+MANY = [
+    {"score": float(score), "box": [1.0, 2.0, 3.0, place], "seen": bool(score > 0.5)}
+    for place, score in enumerate(RANDOM.random(2000))
+]
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "part"),
+    [
+        ({"m": [0, 1, 1] * 4000}, {"m": [1, 0, 0] * 4000}, ""),
+        ([{"p": 1.5, "n": 1}] * 5000, [{"p": 4.5, "n": 1}] * 5000, "multiplies 'p' by 3."),
+        (MANY, [{**item, "seen": item["score"] > 0.7} for item in MANY], "by another threshold: 'score' between 0."),
+        (MANY, [MANY[place] for place in RANDOM.permutation(len(MANY))], "the same answers in another order."),
+        (MANY, [item for item in MANY if item["score"] > 0.3], "leaves out items as another threshold does"),
+    ],
+)
+def test_thousands_of_numbers_are_looked_at_in_seconds(training: Any, inference: Any, part: str) -> None:
+    started = time.process_time()
+    found = said(explain_answers([training], [inference]))[1]
+    assert part in found
+    assert bool(part) == bool(found)
+    assert time.process_time() - started < 8, "one of these took minutes where each place was looked for among all"
+
+
+def test_shuffled_items_are_paired_although_rounding_sorts_them_otherwise() -> None:
+    random = np.random.default_rng(1)
+    items = [{"score": float(score), "row": random.random(3), "on": True} for score in random.random(500)]
+    noisy = [{**item, "score": item["score"] * (1 + 1e-6), "row": item["row"] * (1 - 1e-6)} for item in items]
+    shuffled = [noisy[place] for place in random.permutation(len(noisy))]
+    assert said(explain_answers([items], [shuffled]))[1] == "the inference postprocessing gives the same answers in another order."
+    shuffled[7] = shuffled[8]
+    assert explain_answers([items], [shuffled]) is None
