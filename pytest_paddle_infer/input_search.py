@@ -56,11 +56,33 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
             found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
             found = found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
     same = ask.running(bench, lambda: worker, deadline, "run the training engine's input", "run", trained)
-    if same is not None and run.agrees(example.training, same):
-        found = found.with_facts(
+    if same is None or not run.agrees(example.training, same):
+        return found
+    parted = _answers_part(ask, bench, run, worker, same, deadline)
+    if not parted:
+        return found.with_facts(
             ("engines", "agree when both are given the training engine's input: only the preprocessing is at fault")
         )
-    return found
+    found = replace(found, remedy=remedies(found.remedy, "compare the two postprocess programs, too."))
+    return found.with_facts(
+        ("engines", "agree when both are given the training engine's input"),
+        ("also", f"the postprocess programs make other answers of equal outputs: {parted}."),
+    )
+
+
+def _answers_part(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, outputs: Any, deadline: Deadline) -> str:
+    """Where the answers of both sides to the same outputs part; "" where they do not, or where there is no time to ask."""
+    from pytest_paddle_infer.judge.answers import first_difference
+
+    if not bench.spec.own_answers or run.example is None:
+        return ""
+    asked = ("postprocess equal outputs", "answers", outputs, run.example.start, run.example.stop)
+    one, two = (ask.running(bench, side, deadline, *asked) for side in (bench.training, lambda: worker))
+    return "" if one is None or two is None else first_difference(list(one), list(two), 0.0, ROUNDING_OF_ANSWERS)
+
+
+ROUNDING_OF_ANSWERS = 1e-6
+"""By how much floats may part that two programs make of the very same outputs."""
 
 
 COMPARE = "compare the two preprocess programs step by step on this sample."

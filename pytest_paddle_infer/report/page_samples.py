@@ -184,9 +184,10 @@ def _pictures(seen: Seen, index: int, pictures: AllPictures) -> str:
     fed: dict[bytes, list[str]] = {trained: ["training"]}
     for variant in seen.variants:
         kept = found[variant.name]
-        if kept is not None and kept.inference is not None:
+        alike = variant.samples[index]["input"] in ("equal", "rounding")  # whose rounding may change the level of a pixel
+        if kept is not None and kept.inference is not None and not alike:
             fed.setdefault(kept.inference, []).append(variant.name)
-        elif kept is not None or variant.samples[index]["input"] == "equal":
+        elif kept is not None or alike:
             fed[trained].append(variant.name)
     name = text(seen.variants[0].samples[index]["name"])
     shown = []

@@ -24,10 +24,10 @@ PLAIN = Finding("preprocess", "they differ.", certain=False)
 
 
 class Side:
-    """An engine that feeds tensors made by hand, of single samples; it fails at sample `until`."""
+    """An engine that feeds tensors made by hand, of single samples; it fails at sample `until`. answer: what its postprocess makes."""
 
-    def __init__(self, tensors: list[Arrays], until: int = 99) -> None:
-        self.name, self.tensors, self.until = "an engine", tensors, until
+    def __init__(self, tensors: list[Arrays], until: int = 99, answer: Any = None) -> None:
+        self.name, self.tensors, self.until, self.answer = "an engine", tensors, until, answer
         self.asked: tuple[Any, ...] = ()
 
     def submit(self, step: str, method: str, *args: Any, timeout: float) -> None:
@@ -37,6 +37,8 @@ class Side:
         method, *args = self.asked
         if method == "run":
             return []
+        if method == "answers":
+            return (self.answer,)
         if args[0] >= self.until:
             raise WorkerFailure("exception", "a fault", "a fault")
         return self.tensors[args[0]]
@@ -45,8 +47,8 @@ class Side:
 class Bench:
     """Two sides and their samples."""
 
-    def __init__(self, training: list[Arrays], samples: list[Any], names: tuple[str, ...]) -> None:
-        self.side, self.spec = Side(training), SimpleNamespace(batch_size=1)
+    def __init__(self, training: list[Arrays], samples: list[Any], names: tuple[str, ...], answer: Any) -> None:
+        self.side, self.spec = Side(training, answer=answer), SimpleNamespace(batch_size=1, own_answers=answer is not None)
         self.samples = [Sample(str(number), None, value) for number, value in enumerate(samples)]
         self.model = SimpleNamespace(inputs=[SimpleNamespace(name=name) for name in names])
 
@@ -77,12 +79,12 @@ class Run:
 
 def searched(
     training: list[Arrays], inference: list[Arrays], samples: list[Any], *names: str, index: int = 0, start: int = 0, until: int = 99,
-    shown: Finding | None = None, tmp_path: Path = Path(),
+    shown: Finding | None = None, tmp_path: Path = Path(), answers: tuple[Any, Any] = (None, None),
 ) -> Finding:  # fmt: skip
     ask = Asking(RunOptions(base=tmp_path, workdir=tmp_path, cache_dir=tmp_path))
     run = Run(training[start], inference[start], start, index)
-    bench: Any = Bench(training, samples, names)
-    worker: Any = Side(inference, until)
+    bench: Any = Bench(training, samples, names, answers[0])
+    worker: Any = Side(inference, until, answers[1])
     found = input_search.search_inputs(ask, bench, run, worker, shown or run.input_finding() or PLAIN, Deadline(60))  # type: ignore[arg-type]
     assert ask.faults == []
     return found
@@ -100,6 +102,19 @@ def test_what_one_text_shows_is_told_where_the_others_show_it_too() -> None:
     found = searched(RIGHT, shifted, [{}, {}, {}], "ids")
     assert found.cause == "the inference preprocessing shifts its integers by +1 from 10 on, not those up to 3."
     assert [label for label, _ in found.facts] == ["engines"]
+
+
+@pytest.mark.parametrize("answers", [({"class_id": 1}, {"class_id": 2}), ({"class_id": 1}, {"class_id": 1}), (None, None)])
+def test_a_fault_of_the_postprocess_beside_one_of_the_preprocess_is_told_too(answers: tuple[Any, Any]) -> None:
+    shifted = [[ids + (ids > 3)] for (ids,) in RIGHT]
+    found = searched(RIGHT, shifted, [{}, {}, {}], "ids", answers=answers)
+    engines = "agree when both are given the training engine's input"
+    if answers[0] == answers[1]:
+        assert found.facts == (("engines", f"{engines}: only the preprocessing is at fault"),)
+        return
+    said = "answer[0]['class_id'] is 2 from the inference engine, 1 from the training engine"
+    assert found.facts == (("engines", engines), ("also", f"the postprocess programs make other answers of equal outputs: {said}."))
+    assert found.remedy.endswith("compare the two postprocess programs, too.")
 
 
 def test_what_one_text_shows_is_not_told_where_another_refutes_it() -> None:
