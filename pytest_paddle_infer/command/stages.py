@@ -77,8 +77,9 @@ STAGES: Mapping[str, Stage] = {
     ),
     "postprocess": Stage(
         "The outputs of the engines agree, and the answers made of them do not.",
-        ("label offset, axis of argmax, order of the answers", "softmax missing or twice",
-         "probabilities in percent, rounded, as logarithms"),
+        ("label offset, another list of labels, axis of argmax, order of the answers, the best so many",
+         "softmax missing or twice, sigmoid or a temperature in its place", "another threshold, exchanged keys or columns",
+         "numbers multiplied, shifted, rounded, as logarithms"),
         "Make both postprocessing programs the same.",
     ),
     "comparison": Stage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,8 +53,9 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     for who, reason in cells.unavailable(content["models"]):
         yield from ("", escape(f"{who}: not available: {reason}"))
     failed = cells.failures(content)
+    headings = Counter(map(cells.heading, failed))
     for test in failed[:MOST_FAILURES]:
-        yield from ("", *_failure(test))
+        yield from ("", *_failure(test, alone=headings[cells.heading(test)] == 1))
     if len(failed) > MOST_FAILURES:
         yield from ("", f"{len(failed) - MOST_FAILURES} more failures are in report.json.")
     for problem in session["not_collected"]:
@@ -91,9 +93,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(f"**{cell}**" if cell == "FAILED" else escape(cell) for cell in row) + " |"
 
 
-def _failure(test: Mapping[str, Any]) -> Iterator[str]:
+def _failure(test: Mapping[str, Any], alone: bool) -> Iterator[str]:
+    """alone: no other failure has this heading; else the id tells them apart."""
     failure = test["failure"]
-    yield f"### {escape(cells.heading(test))}"
+    yield f"### {escape(cells.heading(test))}" + ("" if alone else f" ({_code(test['id'])})")
     yield ""
     yield escape(failure["cause"])
     yield ""

@@ -20,7 +20,7 @@ def latency(model: Mapping[str, Any], tests: Tests, colours: Colours) -> Iterato
         times = test["details"].get("latency")
         if times and _known(times["inference_ms"]) and test["variant"] in colours and times["batch_size"] == model["batch_size"]:
             known = timed.get(test["variant"])
-            if known is None or known[1]["details"]["latency"]["batches"] < times["batches"]:
+            if known is None or _rank(test) < _rank(known[1]):
                 timed[test["variant"]] = (index, test)
     if not timed:
         return
@@ -48,6 +48,11 @@ def latency(model: Mapping[str, Any], tests: Tests, colours: Colours) -> Iterato
         tuple(rows),
         source(list(timed.values()), "latency"),
     )
+
+
+def _rank(test: Mapping[str, Any]) -> tuple[float, float]:
+    """Of two tests that timed one variant, the one that the comparison shows is the smaller: more batches, then the faster."""
+    return -(test["details"]["latency"]["batches"] or 0), test["figures"].get("p50_ms") or 0.0
 
 
 def _known(times: Sequence[float | None]) -> tuple[float, ...]:

@@ -206,6 +206,15 @@ def test_the_first_lines_say_what_most_come_for() -> None:
         assert said in head
 
 
+def test_failures_of_one_heading_are_told_apart_by_their_ids() -> None:
+    found = content(failed(), failed(model="other"), replace(failed(), id="test_user.py::test_net[net-cpu]"), exit_status=1)
+    headings = [line for line in to_markdown(found).splitlines() if line.startswith("### ") and ": parity" in line]
+    assert headings == [
+        "### net, cpu: parity (`paddle-model/net::test_parity[cpu]`)", "### other, cpu: parity",
+        "### net, cpu: parity (`test_user.py::test_net[net-cpu]`)",
+    ]  # fmt: skip
+
+
 def test_an_error_that_is_not_finite_is_the_largest_and_no_zero() -> None:
     nan = passed("test_parity[onednn]", variant="onednn", output_error="inf", output_limits="inf")
     made = content(passed(output_limits="7"), nan)

@@ -59,6 +59,20 @@ def test_of_two_timed_tests_of_one_variant_the_longer_counts() -> None:
         assert float(row[4]) > 99
 
 
+def test_of_two_that_timed_as_many_batches_the_faster_counts_as_in_the_comparison() -> None:
+    found, _ = green(2, ("cpu",))
+    (test,) = [test for test in found["tests"] if test["id"].endswith("test_log[cpu]")]
+    times = test["details"]["latency"]
+    slower = {
+        **test,
+        "figures": {**test["figures"], "p50_ms": 99.0},
+        "details": details(latency=latency(99.0, batches=times["batches"])),
+    }
+    for order in ([test, slower], [slower, test]):
+        found["tests"] = order
+        assert float(figures(found)["Time of a batch"].rows[0][4]) < 99
+
+
 def test_times_of_another_batch_size_are_not_shown() -> None:
     found, _ = green(2, ("cpu",))
     found["models"][0]["batch_size"] = 8

@@ -38,6 +38,16 @@ def test_the_three_checkpoints_of_a_variant_become_one_row() -> None:
     assert lines[2:] == ["outputs and logs: /out"]
 
 
+def test_of_two_tests_that_time_one_variant_the_row_shows_the_one_that_the_comparison_does() -> None:
+    slow, fast = ({**LOG, "batches": 12, "p50_ms": p50, "inference_ms": p50 + 1} for p50 in (20, 10))
+    for order in ((slow, fast), (fast, slow)):
+        lines = summary_lines([report("a", "cpu", **PARITY), *(report("a", "cpu", **each) for each in order)])
+        assert row(lines)["mean pre / run / post ms"] == "1.5 / 11 / 0.25"
+    more = {**slow, "batches": 100}
+    lines = summary_lines([report("a", "cpu", **each) for each in (more, fast)])
+    assert row(lines)["mean pre / run / post ms"] == "1.5 / 21 / 0.25", "more batches tell more"
+
+
 def test_the_order_in_which_workers_report_does_not_matter() -> None:
     reports = [report("a", **ARTIFACTS), report("a", "cpu", **PARITY), report("a", "cpu", **LOG), report("a", "onednn", **LOG)]
     assert sorted(summary_lines(reports)) == sorted(summary_lines(reports[::-1]))
