@@ -11,6 +11,7 @@ import numpy as np
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
 from pytest_paddle_infer.diagnosis.decisions import UNSURE, Leaves, another_threshold, exchanged, in_words, left_out, other_labels
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
+from pytest_paddle_infer.diagnosis.scaled import scaled
 from pytest_paddle_infer.diagnosis.scores import softmax
 
 Named = tuple[str, str]
@@ -53,7 +54,7 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array
         yield from _other_choice(one, two, scores)
     yield from _other_length(training, inference)
     if all(left.keys() == right.keys() for left, right in zip(one, two)):
-        for search in (exchanged, another_threshold, other_labels):
+        for search in (exchanged, another_threshold, other_labels, scaled):
             yield from search(one, two, _equal)
     yield from _other_values(one, two)
 

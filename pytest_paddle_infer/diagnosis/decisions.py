@@ -36,23 +36,25 @@ MOST_COLUMNS = 16
 def in_words(places: Sequence[str], answers: Sequence[Leaves]) -> str:
     """Places as a reader names them. Where all items of a list are meant they have no number; of many places the first three are named."""
     here = set(places)
-    elsewhere = {_bare(path) for path in {path for leaves in answers for path in leaves} - here}
-    shown = dict.fromkeys(_quoted(place if _bare(place) in elsewhere else _bare(place)) for place in places)
+    elsewhere = {bare(path) for path in {path for leaves in answers for path in leaves} - here}
+    shown = dict.fromkeys(quoted(place if bare(place) in elsewhere else bare(place)) for place in places)
     names = list(shown)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 
 
-def _bare(place: str) -> str:
+def bare(place: str) -> str:
+    """A place without the numbers in it."""
     return re.sub(r"\[\d+\]", "", place)
 
 
-def _quoted(place: str) -> str:
+def quoted(place: str) -> str:
     """['x'] as 'x'."""
     return re.sub(r"^\[('[^']*')\]$", r"\1", place) or "the answer"
 
 
-def _split(path: str) -> tuple[str, str]:
+def split(path: str) -> tuple[str, str]:
+    """The parent and the last step of a place."""
     found = re.search(r"(\[[^\[\]]*\]|\.?[^.\[\]]+)$", path)
     return (path[: found.start()], found[0]) if found else (path, "")
 
@@ -65,10 +67,10 @@ def exchanged(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Ite
     columns: dict[str, list[tuple[tuple[int, str], Any, Any]]] = {}
     for sample, (left, right) in enumerate(zip(one, two)):
         for path in left:
-            parent, last = _split(path)
+            parent, last = split(path)
             columns.setdefault(last, []).append(((sample, parent), left[path], right.get(path)))
             here, there = left[path], right.get(path)
-            if _has_columns(here) and isinstance(there, np.ndarray) and here.shape == there.shape:
+            if has_columns(here) and isinstance(there, np.ndarray) and here.shape == there.shape:
                 for number in range(here.shape[-1]):
                     pair = here[..., number], there[..., number]
                     columns.setdefault(f"{last}[{number}]", []).append(((sample, parent), *pair))
@@ -84,7 +86,7 @@ def exchanged(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Ite
     moved = sum(np.size(a) for (_, a, b) in first if not equal(a, b))
     if crossed and moved >= 2 and _has_three([a for _, a, _ in (*first, *second)]):
         what = "columns" if all(re.fullmatch(r".*\[\d+\]", last) for last in wrong) else ""
-        names = [re.search(r"\[(\d+)\]$", last)[1] if what else _quoted(last).lstrip(".") for last in wrong]  # type: ignore[index]
+        names = [re.search(r"\[(\d+)\]$", last)[1] if what else quoted(last).lstrip(".") for last in wrong]  # type: ignore[index]
         yield "exchanged", f"swaps {what}{' ' * bool(what)}{names[0]} and {names[1]}"
 
 
@@ -98,7 +100,8 @@ def _has_three(values: Sequence[Any]) -> bool:
     return False
 
 
-def _has_columns(value: Any) -> bool:
+def has_columns(value: Any) -> bool:
+    """True for an array of points, boxes and the like."""
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.shape[-1] <= MOST_COLUMNS
 
 
@@ -107,7 +110,7 @@ def _has_columns(value: Any) -> bool:
 
 def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
     """Booleans that differ, beside a number that does not: both sides cut it, at another value or the other way round."""
-    wrong = {_split(path)[1] for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
+    wrong = {split(path)[1] for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
     if len(wrong) != 1:
         return
     last = wrong.pop()
@@ -116,7 +119,7 @@ def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal
         floats: dict[str, dict[str, float]] = {}
         decided: list[tuple[str, str]] = []
         for path, value in left.items():
-            parent, own = _split(path)
+            parent, own = split(path)
             if _is_float(value):
                 floats.setdefault(parent, {})[own] = float(value)
             if own == last:
@@ -125,7 +128,7 @@ def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal
             if not isinstance(left[path], (bool, np.bool_)) or not isinstance(right[path], (bool, np.bool_)):
                 return
             rows.append((bool(left[path]), bool(right[path]), floats.get(parent, {})))
-    name = _quoted(last).lstrip(".")
+    name = quoted(last).lstrip(".")
     kinds = [{row[side] for row in rows} for side in (0, 1)]
     if len(rows) >= FEWEST and all(mine != theirs for mine, theirs, _ in rows) and len(kinds[0]) == 2:
         yield "inverted", f"decides {name} the other way round for every sample"
@@ -146,7 +149,7 @@ def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal
             cuts = [_cut(sign * values, side) for side in sides]
             if cuts[0] is not None and cuts[1] is not None:
                 mine, theirs = (_between(cut, sign) for cut in cuts if cut is not None)
-                shown = _quoted(score).lstrip(".")
+                shown = quoted(score).lstrip(".")
                 found[score] = f"decides {name} by another threshold: {shown} {theirs}, in training {mine}"
     scores = [score for score in found if SCORE.search(score)] or list(found)
     if len(scores) == 1:
@@ -193,7 +196,7 @@ def left_out(
             if low < high:
                 yield (
                     UNSURE if np.count_nonzero(~chosen) < FEW else "threshold",
-                    f"{verb} as another threshold does: those whose {_quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
+                    f"{verb} as another threshold does: those whose {quoted(path)} is {low:.4g} or less ({high:.4g} or more agree)",
                 )
 
 
@@ -217,11 +220,11 @@ def _alike(left: Leaves, right: Leaves, equal: Equal) -> bool:
 
 def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
     """Words that stand for others, each always for the same one, and nothing else differs."""
-    wrong = {_bare(path) for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
+    wrong = {bare(path) for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
     if len(wrong) != 1:
         return
     place = wrong.pop()
-    pairs = [(left[path], right[path]) for left, right in zip(one, two) for path in left if _bare(path) == place]
+    pairs = [(left[path], right[path]) for left, right in zip(one, two) for path in left if bare(path) == place]
     if not all(isinstance(value, str) for pair in pairs for value in pair):
         return
     named = dict(pairs)
@@ -232,7 +235,7 @@ def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> 
     changed = [(str(mine), str(theirs)) for mine, theirs in named.items() if mine != theirs]  # without NumPy's type
     shown = ", ".join(f"{theirs!r} for {mine!r}" for mine, theirs in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-    where = _quoted(place).lstrip(".")
+    where = quoted(place).lstrip(".")
     if set(named) & {theirs for _, theirs in changed}:
         yield "labels", f"takes {where} from a list in another order: {shown}{more}"
     else:

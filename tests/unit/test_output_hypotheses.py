@@ -447,3 +447,55 @@ def test_shuffled_items_are_paired_although_rounding_sorts_them_otherwise() -> N
     assert said(explain_answers([items], [shuffled]))[1] == "the inference postprocessing gives the same answers in another order."
     shuffled[7] = shuffled[8]
     assert explain_answers([items], [shuffled]) is None
+
+
+# -- scaled by sample or by column -------------------------------------------------------------------------------------
+
+SIZES = [(320, 240), (128, 96), (64, 100)]
+
+
+def boxes(scaled: bool = False, kind: str = "list", sizes: list[tuple[int, int]] = SIZES) -> list[Any]:
+    """Three boxes a picture, in its own pixels or in those of a net of 64 x 64."""
+    random, made = np.random.RandomState(5), []
+    for width, height in sizes:
+        found = random.uniform(1, 60, (3, 4)) * ([1, 1, 1, 1] if scaled else [width / 64, height / 64] * 2)
+        if kind == "array":
+            made.append(found)
+        else:
+            made.append([{"box": [float(value) for value in row], "score": 0.5} for row in found])
+    return made
+
+
+@pytest.mark.parametrize("kind", ["list", "array"])
+def test_boxes_that_are_not_scaled_back_to_their_pictures_are_named(kind: str) -> None:
+    found = explain_answers(boxes(kind=kind), boxes(True, kind))
+    assert found is not None
+    what = "'box'" if kind == "list" else "the answer"
+    assert found.cause == (
+        f"the inference postprocessing multiplies {what} by factors of each sample ((0.2, 0.2667, 0.2, 0.2667) for sample 0, "
+        "(0.5, 0.6667, 0.5, 0.6667) for sample 1), as who does not scale to the picture's own size."
+    )
+    alike = [(320, 240)] * 2
+    found = explain_answers(boxes(kind=kind, sizes=alike), boxes(True, kind, alike))
+    assert found is not None
+    assert found.cause.endswith(f" multiplies the columns of {what} by (0.2, 0.2667, 0.2, 0.2667).")
+
+
+def test_one_factor_for_all_is_told_as_one() -> None:
+    square = [(128, 128)] * 2
+    found = explain_answers(boxes(sizes=square), boxes(True, sizes=square))
+    assert found is not None
+    assert found.cause.endswith(" multiplies 'box' by 0.5.")
+
+
+def test_factors_that_nothing_repeats_are_none() -> None:
+    assert explain_answers([{"d": 0.25}, {"d": 0.5}, {"d": 1.5}], [{"d": 0.75}, {"d": 1.0}, {"d": 0.3}]) is None
+    moved = boxes(True)
+    moved[1][2]["box"][3] *= 1.01
+    assert explain_answers(boxes(), moved) is None, "one number is another"
+    other = boxes(True)
+    other[0][0]["score"] = 0.25
+    found = explain_answers(boxes(), other)
+    assert found is None or "'score'" not in found.cause
+    shifted = [[{**item, "box": [value + 1 for value in item["box"]]} for item in picture] for picture in boxes(True)]
+    assert explain_answers(boxes(), shifted) is None
