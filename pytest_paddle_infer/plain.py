@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pytest_paddle_infer.report.text import labelled
+
 LINE = "paddle_infer_line"
 """The attribute of an exception that has the line."""
 
@@ -20,7 +22,8 @@ def plain_fail(text: str, nodeid: str) -> BaseException:
     """
     line = text.partition("\n")[0]
     who, _, rest = line.partition(": ")
-    known = all(f"{before}{part}" in nodeid for part, before in zip(who.split(", "), ("/", "[")))
+    parts = who.split(", ")
+    known = all(f"{before}{part}" in nodeid for part, before in zip(parts, ("/", "["))) or labelled(nodeid, "-".join(parts))
     error = pytest.fail.Exception(text, pytrace=False)
     setattr(error, LINE, rest if rest and known else line)
     return error

@@ -48,6 +48,11 @@ def format_failure(failure: Failure) -> str:
     return plain("\n".join(lines).rstrip())
 
 
+def labelled(nodeid: str, label: str) -> bool:
+    """True where the brackets of an id hold this label, alone or beside others."""
+    return re.search(rf"[\[-]{re.escape(label)}[\]-]", nodeid) is not None
+
+
 def reproduce_command(nodeid: str, settings: Settings) -> str:
     """Returns the command that runs one test again with the options of this run."""
     words = settings.command_line()
@@ -56,5 +61,7 @@ def reproduce_command(nodeid: str, settings: Settings) -> str:
     ):  # whose ids name model and variant; others exist with these options only
         for name in ("variant", "model"):
             if name in settings.given:
-                words = [*(f"--paddle-{name}={value}" for value in getattr(settings, name)), *words]
+                values = getattr(settings, name)
+                named = [value for value in values if labelled(nodeid, str(value))]  # the id's own; it needs no other
+                words = [*(f"--paddle-{name}={value}" for value in named or values), *words]
     return shlex.join(["pytest", nodeid, *words])

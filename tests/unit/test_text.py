@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_paddle_infer.failures import ConformanceFailure, Failure
+from pytest_paddle_infer.plain import LINE, plain_fail
 from pytest_paddle_infer.report.text import WIDTH, format_failure, plain, reproduce_command
 
 
@@ -103,8 +104,12 @@ class Settings:
         (
             "test_a.py::test_a[alexnet-onednn]",
             Settings(["--paddle-seed=3"], model=("alexnet",), variant=("cpu", "onednn")),
-            "pytest 'test_a.py::test_a[alexnet-onednn]' --paddle-model=alexnet --paddle-variant=cpu --paddle-variant=onednn "
-            "--paddle-seed=3",
+            "pytest 'test_a.py::test_a[alexnet-onednn]' --paddle-model=alexnet --paddle-variant=onednn --paddle-seed=3",
+        ),
+        (
+            "test_a.py::test_a[resnet18-cpu-u]",
+            Settings(model=("resnet*",), variant=("cpu", "cpu-noopt")),
+            "pytest 'test_a.py::test_a[resnet18-cpu-u]' '--paddle-model=resnet*' --paddle-variant=cpu",
         ),
         ("test_a.py::test_a[alexnet-cpu]", Settings(), "pytest 'test_a.py::test_a[alexnet-cpu]'"),
         ("test a.py::test_a", Settings(["--paddle-weights=/a b"]), "pytest 'test a.py::test_a' '--paddle-weights=/a b'"),
@@ -113,3 +118,16 @@ class Settings:
 def test_the_command_holds_what_the_id_does_not(nodeid: str, settings: Any, command: str) -> None:
     assert reproduce_command(nodeid, settings) == command
     assert shlex.split(command)[1] == nodeid
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "line"),
+    [
+        ("paddle-model/alexnet::test_parity[cpu]", "it is off."), ("test_a.py::test_a[alexnet-cpu]", "it is off."),
+        ("test_a.py::test_a[u-alexnet-cpu]", "it is off."), ("test_a.py::test_a[alexnet-cpu-noopt]", "it is off."),
+        ("test_a.py::test_a[alexnet]", "alexnet, cpu: it is off."), ("test_a.py::test_a", "alexnet, cpu: it is off."),
+        ("test_a.py::test_a[alexnet-cpu2]", "alexnet, cpu: it is off."),
+    ],
+)  # fmt: skip
+def test_the_short_summary_does_not_say_again_what_the_id_says(nodeid: str, line: str) -> None:
+    assert getattr(plain_fail("alexnet, cpu: it is off.\n\n  more", nodeid), LINE) == line
