@@ -281,9 +281,9 @@ def _moved(every: Sequence[tuple[Any, Any]], decided: bool) -> Iterator[Named]:
         if np.isfinite(factor).all() and np.ptp(factor) <= 1e-4 * abs(float(factor[0])):
             number = float(factor.mean())
             if abs(number / 100 - 1) < 1e-4:
-                yield "scale", f"multiplies {_PLACES} by 100, as who gives percent for shares of one"
+                yield "scale", f"multiplies {_PLACES} by 100, as percent for shares of one"
             elif abs(number * 100 - 1) < 1e-4:
-                yield "scale", f"multiplies {_PLACES} by 0.01, as who gives shares of one for percent"
+                yield "scale", f"multiplies {_PLACES} by 0.01, as shares of one for percent"
             elif len(factor) > 1:
                 yield "scale", f"multiplies {_PLACES} by {number:.5g}"
     if not whole and np.allclose(right, np.log(left), rtol=CLOSE):

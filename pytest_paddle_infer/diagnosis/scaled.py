@@ -52,7 +52,7 @@ def scaled(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterat
         yield "scale", f"multiplies the columns of {names} by {_shown(each[0])}"
         return
     told = ", ".join(f"{_shown(row)} for sample {sample}" for (sample, _), row in list(zip(found, each))[:_SHOWN])
-    yield "scale", f"multiplies {names} by factors of each sample ({told}), as who does not scale to the picture's own size"
+    yield "scale", f"multiplies {names} by factors of each sample ({told}), as of boxes that are not scaled to their picture's size"
 
 
 def _columns(left: Leaves, right: Leaves, equal: Equal) -> Columns | None:

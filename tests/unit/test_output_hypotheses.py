@@ -283,7 +283,7 @@ def moved(by: int) -> list[Prediction]:
         (ANSWERS, moved(1), None, "offset", "adds +1 to class_id"),
         ([3, 4, 5], [2, 3, 4], None, "offset", "adds -1 to the answer"),
         ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "adds +1 to label"),
-        ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "multiplies 'p' by 100, as who gives percent"),
+        ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "multiplies 'p' by 100, as percent for"),
         ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
         ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives ['ids'] in reverse order"),
         ([{"ids": [4, 2, 9]}, {"ids": [1, 2, 3]}], [{"ids": [2, 4, 9]}, {"ids": [1, 2, 3]}], None, "order", "gives ['ids'] in another"),
@@ -313,7 +313,7 @@ def moved(by: int) -> list[Prediction]:
         ([int(row.argmax()) for row in SCORES], [int(row.argmin()) for row in SCORES], SCORES, "argmax", "argmin for argmax"),
         (list(SQUARE.argmax(axis=1)), list(SQUARE.argmax(axis=2)), SQUARE, "argmax axis", "takes argmax over the wrong axis"),
         ([0.123456, 0.654321], [0.12, 0.65], None, "precision", "rounds the answer to 2 digits"),
-        ([{"p": 25.0}, {"p": 50.0}], [{"p": 0.25}, {"p": 0.5}], None, "scale", "multiplies 'p' by 0.01, as who gives shares of one "
+        ([{"p": 25.0}, {"p": 50.0}], [{"p": 0.25}, {"p": 0.5}], None, "scale", "multiplies 'p' by 0.01, as shares of one "
          "for percent"),
         ([0.25, 0.5], [0.75, 1.5], None, "scale", "multiplies the answer by 3"),
         ([0.25, 0.5], [1.5, 1.75], None, "offset", "adds +1.25 to the answer"),
@@ -473,7 +473,7 @@ def test_boxes_that_are_not_scaled_back_to_their_pictures_are_named(kind: str) -
     what = "'box'" if kind == "list" else "the answer"
     assert found.cause == (
         f"the inference postprocessing multiplies {what} by factors of each sample ((0.2, 0.2667, 0.2, 0.2667) for sample 0, "
-        "(0.5, 0.6667, 0.5, 0.6667) for sample 1), as who does not scale to the picture's own size."
+        "(0.5, 0.6667, 0.5, 0.6667) for sample 1), as of boxes that are not scaled to their picture's size."
     )
     alike = [(320, 240)] * 2
     found = explain_answers(boxes(kind=kind, sizes=alike), boxes(True, kind, alike))

@@ -128,6 +128,12 @@ def test_another_picture_is_shown_beside_the_training_engines() -> None:
     assert 'alt="picture-0000.png, as fed to cpu"' in text
 
 
+def test_rounding_that_moves_the_level_of_a_pixel_is_no_other_picture() -> None:
+    kept = {0: Pictures(picture(0), picture(1))}
+    assert made(sample(0, 1e-7, input="rounding"), pictures=kept).count("<img ") == 1
+    assert made(sample(0, 1e-7, input="differs"), pictures=kept).count("<img ") == 2
+
+
 def test_a_variant_without_a_picture_of_its_own_was_fed_the_same_where_its_input_is_equal() -> None:
     kept = {0: Pictures(picture(0), None), 1: Pictures(picture(1), None)}
     text = made(sample(0, 1e-7), sample(1, 1e-7), onednn=[sample(0, 1e-7), sample(1, 1e-7, input="differs")], pictures=kept)
