@@ -481,6 +481,19 @@ def test_boxes_that_are_not_scaled_back_to_their_pictures_are_named(kind: str) -
     assert found.cause.endswith(f" multiplies the columns of {what} by (0.2, 0.2667, 0.2, 0.2667).")
 
 
+def test_a_picture_may_have_the_right_width_and_another_height() -> None:
+    sizes = [(64, 100), (320, 240)]
+    found = explain_answers(boxes(sizes=sizes), boxes(True, sizes=sizes))
+    assert found is not None
+    assert "((1, 0.64, 1, 0.64) for sample 0, (0.2, 0.2667, 0.2, 0.2667) for sample 1)" in found.cause
+
+
+def test_a_zero_that_becomes_another_number_is_not_scaled() -> None:
+    one = boxes()
+    one[0][0]["box"][0] = 0.0
+    assert explain_answers(one, boxes(True)) is None
+
+
 def test_one_factor_for_all_is_told_as_one() -> None:
     square = [(128, 128)] * 2
     found = explain_answers(boxes(sizes=square), boxes(True, sizes=square))
