@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.command.columns import bullets, folded, pairs, table
-from pytest_paddle_infer.report.comparison import CHANGES, Comparison, TimesChange, VariantChange
+from pytest_paddle_infer.report.comparison import CHANGES, Comparison, OutcomeChange, TimesChange, VariantChange
 from pytest_paddle_infer.report.matrix import beyond
 from pytest_paddle_infer.report.matrix_file import finite
 from pytest_paddle_infer.report.saved import Measured, SavedReport
@@ -34,11 +35,17 @@ def lines(found: Comparison, a: Path, b: Path) -> list[str]:
     for change in CHANGES:
         tests = [test for test in found.tests if test.change == change]
         if tests:
-            shown += ["", f"tests, {change}"]
-            shown += [line for test in tests for line in (f"  {test.id}", *(folded(test.why, 4) if test.why else []))]
+            shown += ["", f"tests, {change}", *_tests(tests)]
     if found.variants:
         shown += ["", *_table(found), *folded(_ratios(found)), *_times(found)]
     return [*shown, "", *folded(_verdict(found))]
+
+
+def _tests(tests: Iterable[OutcomeChange]) -> Iterator[str]:
+    """Names them; a reason that several have one after another, as the variants of a model do, is told once."""
+    for why, alike in groupby(tests, key=lambda test: test.why):
+        yield from (f"  {test.id}{': ' * bool(test.checkpoints)}{', '.join(test.checkpoints)}" for test in alike)
+        yield from folded(why, 4) if why else ()
 
 
 def _told(report: SavedReport, place: Path) -> str:
@@ -126,6 +133,8 @@ def _times(found: Comparison) -> Iterator[str]:
         if times.verdict is None:
             reasons.setdefault(times.why, []).append(who)
     yield from bullets(f"times not judged: {why}: {'; '.join(names)}" for why, names in reasons.items())
+    remedies = {times.remedy: None for _, times in told if times.remedy}
+    yield from bullets(f"to decide them: {remedy}" for remedy in remedies)
 
 
 def _sentence(who: str, times: TimesChange) -> str:
@@ -167,7 +176,7 @@ def as_data(found: Comparison, a: Path, b: Path) -> dict[str, Any]:
         "differences": [{"what": each.what, "a": each.a or None, "b": each.b or None} for each in found.differences],
         "tests": [
             {"id": test.id, "change": test.change, "worse": CHANGES[test.change], "a": test.a or None, "b": test.b or None,
-             "why": test.why or None}
+             "why": test.why or None, "checkpoints": list(test.checkpoints)}
             for test in found.tests
         ],
         "variants": [
@@ -207,7 +216,7 @@ def _times_data(times: TimesChange | None) -> dict[str, Any] | None:
     judged = None if verdict is None or verdict.judged is None else asdict(verdict.judged)
     return {
         "outcome": times.outcome,
-        "why": times.why or None,
+        "why": "; ".join(filter(None, (times.why, times.remedy))) or None,
         "confidence": None if verdict is None else verdict.confidence,
         "training_drift": None if verdict is None else verdict.drift,
         "ratio": None if judged is None else judged["ratio"],

@@ -17,8 +17,9 @@ import numpy as np
 
 from pytest_paddle_infer.engine.model import LoadedModel, named_tensors
 from pytest_paddle_infer.engine.runtime import load_paddle
+from pytest_paddle_infer.engine.source import code_of
 
-FORMAT = 3
+FORMAT = 4
 """Raise when what an entry of the store holds, or how its key is made, changes."""
 
 
@@ -94,7 +95,7 @@ def _baked(value: Any, depth: int = 4) -> str:
 
 
 def sources(objects: Sequence[Any]) -> dict[str, str]:
-    """SHA-256 of the file of each module that defines one of `objects`, and of what those modules reach in the same package.
+    """SHA-256 of the code of each module that defines one of `objects`, and of what those modules reach in the same package.
 
     Python's own library and installed packages other than the model's are left out (Paddle's version is in the key by itself).
     """
@@ -106,7 +107,7 @@ def sources(objects: Sequence[Any]) -> dict[str, str]:
         path = getattr(module, "__file__", None)
         if path is None or module.__name__ in found or not _is_models_own(module, path, roots):
             continue
-        found[module.__name__] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
+        found[module.__name__] = hashlib.sha256(code_of(Path(path).read_bytes())).hexdigest() if Path(path).is_file() else ""
         pending |= set(_reached(module))
     return found
 

@@ -24,19 +24,22 @@ EARLY = ("incomplete", "nothing ran")
 
 CHANGES = {
     "newly failing": True,
+    "newly failing a checkpoint": True,
     "no longer runs": True,
     "now expected to fail": False,
     "newly passing": False,
+    "newly passing a checkpoint": False,
     "only in B": False,
     "only in A": False,
 }
 """What can happen to a test -> whether that is worse. Which tests a run chose is its caller's business; a test that was chosen, passed
-before and is now skipped proves nothing any more. One that is now expected to fail ran, and somebody said so on purpose."""
+before and is now skipped proves nothing any more. One that is now expected to fail ran, and somebody said so on purpose. One that fails in
+both may fail at another checkpoint."""
 
 NOT_COMPARED = ("--paddle-report", "--paddle-output-dir", "--paddle-artifacts", "--paddle-model")
 """Options that explain no difference: where files go, and which models are in a report, which its tests say."""
 
-SEVERAL_RUNS = "one run a side cannot tell that from the engine: compare several saved runs with --paddle-perf-compare"
+SEVERAL_RUNS = "compare several saved runs with --paddle-perf-compare; one run a side cannot tell the engine from the machine"
 
 INSTRUCTIONS = "instruction sets"
 
@@ -52,13 +55,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class OutcomeChange:
-    """A test whose outcome changed. change: a key of `CHANGES`. a, b: its outcomes, "" where a report has no such test."""
+    """A test whose outcome changed, or that fails in both at another checkpoint.
+
+    change: a key of `CHANGES`. a, b: its outcomes, "" where a report has no such test. checkpoints: those that fail newly, or pass newly.
+    """
 
     id: str
     change: str
     a: str
     b: str
     why: str = ""
+    checkpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,13 @@ class TimesChange:
     """What is to say of the times of one variant.
 
     outcome: "slower", "faster" (by more than allowed, with the stated confidence), "held" (not slower than allowed, likewise),
-    "undecided" or "not judged"; `why` says the reason of the last two. verdict: None for "not judged".
+    "undecided" or "not judged"; `why` says the reason of the last two. verdict: None for "not judged". remedy: what would decide them.
     """
 
     outcome: str
     why: str = ""
     verdict: PerfVerdict | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,10 +216,12 @@ def _tests(a: SavedReport, b: SavedReport) -> list[OutcomeChange]:
     found = []
     for name in dict.fromkeys((*one, *two)):
         before, now = one.get(name), two.get(name)
-        change = _change(before.outcome if before else "", now.outcome if now else "")
-        if change:
-            why = now.why if now is not None and now.outcome not in PASSING else ""
-            found.append(OutcomeChange(name, change, before.outcome if before else "", now.outcome if now else "", why))
+        outcomes = (before.outcome if before else "", now.outcome if now else "")
+        why = now.why if now is not None and now.outcome not in PASSING else ""
+        if change := _change(*outcomes):
+            found.append(OutcomeChange(name, change, *outcomes, why))
+        elif before is not None and now is not None and all(outcome in FAILING for outcome in outcomes):
+            found += [OutcomeChange(name, change, *outcomes, why, which) for change, which in _checkpoints(before, now)]
     order = list(CHANGES)
     return sorted(found, key=lambda test: order.index(test.change))
 
@@ -229,6 +239,14 @@ def _change(before: str, now: str) -> str:
     if before not in PASSING:
         return ""
     return "no longer runs" if now == "skipped" else "now expected to fail"
+
+
+def _checkpoints(before: SavedTest, now: SavedTest) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Of a test that fails in both: where the failing checkpoint is another one, so that its outcome does not tell the change."""
+    if worse := tuple(name for name in now.failed if name in before.passed):
+        yield "newly failing a checkpoint", worse
+    if better := tuple(name for name in now.passed if name in before.failed):
+        yield "newly passing a checkpoint", better
 
 
 # -- variants ----------------------------------------------------------------------------------------------------------
@@ -370,7 +388,7 @@ def _judged(before: Times, now: Times, allowed: float, same_training: bool, anot
     if verdict.regressed and another_program:
         return TimesChange("slower", "", verdict)
     if why := _unlike(before, now, max(allowed, ALIKE), same_training) or _by_correction_alone(verdict):
-        return TimesChange("undecided", why, replace(verdict, outcome="undecided", why=why))
+        return TimesChange("undecided", why, replace(verdict, outcome="undecided", why=why), SEVERAL_RUNS)
     if verdict.outcome == "held":
         back = judge_regression([two], one, allowed, same_training=same_training)
         if back.regressed and not _by_correction_alone(back):
@@ -397,9 +415,9 @@ def _unlike(before: Times, now: Times, share: float, same_training: bool) -> str
     if not 1 / (1 + share) <= middle <= 1 + share:
         times, word = (middle, "slow") if middle > 1 else (1 / middle, "fast")
         who = "machine" if same_training else "machine, or the training engine, which is another program,"
-        return f"for the {who} was {times:.2g} times as {word} in B, and {SEVERAL_RUNS}"
+        return f"for the {who} was {times:.2g} times as {word} in B"
     if not all(1 / (1 + share) <= each <= 1 + share for each in (low, high)):
-        return f"for the machine was not as steady in both, by the quartiles of the training engine's times, and {SEVERAL_RUNS}"
+        return "for the machine was not as steady in both, by the quartiles of the training engine's times"
     return ""
 
 
@@ -408,4 +426,4 @@ def _by_correction_alone(verdict: PerfVerdict) -> str:
     if not verdict.regressed or verdict.uncorrected is None or verdict.uncorrected.low > 1 + verdict.threshold:
         return ""
     measured = verdict.uncorrected.ratio
-    return f"for it takes {measured:.2f} times as measured, without the drift of the training engine taken out, and {SEVERAL_RUNS}"
+    return f"for it takes {measured:.2f} times as measured, without the drift of the training engine taken out"

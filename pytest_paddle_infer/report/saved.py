@@ -42,7 +42,10 @@ class Times:
 
 @dataclass(frozen=True)
 class SavedTest:
-    """One test. why: the cause of its failure, or the reason of its skip. times: None where the report keeps none."""
+    """One test. why: the cause of its failure, or the reason of its skip. times: None where the report keeps none.
+
+    passed, failed: checkpoints.
+    """
 
     id: str
     outcome: str
@@ -51,6 +54,8 @@ class SavedTest:
     weights: str
     why: str = ""
     times: Times | None = None
+    passed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,8 @@ def _test(test: Mapping[str, Any]) -> SavedTest:
         weights=_text_or_none(test["weights"]),
         why=_text(failure["cause"]) if failure is not None else _text_or_none(test["reason"]),
         times=_times(test),
+        passed=tuple(map(_text, _list(test["passed"]))),
+        failed=tuple(map(_text, _list(test["failed"]))),
     )
 
 
