@@ -98,7 +98,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.models
     if arguments.zoo:
-        from pytest_paddle_infer.models import vision_factories
+        from pytest_paddle_infer.model_names import vision_factories
 
         names = vision_factories()
     import drive

@@ -22,7 +22,7 @@ COUNT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 import paddle
-from pytest_paddle_infer.models import vision_factories
+from pytest_paddle_infer.model_names import vision_factories
 for name in sys.argv[1:] or vision_factories():
     # shapes only: nobody draws 500 MB of random weights to count them
     paddle.nn.initializer.set_global_initializer(paddle.nn.initializer.Constant(0.0), paddle.nn.initializer.Constant(0.0))

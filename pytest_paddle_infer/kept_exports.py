@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.factories import load_factory
 from pytest_paddle_infer.failures import WorkerFailure
-from pytest_paddle_infer.models import load_factory
 from pytest_paddle_infer.perf import as_filename
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.store import Entry, Store

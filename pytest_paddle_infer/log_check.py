@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.factories import load_factory
 from pytest_paddle_infer.failures import ConformanceFailure
-from pytest_paddle_infer.models import ModelSpec, load_factory
+from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.words import failure, title_of, worded
 

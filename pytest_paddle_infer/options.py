@@ -18,7 +18,8 @@ import pytest
 
 from pytest_paddle_infer.failures import ModelError, OptionError
 from pytest_paddle_infer.model_values import READERS, read_value
-from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, nearest, softmax_choice
+from pytest_paddle_infer.models import ModelSpec, Size, TensorSpec, softmax_choice
+from pytest_paddle_infer.near import nearest
 from pytest_paddle_infer.option_table import (
     CHECKPOINTS,
     MARKER,

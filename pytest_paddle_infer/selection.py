@@ -17,7 +17,8 @@ from pytest_paddle_infer.collection import (
 from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.distributions import engines
 from pytest_paddle_infer.failures import OptionError
-from pytest_paddle_infer.models import ModelSpec, paddle_installed
+from pytest_paddle_infer.model_names import paddle_installed
+from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.options import Request, Settings, check_one_model, check_paths, merge
 from pytest_paddle_infer.session import SELECTED, SessionState
 from pytest_paddle_infer.variants import ALL, AUTO, Choice

@@ -97,7 +97,7 @@ class SessionState:
     def find(self, pattern: str, origin: str) -> list[ModelSpec]:
         """Resolves a name or glob. Raises `OptionError` that begins with `origin`; the first alone lists what there is."""
         from pytest_paddle_infer.failures import ModelError, OptionError
-        from pytest_paddle_infer.models import ARE, resolve
+        from pytest_paddle_infer.model_names import ARE, resolve
 
         try:
             return resolve(pattern, self.registered, self.settings.base)

@@ -87,7 +87,7 @@ def find(label: str, own: Mapping[str, Variant]) -> Variant:
         )
     variant = own.get(name) or (Variant(name, base=name) if name in VARIANTS else None)
     if variant is None:
-        from pytest_paddle_infer.models import nearest
+        from pytest_paddle_infer.near import nearest
 
         known = (*VARIANTS, *own, AUTO, ALL)
         raise OptionError(f"{name!r} is not a variant{nearest(name, known)}; choose from {', '.join(known)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import paddle
 from cases import Collection, Setup
 
-from pytest_paddle_infer.models import ModelSpec, vision_factories
+from pytest_paddle_infer.model_names import vision_factories
+from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.samples import drawn_samples
 
 ZOO = Collection(False, ("cpu", "onednn"))

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from pytest_paddle_infer.command.columns import folded, table
 from pytest_paddle_infer.failures import ModelError
-from pytest_paddle_infer.models import ModelSpec, near_names, paddle_installed, vision_factories
+from pytest_paddle_infer.model_names import paddle_installed, vision_factories
+from pytest_paddle_infer.models import ModelSpec
+from pytest_paddle_infer.near import near_names
 
 SIZES: Mapping[str, float] = {
     "alexnet": 244.4, "mobilenet_v1": 17.1, "mobilenet_v2": 14.3, "mobilenet_v3_small": 10.4, "mobilenet_v3_large": 22.2,

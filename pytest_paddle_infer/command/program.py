@@ -86,7 +86,7 @@ def _check_command(parser: argparse.ArgumentParser, given: Sequence[str]) -> Non
     """argparse says which commands there are; this says which was meant."""
     first = next((word for word in given if not word.startswith("-")), None)
     if first is not None and first not in COMMANDS:
-        from pytest_paddle_infer.models import nearest
+        from pytest_paddle_infer.near import nearest
 
         parser.error(f"there is no command {first!r}{nearest(first, COMMANDS)}; the commands are {', '.join(COMMANDS)}")
 
@@ -116,7 +116,7 @@ def _variants(options: argparse.Namespace) -> tuple[int, list[str]]:
     from pytest_paddle_infer.command import variants
     from pytest_paddle_infer.command.ask import BUILD
     from pytest_paddle_infer.command.asking import ask_all
-    from pytest_paddle_infer.models import paddle_installed
+    from pytest_paddle_infer.model_names import paddle_installed
 
     answers = ask_all() if paddle_installed() else {}
     missing = "" if answers else "Paddle is not installed; `doctor` says what to do."
@@ -144,7 +144,7 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     if options.subject is None:
         return 0, explain.names()
     if not explain.is_known(options.subject):
-        from pytest_paddle_infer.models import nearest
+        from pytest_paddle_infer.near import nearest
 
         known = ", ".join(explain.subjects())
         parser.error(

@@ -28,8 +28,9 @@ from pytest_paddle_infer.engine.processing import (
 from pytest_paddle_infer.engine.runtime import load_paddle, on_cpu, quiet, set_threads
 from pytest_paddle_infer.engine.training import flatten
 from pytest_paddle_infer.engine.worker import is_users, native_reason
+from pytest_paddle_infer.factories import load_factory
 from pytest_paddle_infer.failures import ModelError, PaddleInferError
-from pytest_paddle_infer.models import FACTORY_WEIGHTS, ModelSpec, TensorSpec, load_factory
+from pytest_paddle_infer.models import FACTORY_WEIGHTS, ModelSpec, TensorSpec
 from pytest_paddle_infer.samples import Sample
 
 LIVE_SAMPLES = 8

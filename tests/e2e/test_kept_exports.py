@@ -56,7 +56,7 @@ import paddle
 from pytest_paddle_infer import ModelSpec
 from pytest_paddle_infer.engine.identity import export_key
 from pytest_paddle_infer.engine.model import load_model
-from pytest_paddle_infer.models import load_factory
+from pytest_paddle_infer.factories import load_factory
 from pytest_paddle_infer.sampling import samples_of
 
 HERE = Path.cwd()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from pytest_paddle_infer import conformance, models, replaying, sampling, selection
+from pytest_paddle_infer import conformance, model_names, replaying, sampling, selection
 from pytest_paddle_infer.artifacts_check import ArtifactsResult
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.details.files import write
@@ -205,7 +205,7 @@ def install(setattribute: Callable[[Any, str, Any], None]) -> None:
     setattribute(conformance, "Conformance", Conformance)
     setattribute(replaying, "replay", replay)
     setattribute(selection, "paddle_installed", lambda: True)
-    setattribute(models, "vision_factories", lambda: ZOO)
+    setattribute(model_names, "vision_factories", lambda: ZOO)
     setattribute(sampling, "drawn_samples", _drawn)
     sampling._drawn.cache_clear()
 

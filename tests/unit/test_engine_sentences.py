@@ -38,8 +38,9 @@ from pytest_paddle_infer.engine.services import EngineService, InferenceService
 from pytest_paddle_infer.engine.training import TrainingEngine
 from pytest_paddle_infer.engine.worker import Worker
 from pytest_paddle_infer.exports import ExportedModel
+from pytest_paddle_infer.factories import load_factory
 from pytest_paddle_infer.failures import ModelError, PaddleInferError, WorkerFailure
-from pytest_paddle_infer.models import ModelSpec, TensorSpec, load_factory
+from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.samples import Sample
 from pytest_paddle_infer.variants import find
 

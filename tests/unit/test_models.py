@@ -1,4 +1,4 @@
-"""models.py: descriptions, and names resolved without importing anything."""
+"""models.py: descriptions; model_names.py and factories.py: names resolved without importing anything."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from typing import Any
 
 import pytest
 
-from pytest_paddle_infer import models
+from pytest_paddle_infer import model_names
+from pytest_paddle_infer.factories import check_reference, load_factory
 from pytest_paddle_infer.failures import ModelError
-from pytest_paddle_infer.models import (
-    ModelSpec,
-    TensorSpec,
-    check_reference,
-    load_factory,
-    resolve,
-    shapes_of_one_sample,
-    softmax_choice,
-    vision_factories,
-)
+from pytest_paddle_infer.model_names import resolve, vision_factories
+from pytest_paddle_infer.models import ModelSpec, TensorSpec, shapes_of_one_sample, softmax_choice
 
 ZOO = ("alexnet", "mobilenet_v1", "mobilenet_v2", "resnet18", "vgg16")
 # paddle.vision.models.__all__ of 2.6.2 and 3.3.1
@@ -39,7 +32,7 @@ NAMES_OF_PADDLE = [
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory of the user's, with modules that must not be imported."""
-    monkeypatch.setattr(models, "vision_factories", lambda: ZOO)
+    monkeypatch.setattr(model_names, "vision_factories", lambda: ZOO)
     monkeypatch.setattr(sys, "path", [*sys.path])
     bomb = "raise AssertionError('imported')\n"
     for name in ("pkg_of_test", "pkg_of_test/sub"):
@@ -108,7 +101,7 @@ def test_an_unknown_name_has_near_matches_and_says_what_a_model_is(base: Path, t
     ],
 )
 def test_a_class_of_paddle_without_a_factory_is_named(base: Path, monkeypatch: pytest.MonkeyPatch, typed: str, hint: str) -> None:
-    monkeypatch.setattr(models, "_vision_names", lambda: (*ZOO, "LeNet", "ResNet", "AlexNet"))
+    monkeypatch.setattr(model_names, "_vision_names", lambda: (*ZOO, "LeNet", "ResNet", "AlexNet"))
     with pytest.raises(ModelError) as caught:
         resolve(typed, {}, base)
     assert str(caught.value).startswith(f"unknown model {typed!r}. {hint}")
@@ -212,7 +205,7 @@ def test_every_factory_of_paddle_is_read_from_its_file_without_importing_it(
 
 
 def test_without_paddle_there_are_no_factories(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_source_of", lambda module: None)
+    monkeypatch.setattr(model_names, "source_of", lambda module: None)
     vision_factories.cache_clear()
     assert vision_factories() == ()
     vision_factories.cache_clear()

@@ -37,13 +37,14 @@ from pytest_paddle_infer.evidence.keeping import Seen
 from pytest_paddle_infer.evidence.reading import _check_value, read_folder
 from pytest_paddle_infer.evidence.record import configuration_json, read_rule
 from pytest_paddle_infer.exports import ExportedModel, ExportError, read_operators
+from pytest_paddle_infer.factories import _load_file
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, OptionError, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.graphs import Operator, Program, Source, _constant
 from pytest_paddle_infer.judge.latency import Latencies
 from pytest_paddle_infer.log_check import LogCheck
 from pytest_paddle_infer.logs import reprod
 from pytest_paddle_infer.logs.autolog import FIELDS, INSTALL, AutoLogError, parse_autolog
-from pytest_paddle_infer.models import ModelSpec, TensorSpec, _load_file
+from pytest_paddle_infer.models import ModelSpec, TensorSpec
 from pytest_paddle_infer.near_ties import near_ties
 from pytest_paddle_infer.progress import Progress
 from pytest_paddle_infer.references import References
