@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_paddle_infer.command.columns import bullets, folded, pairs, table
-from pytest_paddle_infer.report.comparison import CHANGES, Comparison, OutcomeChange, TimesChange, VariantChange
+from pytest_paddle_infer.report.comparison import CHANGES, Comparison, OutcomeChange, VariantChange
 from pytest_paddle_infer.report.matrix import beyond
 from pytest_paddle_infer.report.matrix_file import finite
 from pytest_paddle_infer.report.saved import Measured, SavedReport
+from pytest_paddle_infer.report.times_compared import TimesChange
 
 FORMAT = 1
 """Of the JSON text; raised when a key changes its meaning or goes."""

@@ -20,12 +20,13 @@ from pytest_paddle_infer.command import compare as command
 from pytest_paddle_infer.command import program
 from pytest_paddle_infer.command.columns import WIDTH
 from pytest_paddle_infer.judge.apart import CONFIDENCE, LEAST_BATCHES
-from pytest_paddle_infer.report.comparison import ALLOWED, SEVERAL_RUNS, Comparison, compare
+from pytest_paddle_infer.report.comparison import ALLOWED, Comparison, compare
 from pytest_paddle_infer.report.content import SCHEMA_VERSION
 from pytest_paddle_infer.report.figures import CHECKPOINT_SIGNS, PREFIX
 from pytest_paddle_infer.report.matrix import ERROR_FACTOR
 from pytest_paddle_infer.report.results import Result
 from pytest_paddle_infer.report.saved import ReportError, SavedTest, Times, of_content, read
+from pytest_paddle_infer.report.times_compared import SEVERAL_RUNS
 
 PATH = Path("/reports/today/report.json")
 
