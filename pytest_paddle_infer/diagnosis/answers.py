@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
-from pytest_paddle_infer.diagnosis.decisions import UNSURE, Leaves, another_threshold, exchanged, in_words, left_out, other_labels
+from pytest_paddle_infer.diagnosis.decisions import (
+    MOVED,
+    UNSURE,
+    Leaves,
+    always_one,
+    another_threshold,
+    exchanged,
+    in_words,
+    left_out,
+    other_labels,
+    transposed,
+)
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.scaled import scaled
 from pytest_paddle_infer.diagnosis.scores import softmax
@@ -18,6 +31,9 @@ Named = tuple[str, str]
 
 WINDOW = 32
 """Among how many items, sorted, the one that agrees is looked for: rounding may move it, but not far."""
+
+MANY = 256
+"""Numbers of a list, its lists included, from which on they are looked at as one array: a mask as a list may have a million."""
 
 ENOUGH = 3
 """Numbers that must have changed before rounding is told beside another decision: one may be a whole number by chance."""
@@ -49,12 +65,14 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array
     one, two = [_leaves(answer) for answer in training], [_leaves(answer) for answer in inference]
     if all(_same(left, right) for left, right in zip(one, two)):
         return
+    maps = [[_leaves(answer, many=MOVED) for answer in side] for side in (training, inference)]
+    yield from transposed(maps[0], maps[1], _equal)
     yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
     if scores is not None and len(scores) == len(training):
         yield from _other_choice(one, two, scores)
     yield from _other_length(training, inference)
     if all(left.keys() == right.keys() for left, right in zip(one, two)):
-        for search in (exchanged, another_threshold, other_labels, scaled):
+        for search in (exchanged, another_threshold, always_one, other_labels, scaled):
             yield from search(one, two, _equal)
     yield from _other_values(one, two)
 
@@ -71,8 +89,8 @@ def _alike(training: Any, inference: Any) -> tuple[Any, Any]:
     return training, inference
 
 
-def _leaves(value: Any, path: str = "") -> Leaves:
-    """Every number, string and array of an answer, by where it stands: "class_id", "boxes[0]"."""
+def _leaves(value: Any, path: str = "", many: int = MANY) -> Leaves:
+    """Every number, string and array of an answer, by where it stands: "class_id", "boxes[0]". many: numbers that make a list an array."""
     children: dict[str, Any] = {}
     if is_dataclass(value) and not isinstance(value, type):
         children = {f"{path}.{field.name}" if path else field.name: getattr(value, field.name) for field in fields(value)}
@@ -80,12 +98,29 @@ def _leaves(value: Any, path: str = "") -> Leaves:
         children = {f"{path}[{key!r}]": child for key, child in value.items()}
     elif isinstance(value, (list, tuple)):
         names = getattr(value, "_fields", None)
+        array = None if names else _as_array(value, many)
+        if array is not None:
+            return {path: array}
         children = {
             (f"{path}.{names[index]}".lstrip(".") if names else f"{path}[{index}]"): child for index, child in enumerate(value)
         }
     else:
         return {path: value}
-    return {key: leaf for name, child in children.items() for key, leaf in _leaves(child, name).items()}
+    return {key: leaf for name, child in children.items() for key, leaf in _leaves(child, name, many).items()}
+
+
+def _as_array(value: Sequence[Any], many: int = MANY) -> Array | None:
+    """So many numbers or more in lists of one length each as an array; None of fewer, and of all else."""
+    size, first = 1, value
+    while isinstance(first, (list, tuple)) and len(first) and not hasattr(first, "_fields"):
+        size, first = size * len(first), first[0]
+    if size * np.size(first) < many or not (_is_number(first) or isinstance(first, (bool, np.bool_))):
+        return None
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy before 1.24 warns of lists of several lengths
+        made = np.asarray(value)
+        return made if made.dtype.kind in "biuf" else None
+    return None
 
 
 def _is_number(value: Any) -> bool:
@@ -115,6 +150,8 @@ def _equal(left: Any, right: Any) -> bool:
         if first.dtype.kind in "iu" and second.dtype.kind in "iu":
             return bool(np.array_equal(first, second))
         return bool(np.allclose(first.astype(np.float64), second.astype(np.float64), rtol=CLOSE, atol=CLOSE * 1e-2, equal_nan=True))
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return left.dtype.kind == right.dtype.kind and left.dtype.kind in "bU" and np.array_equal(left, right)
     return type(left) is type(right) and not isinstance(left, np.ndarray) and bool(left == right)
 
 
@@ -271,7 +308,7 @@ def _moved(every: Sequence[tuple[Any, Any]], decided: bool) -> Iterator[Named]:
             yield "precision", f"rounds {_PLACES} to {digits} digits"
     if decided:
         return
-    if whole and gap.min() == gap.max():
+    if whole and gap.min() == gap.max() and np.ptp(left) > 0:  # of one value nobody knows whether the other would move alike
         yield "offset", f"adds {int(gap[0]):+d} to {_PLACES}"
     if not whole and np.all(np.abs(gap - gap[0]) <= 1e-6 * np.abs(right).max()) and len(gap) > 1 and np.ptp(left) > 0:
         yield "offset", f"adds {gap[0]:+.5g} to {_PLACES}"
@@ -302,6 +339,8 @@ def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[
         return  # none: what differs is no list
     what = ", ".join(dict.fromkeys(path for path, _, _ in pairs if path))
     if all(_all_same(a, b[::-1]) for _, a, b in pairs):
+        if len(pairs) > 1 and all(len(a) == 2 and all(map(_is_number, a)) for _, a, _ in pairs):
+            yield "exchanged", "swaps columns 0 and 1"  # as of a point in each answer
         yield "order", f"gives {what or 'its answers'} in reverse order"
     if all(_permuted(a, b) for _, a, b in pairs):
         yield "order", f"gives {what or 'the same answers'} in another order"
@@ -324,10 +363,18 @@ def _listed(value: Any, path: str = "") -> dict[str, list[Any]]:
 
 
 def _all_same(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    one, two = _as_array(left), _as_array(right)
+    if one is not None and two is not None:
+        return _equal(one, two)
     return len(left) == len(right) and all(_same(_leaves(a), _leaves(b)) for a, b in zip(left, right))
 
 
 def _permuted(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    one, two = _as_array(left), _as_array(right)
+    if one is not None and two is not None:
+        same = one.shape == two.shape and _equal(np.sort(one, axis=None), np.sort(two, axis=None))
+        if not same or one.ndim == 1:
+            return same
     wanted = sorted((_leaves(item) for item in left), key=_rank)
     rest = sorted((_leaves(item) for item in right), key=_rank)
     for leaves in wanted:  # each is near the first that is left, as both are sorted
@@ -343,6 +390,9 @@ def _rank(leaves: Leaves) -> list[tuple[int, float, str]]:
     ranks = []
     for path, value in leaves.items():
         is_number = _is_number(value) or isinstance(value, (bool, np.bool_))
-        number = float(np.sum(value)) if isinstance(value, np.ndarray) and is_number else float(value) if is_number else np.inf
-        ranks.append((0, float(f"{number:.3g}"), path) if np.isfinite(number) else (1, 0.0, path + str(value)))
+        numbers = [np.inf] if not is_number else [float(value)] if not np.ndim(value) else [float(np.sum(value))]
+        if is_number and np.ndim(value):  # the sums of long rows are nearly the same
+            numbers += np.ravel(value)[:WINDOW].astype(np.float64).tolist()
+        for number in numbers:
+            ranks.append((0, float(f"{number:.3g}"), path) if np.isfinite(number) else (1, 0.0, path + str(value)))
     return ranks

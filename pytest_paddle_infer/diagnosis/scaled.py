@@ -68,7 +68,7 @@ def _columns(left: Leaves, right: Leaves, equal: Equal) -> Columns | None:
             parent, last = split(path)
             parts = [(bare(parent) + last, value, other)]
         for key, mine, theirs in parts:
-            same = all(equal(a, b) for a, b in zip(np.ravel(mine), np.ravel(theirs))) if np.ndim(mine) else equal(mine, theirs)
+            same = equal(mine, theirs)
             if not same and not (_floats(mine) and _floats(theirs)):
                 return None
             wrong |= set() if same else {key}

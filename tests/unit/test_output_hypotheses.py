@@ -265,6 +265,15 @@ THREE_FIVE = [[{"score": 0.9}, {"score": 0.8}, {"score": 0.4}], [{"score": 0.95}
 NAMES = ["a1", "b1", "c1", "a1", "b1", "a1"]
 
 
+HEAT = RANDOM.normal(0, 1, (9, 9))
+HEATS = RANDOM.normal(0, 1, (4, 9, 12))
+
+
+def peaks(heats: Array) -> list[list[int]]:
+    """[x, y] of the largest value of each map."""
+    return [[int(at) for at in np.unravel_index(heat.argmax(), heat.shape)][::-1] for heat in heats]
+
+
 def as_rows(points: list[dict[str, Any]]) -> Array:
     return np.array([[point["x"], point["y"], point["score"]] for point in points])
 
@@ -379,12 +388,37 @@ def moved(by: int) -> list[Prediction]:
          [{"score": 0.12, "big": True}, {"score": 0.46, "big": True}, {"score": 0.79, "big": True}], None, "precision",
          "rounds 'score' to 2 digits."),
         ([{"p": 1.0, "ok": True}, {"p": 2.2, "ok": True}], [{"p": 1.0, "ok": True}, {"p": 2.0, "ok": False}], None, "", ""),
-        ([{"label": "a", "n": 1}], [{"label": np.str_("a"), "n": 2}], None, "offset", "adds +1 to 'n'."),
+        ([{"label": "a", "n": 1}, {"label": "a", "n": 4}], [{"label": np.str_("a"), "n": 2}, {"label": "a", "n": 5}], None, "offset",
+         "adds +1 to 'n'."),
         (["a"], [np.str_("b")], None, "", ""),
         (NAMES, [np.str_(name.upper()) for name in NAMES], None, "labels", "otherwise: 'A1' for 'a1', 'B1' for 'b1', 'C1' for 'c1'."),
         ([None, {"a": 1}], [None, 5], None, "type", "answers int where the training postprocessing answers dict"),
         ([{"a": 1}, 5], [5, 6], None, "", ""),
-        ([OrderedDict(a=1)], [{"a": 3}], None, "offset", "adds +2"),
+        ([OrderedDict(a=1), OrderedDict(a=4)], [{"a": 3}, {"a": 6}], None, "offset", "adds +2"),
+        ([3], [4], None, "", ""),
+        ([[3, 7, 3]] * 2, [[4, 7, 4]] * 2, None, "", ""),
+        ([0, 1, 0, 1, 1], [1] * 5, None, "decision",
+         "gives 1 for the answer every time where the training postprocessing gives 0 and 1."),
+        ([[0, 1]], [[1, 1]], None, "left out", "gives 1 for the answer every time where the training postprocessing gives 0 and 1."),
+        ([{"on": [True, False, True], "n": 1}] * 2, [{"on": [True] * 3, "n": 1}] * 2, None, "decision",
+         "gives True for 'on' every time where the training postprocessing gives False and True."),
+        ([np.arange(12).reshape(3, 4) % 6], [np.full((3, 4), 5)], None, "decision",
+         "gives 5 for the answer every time where the training postprocessing gives 0, 1, 2 and 3 more."),
+        ([{"kind": 0, "n": 1}, {"kind": 1, "n": 2}], [{"kind": 1, "n": 2}, {"kind": 1, "n": 1}], None, "", ""),
+        ([HEAT], [HEAT.T], None, "transpose", "gives the answer transposed (rows for columns)."),
+        ([{"heat": HEAT[:, :6].tolist(), "n": 3}], [{"heat": HEAT[:, :6].T.tolist(), "n": 3}], None, "transpose",
+         "gives 'heat' transposed (rows for columns)."),
+        ([HEAT > 0, HEAT > 1], [HEAT.T > 0, HEAT.T > 1], None, "transpose", "gives the answer transposed (rows for columns)."),
+        ([np.stack([HEAT, HEAT + 1])], [np.stack([HEAT.T, HEAT.T + 1])], None, "transpose",
+         "gives the answer transposed (axes 1 and 2 exchanged)."),
+        ([HEAT[:2, :2]], [HEAT[:2, :2].T], None, "", ""),
+        ([HEAT], [np.roll(HEAT.T, 1)], None, "", ""),
+        ([(HEAT > 0).tolist(), "a"], [(HEAT > 0).T.tolist(), "b"], None, "", ""),
+        (peaks(HEATS), peaks(HEATS.swapaxes(1, 2)), HEATS, "exchanged", "swaps columns 0 and 1."),
+        ([tuple(peak) for peak in peaks(HEATS)], [tuple(peak) for peak in peaks(HEATS.swapaxes(1, 2))], None, "exchanged",
+         "swaps columns 0 and 1."),
+        ([np.array(peaks(HEATS))], [np.array(peaks(HEATS.swapaxes(1, 2)))], None, "exchanged", "swaps columns 0 and 1."),
+        ([{"points": peaks(HEATS)}], [{"points": peaks(HEATS.swapaxes(1, 2))}], None, "exchanged", "swaps columns 0 and 1."),
         ([{"a": 1}, {"a": 1}], [None, {"a": 1}], None, "nothing",
          "gives None for 1 of 2 samples that the training postprocessing answers."),
         ([None, {"a": 1}], [{"a": 1}, {"a": 1}], None, "nothing",
@@ -437,6 +471,32 @@ def test_thousands_of_numbers_are_looked_at_in_seconds(training: Any, inference:
     assert part in found
     assert bool(part) == bool(found)
     assert time.process_time() - started < 8, "one of these took minutes where each place was looked for among all"
+
+
+MASK = RANDOM.random((800, 1000)) > 0.5
+SHADES = RANDOM.random((800, 1000))
+
+
+@pytest.mark.parametrize(
+    ("training", "inference", "part"),
+    [
+        (MASK.tolist(), MASK.T.tolist(), "gives the answer transposed"),
+        ({"mask": MASK.astype(int).tolist()}, {"mask": (~MASK).astype(int).tolist()}, ""),
+        (MASK.tolist(), np.ones_like(MASK).tolist(), "gives True for the answer every time"),
+        (SHADES.tolist(), (3 * SHADES).tolist(), "multiplies the answer by 3."),
+        (SHADES.tolist(), SHADES[::-1].tolist(), "gives its answers in reverse order"),
+        (SHADES.tolist(), SHADES[RANDOM.permutation(len(SHADES))].tolist(), "gives the same answers in another order"),
+        (SHADES.ravel().tolist(), RANDOM.random(SHADES.size).tolist(), ""),
+        ([{"mask": MASK.tolist(), "score": 0.5}], [{"mask": MASK.tolist(), "score": 0.7}], ""),
+        ({"mask": SHADES}, {"mask": SHADES.round(2).tolist()}, "rounds 'mask' to 2 digits."),
+    ],
+)
+def test_a_mask_as_a_list_of_a_million_numbers_is_looked_at_as_one_array(training: Any, inference: Any, part: str) -> None:
+    started = time.process_time()
+    found = said(explain_answers([training], [inference]))[1]
+    assert part in found
+    assert bool(part) == bool(found)
+    assert time.process_time() - started < 4, "each took 12 s and more where each number was looked at alone"
 
 
 def test_shuffled_items_are_paired_although_rounding_sorts_them_otherwise() -> None:
