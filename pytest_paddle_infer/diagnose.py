@@ -186,7 +186,7 @@ class Diagnosis:
         if not run.answers.compared:
             cause = "the postprocess returned None for every sample: there is no answer to compare."
             return Finding("postprocess", cause, "step", "postprocess", remedy="return the answer, or leave postprocess out.")
-        found = self._ask.quietly(lambda: explain_answers(*run.scored)) or self._ask.quietly(lambda: explain_answers(*run.answered))
+        found = self._ask.quietly(lambda: explain_answers(*run.answered, *run.first_outputs))
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
         return plain if found is None else found  # where they part first is told with the figures
 

@@ -155,16 +155,18 @@ class ParityRun:
         return agreements
 
     @property
-    def scored(self) -> tuple[list[Any], list[Any], Array | None]:
-        """Answers of both sides to the samples whose raw outputs are kept, with the inference engine's first output for them.
+    def first_outputs(self) -> list[Array]:
+        """The inference engine's outputs for the first samples, as far as they are kept: those whose leading axis counts samples.
 
-        The last is None where its leading axis does not count samples; it is what both answers were made of where the outputs agree.
+        Where the outputs agree, it is what the answers of both sides were made of.
         """
-        outputs = [batch[0] for batch in self.kept[1] if batch and batch[0].ndim]
-        scores = np.concatenate(outputs) if outputs and len({output.shape[1:] for output in outputs}) == 1 else None
-        count = 0 if scores is None else len(scores)
-        fits = 0 < count == min(len(self.answered[0]), self.first_size * len(self.kept[1]))
-        return self.answered[0][:count], self.answered[1][:count], scores if fits else None
+        count = min(len(self.answered[0]), self.first_size * len(self.kept[1]))
+        joined = [
+            np.concatenate(batches)
+            for batches in zip(*self.kept[1])
+            if all(batch.ndim for batch in batches) and len({batch.shape[1:] for batch in batches}) == 1
+        ]
+        return [output for output in joined if 0 < len(output) == count]
 
     def add_invariance(
         self,

@@ -44,23 +44,24 @@ _PLACES = "<places>"
 _REMEDY = "make both postprocessing programs the same; compare the step that the cause names."
 
 
-def explain_answers(training: Sequence[Any], inference: Sequence[Any], scores: Array | None = None) -> Finding | None:
+def explain_answers(training: Sequence[Any], inference: Sequence[Any], *outputs: Array) -> Finding | None:
     """Says what the inference postprocessing does otherwise; None where all answers agree or nothing fits all of them.
 
     training, inference: the answers to the same samples: numbers, strings, arrays, dataclasses, named tuples, dicts or lists of such.
-    scores: the raw output that both started from, [N, ...] for N answers, where it is known.
+    outputs: what both started from, as far as it is known: each [N, ...] for the first N answers.
     """
     if len(training) != len(inference) or not training:
         return None
     with np.errstate(all="ignore"):
-        for name, what in _hypotheses(training, inference, scores):
+        for name, what in _hypotheses(training, inference, outputs):
             cause = f"the inference postprocessing {what}."
             return Finding("postprocess", cause, "step", name, remedy=_REMEDY, certain=name != UNSURE)
     return None
 
 
-def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array | None) -> Iterator[Named]:
+def _hypotheses(training: Sequence[Any], inference: Sequence[Any], outputs: Sequence[Array]) -> Iterator[Named]:
     yield from _other_kind(training, inference)
+    yield from _other_keys(training, inference)
     training, inference = zip(*(_alike(*pair) for pair in zip(training, inference)))
     one, two = [_leaves(answer) for answer in training], [_leaves(answer) for answer in inference]
     if all(_same(left, right) for left, right in zip(one, two)):
@@ -68,13 +69,16 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], scores: Array
     maps = [[_leaves(answer, many=MOVED) for answer in side] for side in (training, inference)]
     yield from transposed(maps[0], maps[1], _equal)
     yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
-    if scores is not None and len(scores) == len(training):
-        yield from _other_choice(one, two, scores)
+    for scores in outputs:
+        yield from _other_choice(one[: len(scores)], two[: len(scores)], scores)
     yield from _other_length(training, inference)
     if all(left.keys() == right.keys() for left, right in zip(one, two)):
         for search in (exchanged, another_threshold, always_one, other_labels, scaled):
             yield from search(one, two, _equal)
+    yield from _other_types(one, two)
     yield from _other_values(one, two)
+    rows = [[_leaves(answer, many=2) for answer in side] for side in (training, inference)]
+    yield from _other_softmax(rows[0], rows[1])
 
 
 def _alike(training: Any, inference: Any) -> tuple[Any, Any]:
@@ -175,6 +179,25 @@ def _other_kind(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[N
         yield "type", f"answers {type(two).__name__} where the training postprocessing answers {type(one).__name__}"
 
 
+def _other_keys(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[Named]:
+    """Dicts that have other keys, the same ones in every sample."""
+    pairs = [(one, two) for one, two in zip(training, inference) if one is not None and two is not None]
+    if not all(isinstance(one, Mapping) and isinstance(two, Mapping) for one, two in pairs):
+        return
+    lacking, added = (
+        [tuple(key for key in a if key not in b) for a, b in side] for side in (pairs, [pair[::-1] for pair in pairs])
+    )
+    if len(set(lacking)) != 1 or len(set(added)) != 1 or not (lacking[0] or added[0]):
+        return
+    gone, new = (", ".join(map(repr, keys[0])) for keys in (lacking, added))
+    if gone and new:
+        renamed = len(lacking[0]) == len(added[0]) == 1 and all(
+            _same(_leaves(one[lacking[0][0]]), _leaves(two[added[0][0]])) for one, two in pairs
+        )
+        yield "keys", f"calls {gone} {new}" if renamed else f"gives the keys {new} where the training postprocessing gives {gone}"
+    yield "keys", f"leaves out {gone}" if gone else f"gives {new}, which the training postprocessing does not"
+
+
 def _by_value(left: Any, right: Any) -> bool:
     """Whether two values of other types may agree nevertheless."""
     families = ((list, tuple, np.ndarray), (str,), (Mapping,))
@@ -261,6 +284,8 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
             yield "softmax", f"leaves out softmax: {shown} is the score before it"
         if np.allclose(left, best[0], rtol=CLOSE) and np.allclose(right, best[1], rtol=CLOSE) and not np.allclose(*best, rtol=1e-2):
             yield "softmax", f"applies softmax once more: {shown} is the score behind it"
+        if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, softmax(softmax(scores)).max(axis=1), rtol=CLOSE):
+            yield "softmax", f"applies softmax twice: {shown} is the score behind the second"
         if np.allclose(left, best[1], rtol=CLOSE) and np.allclose(right, 1 / (1 + np.exp(-best[0])), rtol=CLOSE) and len(left) > 1:
             yield (
                 "sigmoid",
@@ -268,6 +293,29 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
             )
         if np.allclose(left, best[1], rtol=CLOSE) and (factor := _temperature(scores, right)):
             yield "temperature", f"multiplies the scores by {factor:.4g} before softmax ({shown})"
+
+
+def _other_softmax(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
+    """Rows of scores before or behind a softmax over their last axis, wherever they differ."""
+    if any(left.keys() != right.keys() for left, right in zip(one, two)):
+        return
+    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not _equal(a[path], b[path])]
+    if not pairs or not all(_is_row(a) and _is_row(b) and np.shape(a) == np.shape(b) for _, a, b in pairs):
+        return
+    places = in_words(list(dict.fromkeys(path for path, _, _ in pairs)), one)
+    if all(_close(softmax(a), b) for _, a, b in pairs):
+        again = all(np.allclose(np.sum(a, axis=-1), 1, atol=1e-3) for _, a, _ in pairs)
+        yield "softmax", f"applies softmax {'twice' if again else 'where the training postprocessing does not'}: {places}"
+    if all(_close(softmax(b), a) for _, a, b in pairs):
+        yield "softmax", f"leaves out softmax: {places}"
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim > 0 and value.shape[-1] > 1
+
+
+def _close(one: Array, two: Array) -> bool:
+    return bool(np.allclose(one, two.astype(np.float64), rtol=CLOSE, atol=1e-2 * CLOSE))
 
 
 def _temperature(scores: Array, wanted: Array) -> float:
@@ -294,6 +342,21 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
     every = [(a[path], b[path]) for a, b in zip(one, two) for path in places if path in a]
     for name, what in _moved(every, decided=len(numbers) < len(pairs)):
         yield name, what.replace(_PLACES, in_words(places, one))  # only of what fits: an answer may have thousands of places
+
+
+def _other_types(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
+    """Texts for numbers, or the other way round, wherever something differs."""
+    if any(left.keys() != right.keys() for left, right in zip(one, two)):
+        return
+    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not _equal(a[path], b[path])]
+    mine, theirs = ({type(pair[side]).__name__ for pair in pairs} for side in (1, 2))
+    if (
+        len(mine) == len(theirs) == 1
+        and len({isinstance(value, str) for _, *both in pairs for value in both}) == 2
+        and mine != theirs
+    ):
+        places = in_words(list(dict.fromkeys(path for path, _, _ in pairs)), one)
+        yield "type", f"gives {places} as {theirs.pop()} where the training postprocessing gives {mine.pop()}"
 
 
 def _moved(every: Sequence[tuple[Any, Any]], decided: bool) -> Iterator[Named]:

@@ -254,6 +254,9 @@ TOPPED = [Prediction(int(best), float(softmax(row[None])[0, best])) for best, ro
 TOP: list[list[int]] = np.argsort(-SCORES, axis=1)[:, :5].tolist()
 SQUARE = RANDOM.normal(0, 1, (3, 5, 5)).astype(np.float32)
 SIGMOIDS = [Prediction(best.class_id, float(1 / (1 + np.exp(-row.max())))) for best, row in zip(TOPPED, SCORES)]
+TWICE = [Prediction(a.class_id, float(softmax(softmax(row[None])).max())) for a, row in zip(TOPPED, SCORES)]
+ROWS = [softmax(row) for row in SCORES]
+COUNTED = [{"p": p, "sure": p > 0.4} for p in (0.9, 0.95, 0.3, 0.5, 0.7)]
 POINTS = [
     [
         {"x": 1.5 * place + sample, "y": 9.25 - place, "score": score, "seen": score > 0.5}
@@ -436,12 +439,33 @@ def moved(by: int) -> list[Prediction]:
         ([np.array([2.5, 3.5])], [[5.0, 7.0]], None, "scale", "multiplies the answer by 2."),
         ([np.array([2.5, 3.5])], [{"x": 1}], None, "type", "answers dict where the training postprocessing answers ndarray"),
         ([0.3, 0.8, 0.1], [0.9, 0.2, 0.5], None, "", ""),
+        (TOPPED, TWICE, SCORES, "softmax", "applies softmax twice: prob is the score behind the second."),
+        (TOPPED, [*TWICE[:3], TOPPED[3]], SCORES, "", ""),
+        (ROWS, [softmax(row) for row in ROWS], None, "softmax", "applies softmax twice: the answer."),
+        ([{"p": row.tolist()} for row in ROWS], [{"p": softmax(row).tolist()} for row in ROWS], None, "softmax",
+         "applies softmax twice: 'p'."),
+        (list(SCORES), ROWS, None, "softmax", "applies softmax where the training postprocessing does not: the answer."),
+        (ROWS, list(SCORES), None, "softmax", "leaves out softmax: the answer."),
+        (ROWS, [*(softmax(row) for row in ROWS[:3]), ROWS[3] / 2], None, "", ""),
+        (TOPPED, ANSWERS, SCORES[:2], "softmax", "leaves out softmax: prob is the score before it."),
+        (COUNTED, [{**each, "sure": each["p"] > 0.8} for each in COUNTED], SCORES[:2], "threshold",
+         "decides 'sure' by another threshold: 'p' between 0.7 and 0.9, in training between 0.3 and 0.5."),
+        (COUNTED, [{"sure": each["sure"], "prob": each["p"]} for each in COUNTED], None, "keys", "calls 'p' 'prob'."),
+        (COUNTED, [{"sure": each["sure"], "prob": 1 - each["p"]} for each in COUNTED], None, "keys",
+         "gives the keys 'prob' where the training postprocessing gives 'p'."),
+        (COUNTED, [{"p": each["p"]} for each in COUNTED], None, "keys", "leaves out 'sure'."),
+        ([None, *COUNTED], [None, *({**each, "n": 1} for each in COUNTED)], None, "keys",
+         "gives 'n', which the training postprocessing does not."),
+        (COUNTED, [*COUNTED[:4], {"p": 0.1}], None, "", ""),
+        (COUNTED, [{**each, "p": str(each["p"])} for each in COUNTED], None, "type",
+         "gives 'p' as str where the training postprocessing gives float."),
+        (COUNTED, [{**each, "p": str(each["p"]), "sure": not each["sure"]} for each in COUNTED], None, "", ""),
         ([1], [1, 2], None, "", ""),
         ([], [], None, "", ""),
     ],
 )  # fmt: skip
 def test_what_was_done_to_the_answers_is_named(training: Any, inference: Any, scores: Any, name: str, part: str) -> None:
-    found = explain_answers(training, inference, scores)
+    found = explain_answers(training, inference, *(() if scores is None else (scores,)))
     assert said(found)[0] == name
     assert part in said(found)[1]
     assert found is None or (found.stage, found.kind) == ("postprocess", "step")

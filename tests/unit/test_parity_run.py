@@ -256,6 +256,17 @@ def test_outputs_of_the_first_samples_and_all_answers_are_kept(written: dict[str
         np.testing.assert_array_equal(stored["output_0"], case.training[0][:9])
 
 
+def test_answers_are_explained_by_all_of_them_and_by_the_outputs_that_are_kept() -> None:
+    """Labels sorted by class: what differs may be in the last samples alone."""
+    case = Case([logits(12), logits(12, 3), np.zeros((), np.float32)], batch_size=3)
+    run = case.feed(case.training)
+    assert [len(answers) for answers in run.answered] == [12, 12]
+    assert [output.shape for output in run.first_outputs] == [(9, 6), (9, 3)], "one that counts no samples is left out"
+    uneven = Case([logits(4)[:, :, None, None]], batch_size=3)
+    outputs = uneven.feed(uneven.training).first_outputs
+    assert [output.shape for output in outputs] == [(4, 6, 1, 1)], "the last batch is a small one"
+
+
 def test_outputs_of_varying_shape_are_kept_by_batch_and_own_answers_are_not(written: dict[str, Any], tmp_path: Path) -> None:
     case = Case([logits(2)], batch_size=1, postprocess=len)
     for first, count in enumerate((2, 3)):
@@ -265,6 +276,7 @@ def test_outputs_of_varying_shape_are_kept_by_batch_and_own_answers_are_not(writ
     write_evidence(case.run, tmp_path)
     shapes = {name: value.shape for name, value in written["output_inference_engine.npy"].items()}
     assert shapes == {"output_0_batch_0": (2, 4, 2), "output_0_batch_1": (3, 4, 3)}
+    assert case.run.first_outputs == [], "nobody knows which of them an answer was made of"
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
