@@ -24,15 +24,17 @@ _LOOKED_AT = 4096
 """Pixels of each channel among which the power is looked for."""
 _TIGHT, _TIGHT_WORST = 0.35, 0.8
 """In levels of a bent pixel, RMS and largest: what storing it in 8 bits leaves of it, and nothing else."""
-_CURVED = 4.0
-"""How many times more a line must leave than a power, lest a smooth picture or rounding makes the one look like the other."""
-_LIKELY = 0.1
-"""Share of the contrast that a power may leave unexplained to be looked at: more is left where the picture was bent before the resize."""
+_CURVED, _CLEARLY_CURVED = 3.0, 10.0
+"""How many times more a line must leave than a power, with the same normalisation and with any: rounding alone makes little look bent."""
+_DARKER = 0.6
+"""Levels: how much darker all pixels may be, on average, that are cut off."""
+_LIKELY = 0.35
+"""Share of the contrast that a power may leave unexplained where the picture was bent before it was resized."""
 _BESIDE = 0.12
 """By how much the power of a picture that was bent before it was resized may differ from the one that is seen afterwards."""
 _ALIKE, _SAME = 0.02, 1e-5
 """What powers may differ by that other normalisations lead to that leave as little, or this share of the contrast; else none is told."""
-_USUAL = sorted({each for number in range(4, 81) for each in (number / 20, 20 / number)})
+_USUAL = sorted({each for number in range(4, 81) for each in (number / 20, 20 / number)} - {1.0})
 
 Step = tuple[str, str]
 
@@ -57,12 +59,13 @@ def explain_gamma(
 ) -> Step | None:
     """Returns (name, what is done) where one tensor is a power of the other's pixels, which no line explains.
 
-    sides: the programs of the training and of the inference side, where they are known. own: what the training side may do to its pixels.
+    sides: the programs of the training and of the inference side, where they are known; of the inference side only where that of the
+    training side is not, or merely near. own: what the training side may do to its pixels.
     """
     if training.shape != inference.shape or training.ndim != 4:
         return None
     one, two = sides
-    if one is None and two is not None:
+    if two is not None:
         power = power_of(inference, training, two.normalisation)
         if power is None:
             return None
@@ -92,28 +95,59 @@ def _told(what: str, rest: Step | None) -> Step | None:
 
 
 def power_of(plain: Array, bent: Array, normalisation: Normalisation) -> Power | None:
-    """The power that makes one tensor [N, C, H, W] of the pixels of another, whose scale and normalisation are known; None for none."""
+    """The power that makes one tensor [N, C, H, W] of the pixels of another, whose scale and normalisation are known; None for none.
+
+    First with the same normalisation for both, which leaves no doubt about the number, then with any.
+    """
     apart = max(1, int(np.sqrt(plain[:, 0].size / _LOOKED_AT)))
-    part = np.s_[:, :, ::apart, ::apart]
-    pixels, values = _pixels(plain[part], normalisation), _channels(bent[part])
-    number, left = nearest(pixels, values)
-    fit = _bent_fit(pixels, values, number) if left <= _LIKELY else None
-    if fit is None or not _tight(fit):
-        return None
-    for tidy in (*(round(number, digits) for digits in (1, 2, 3)), *(1 / round(1 / number, digits) for digits in (1, 2))):
-        close = _bent_fit(pixels, values, tidy)
-        if close is not None and close.rms <= max(1.01 * fit.rms, fit.rms + EXACT / 25):
-            number = tidy
-            break
-    pixels, values = _pixels(plain, normalisation), _channels(bent)
-    whole, line = _bent_fit(pixels, values, number), _bent_fit(pixels, values, 1.0)
-    if whole is None or not _tight(whole) or (line is not None and line.rms < _CURVED * max(whole.rms, EXACT)):
-        return None
-    return Power(number, whole, left)
+    part, whole = ((_pixels(plain[at], normalisation), _channels(bent[at])) for at in (np.s_[:, :, ::apart, ::apart], np.s_[:]))
+    number, left = nearest(*part)
+    for make, seen, clear in (
+        (lambda x, y, n: _same_line(x, y, n, normalisation), _between(*part, normalisation), _CURVED),
+        (_bent_fit, number, _CLEARLY_CURVED),
+    ):
+        fit = make(*part, seen)
+        if fit is None or not _tight(fit):
+            continue
+        for tidy in (*(round(seen, digits) for digits in (1, 2, 3)), *(1 / round(1 / seen, digits) for digits in (1, 2))):
+            close = make(*part, tidy)
+            if close is not None and close.rms <= max(1.01 * fit.rms, fit.rms + EXACT / 25):
+                seen = tidy
+                break
+        fit = make(*whole, seen)
+        if fit is not None and _tight(fit) and _beside_a_line(*whole, fit.slopes) >= clear * max(fit.rms, EXACT):
+            return Power(seen, fit, left)
+    return None
+
+
+def _between(pixels: Array, values: Array, normalisation: Normalisation) -> float:
+    """The power between pixels and values of the same normalisation; 1 where there is none."""
+    slopes, offsets = normalisation.line()
+    made = (values - offsets[:, None]) / slopes[:, None] / 255
+    usable = (pixels > 0.05) & (pixels < 0.95) & (made > 0.01) & (made < 0.99)
+    number = float(np.median(np.log(made[usable]) / np.log(pixels[usable]))) if usable.any() else 1.0
+    return min(max(number, 1 / _WIDEST), _WIDEST)
+
+
+def _same_line(pixels: Array, values: Array, number: float, normalisation: Normalisation) -> Fit:
+    """The fit of bent pixels by the line of a normalisation; what is cut off to 8 bits is half a level darker."""
+    slopes, offsets = normalisation.line()
+    missed = 255 * pixels**number - (values - offsets[:, None]) / slopes[:, None]
+    dark = float(missed.mean())
+    missed = np.abs(missed - (dark if abs(dark) < _DARKER else 0.0))
+    rms = float(np.sqrt((missed * missed).mean(axis=1)).max())
+    return Fit(tuple(range(len(values))), slopes, offsets, rms, float(missed.max()))
 
 
 def _tight(fit: Fit) -> bool:
     return fit.exact or (fit.rms <= _TIGHT and fit.worst <= _TIGHT_WORST)
+
+
+def _beside_a_line(pixels: Array, values: Array, slopes: Array) -> float:
+    """What lines leave of values in the channel that is bent most, RMS, in levels of the bent pixels that make them by these slopes."""
+    x, y = (each - each.mean(axis=1, keepdims=True) for each in (pixels, values))
+    missed = y - (x * y).sum(axis=1, keepdims=True) / (x * x).sum(axis=1, keepdims=True) * x
+    return float((missed.std(axis=1) / np.abs(slopes)).max())
 
 
 def _channels(tensor: Array) -> Array:

@@ -81,7 +81,10 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     found = mixed_colours(training, inference)
     if found is not None:
         return step_finding(*found, facts=_shown(one, inference, images))
-    two = _program(inference, images, min(seconds / 2, deadline.left())) if one is None else None
+    two = None
+    if one is None or not one.fit.exact:  # a gamma of few levels is near to a line, and that is no normalisation of anybody
+        two = _program(inference, images, min(seconds / 2, deadline.left()))
+        two = two if one is None or (two is not None and two.fit.exact) else None
     usual = (own for own, _ in _normalisations(training, one, whole=False))
     found = explain_gamma(training, inference, (one, two), usual)
     if found is not None:

@@ -34,11 +34,13 @@ def explain_on_the_way(
 ) -> Finding | None:
     """A picture that one of the two programs changes before it resizes it, in the time that the other searches left.
 
-    one, two: the programs of the training and of the inference side, where they are known. training, inference: their tensors.
+    one, two: the programs of the training and of the inference side, where they are known; two only where one is not, or merely near.
+    training, inference: their tensors.
     """
     if not images or not is_nchw(training) or not is_nchw(inference) or len(inference) != len(images):
         return None
-    plain, own, tensor = (one, training, inference) if one is not None else (two, inference, training)
+    applied = two is None
+    plain, own, tensor = (one, training, inference) if applied else (two, inference, training)
     if plain is None:
         return None
     name = "gamma"
@@ -49,11 +51,11 @@ def explain_on_the_way(
         return None
     kind, found = made
     told, shown = _DONE[name]
-    sides = (plain, found) if one is not None else (found, plain)
+    sides = (plain, found) if applied else (found, plain)
     lines = [side.describe(images) for side in sides]
-    lines[one is not None] = f"{shown.format(kind)}, {lines[one is not None]}"
+    lines[applied] = f"{shown.format(kind)}, {lines[applied]}"
     what = f"{told.format('the picture', kind)} before it resizes it, which the training preprocessing does not"
-    if one is None:
+    if not applied:
         what = f"takes the picture as it is where the training preprocessing {told.format('it', kind)} before it resizes it"
     rest = steps_apart(*sides, images)
     more = tuple(("also", f"it {other}.") for _, other in rest)

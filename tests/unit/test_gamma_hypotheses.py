@@ -144,6 +144,24 @@ def test_another_curve_is_no_gamma(curve: Any) -> None:
         assert "gamma" not in said(explain_input(other, plain, pictures, seconds=60))
 
 
+def flat(contrast: float) -> Image.Image:
+    """A picture of which a line explains nearly all that a gamma does."""
+    pixels = np.asarray(photograph(3), np.float64)
+    middle = pixels.mean(axis=(0, 1))
+    return Image.fromarray((middle + contrast * (pixels - middle)).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("contrast", "told"), [(0.12, ""), (0.6, "leaves out the gamma of 0.8 that the training preprocessing applies")]
+)
+def test_a_gamma_that_is_near_to_a_line_is_no_normalisation_that_nobody_wrote(contrast: float, told: str) -> None:
+    picture = flat(contrast)
+    plain, other = fed(resized(picture)), fed(bent(resized(picture), 0.8, np.rint))
+    found = explain_input(other, plain, [picture], seconds=60)
+    assert said(found) == told
+    assert "mean" not in said(explain_input(plain, other, [picture], seconds=60))
+
+
 def test_a_line_and_other_pictures_are_no_gamma() -> None:
     plain, brighter = both(lambda pixels: pixels * 0.5 + 20.0)
     assert "gamma" not in said(explain_input(plain, brighter, PHOTOGRAPHS))
