@@ -730,6 +730,39 @@ fitted("E17", "align_corners", STRETCH, {"aligned": True})
 fitted("E17a", "align_corners left out", {"aligned": True}, {**STRETCH, "order": "resize", "antialias": False})
 fitted("E18", "a JPEG on the way", {}, {"jpeg": 75}, samples=lambda: pictures.samples(4, factor=4))
 fitted("E18a", "a JPEG on the way left out", {"jpeg": 95}, {}, samples=lambda: pictures.samples(4, factor=4))
+slip("E19", "a gamma of 2.2", gamma=2.2)
+fitted("E19a", "a gamma of 0.4 left out", {"gamma": 0.4}, {})
+slip("E19f", "a gamma of 2.2 before the resize", gamma_first=2.2)
+slip("E20", "reducing_gap=1.0", gap=1.0, samples=lambda: pictures.samples(4, factor=8))
+slip("E20d", "reducing_gap=2.0, as thumbnail has it", gap=2.0, samples=lambda: pictures.samples(4, factor=8))
+
+
+@case("H25", "postprocessing reads a square heat map by columns")
+def _(place):
+    return answered(place, heat, lambda output: heat(output).T)
+
+
+@case("H25p", "points (x, y) of heat maps read as (y, x)")
+def _(place):
+    return answered(place, point, lambda output: point(output)[::-1])
+
+
+@case("H26", "a decision that is always 1")
+def _(place):
+    return answered(place, lambda output: int(output.ravel()[0] > output.ravel()[1]), lambda output: 1)
+
+
+def heat(output):
+    return np.outer(output.ravel()[:6], np.arange(1, 7)[::-1] ** 2)
+
+
+def point(output):
+    return [int(at) for at in np.unravel_index(int(np.argmax(output)), (2, 4))]
+
+
+def answered(place, training, inference):
+    """Raw outputs that agree behind two postprocessing programs."""
+    return pictured(place, Tiny, training_postprocess=training, postprocess=inference)
 
 
 @case("E1g", "BGR for RGB, hidden by grey pictures")

@@ -47,6 +47,11 @@ def align_corners(image, side):
     return Image.fromarray(np.rint(found.numpy()[0].transpose(1, 2, 0)).astype(np.uint8))
 
 
+def bent(image, gamma):
+    """A gamma in 8 bits, as `cv2.LUT` and `Image.point` apply it."""
+    return image.point([round(255 * (level / 255) ** gamma) for level in range(256)] * len(image.getbands()))
+
+
 def inside(size, side, pad):
     """The size of a picture that is fitted into a square of `side`; for "multiple" and "bare" the short side becomes it."""
     ratio = side / (max(size) if pad in ("centre", "corner") else min(size))
@@ -57,12 +62,15 @@ def prepare(
     image, *, short=SHORT, side=SIDE, channels="RGB", scale=1 / 255, mean=MEAN, std=STD, resize=Image.Resampling.BILINEAR,
     order="resize, crop", square=False, layout="transpose", dtype="float32", through=None, exif=True, convert=True, shift=0,
     mirror=False, batch=False, antialias=True, contiguous=True, formula="plain", pad="", fill=0, after=False, aligned=False, jpeg=0,
+    gap=None, gamma=1.0, gamma_first=1.0,
 ):  # fmt: skip
     """PIL image -> float32[3, side, side]. Every keyword is one slip of preprocessing programs."""
     if exif and image.getexif().get(0x0112) == 6:
         image = image.transpose(Image.Transpose.ROTATE_270)
     if convert and image.mode != "RGB":
         image = image.convert("RGB")
+    if gamma_first != 1:
+        image = bent(image, gamma_first)
     if jpeg:
         stored = io.BytesIO()
         image.save(stored, "jpeg", quality=jpeg)
@@ -81,10 +89,12 @@ def prepare(
         if step == "resize":
             shorter = min(image.size)
             size = (short, short) if square else tuple(round(n * short / shorter) for n in image.size)
-            image = image.resize(size, resize) if antialias else bilinear_without_antialias(image, size)
+            image = image.resize(size, resize, reducing_gap=gap) if antialias else bilinear_without_antialias(image, size)
         elif step == "crop":
             left, top = (image.width - side) // 2 + shift, (image.height - side) // 2
             image = image.crop((left, top, left + side, top + side))
+    if gamma != 1:
+        image = bent(image, gamma)
     pixels = np.asarray(image)
     if channels == "BGR":
         pixels = pixels[:, :, ::-1]

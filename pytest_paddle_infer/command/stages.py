@@ -33,6 +33,7 @@ STAGES: Mapping[str, Stage] = {
         "1/255 missing or applied twice; mean and std missing, reversed or applied twice",
          "interpolation (align_corners too), order and size of resize and crop, EXIF orientation",
          "letterbox for a stretch or a crop; padding: its place, its value, before or after the normalisation, to a multiple of 32",
+         "a gamma, before or after the resize; reducing_gap of a resize",
          "a picture that one side stores as JPEG on the way",
          "each alone, and in pairs that make sense"),
         "Make both preprocessing programs the same.",
@@ -78,6 +79,7 @@ STAGES: Mapping[str, Stage] = {
     "postprocess": Stage(
         "The outputs of the engines agree, and the answers made of them do not.",
         ("label offset, another list of labels, axis of argmax, order of the answers, the best so many",
+         "a map read transposed, an answer that is always the same",
          "softmax missing or twice, sigmoid or a temperature in its place", "another threshold, exchanged keys or columns",
          "numbers multiplied, shifted, rounded, as logarithms"),
         "Make both postprocessing programs the same.",

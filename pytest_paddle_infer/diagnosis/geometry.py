@@ -32,6 +32,9 @@ INTERPOLATIONS = ("bilinear", "bilinear without antialias", "nearest", "bicubic"
 ALIGNED = "bilinear with align_corners"
 """What `paddle.nn.functional.interpolate` and torch's do where asked to: the centres of the outer pixels come to lie on each other."""
 
+_REDUCED = " and reducing_gap="
+_GAPS = ("1.0", "2.0", "3.0")
+"""What Pillow's `resize(..., reducing_gap=)` is given: the picture is first reduced by a whole number; `thumbnail` does so with 2.0."""
 
 AROUND, CORNER = "around the picture", "at the right and at the bottom"
 """Where programs pad: YOLO keeps the picture in the centre, PaddleDetection and PaddleOCR at the top left."""
@@ -234,6 +237,12 @@ def interpolations(geometry: Geometry) -> tuple[str, ...]:
     return (*INTERPOLATIONS, ALIGNED) if geometry.pad or geometry.exact == geometry.out else INTERPOLATIONS
 
 
+def reducing() -> Iterator[str]:
+    """Yields Pillow's filters on a picture that is reduced first: those of them that do not merely take a pixel."""
+    for gap in _GAPS:
+        yield from (f"{name}{_REDUCED}{gap}" for name in _PILLOW if name != "nearest")
+
+
 def shorts(side: int) -> list[int]:
     """Short sides that programs resize to before they crop `side`, the most usual first."""
     usual = [round(side * 8 / 7), side, side + 32, side + 4, side + 8, side + 16]
@@ -297,8 +306,11 @@ def render(image: Image.Image, placement: Placement, interpolation: str, part: B
     if placement.box is not None:
         image = image.crop(placement.box)
     box = (placement.left + x, placement.top + y, placement.left + right, placement.top + bottom)
+    name, _, gap = interpolation.partition(_REDUCED)
     if placement.size == image.size:
         pixels = np.asarray(image.crop(box))
+    elif gap:
+        pixels = np.asarray(image.resize(placement.size, _PILLOW[name], reducing_gap=float(gap)).crop(box))
     elif interpolation in _PILLOW and (part is None or interpolation in _ABRUPT):
         pixels = np.asarray(image.resize(placement.size, _PILLOW[interpolation]).crop(box))
     elif interpolation in _PILLOW:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
-from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
+from pytest_paddle_infer.diagnosis.gamma import explain_gamma
 from pytest_paddle_infer.diagnosis.layouts import (
     SWAPS,
     explain_integers,
@@ -28,6 +28,7 @@ from pytest_paddle_infer.diagnosis.layouts import (
     side,
 )
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, difference_turned, known
+from pytest_paddle_infer.diagnosis.on_the_way import explain_on_the_way
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
@@ -80,6 +81,15 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     found = mixed_colours(training, inference)
     if found is not None:
         return step_finding(*found, facts=_shown(one, inference, images))
+    two = None
+    if one is None or not one.fit.exact:  # a gamma of few levels is near to a line, and that is no normalisation of anybody
+        two = _program(inference, images, min(seconds / 2, deadline.left()))
+        two = two if one is None or (two is not None and two.fit.exact) else None
+    usual = (own for own, _ in _normalisations(training, one, whole=False))
+    found = explain_gamma(training, inference, (one, two), usual)
+    if found is not None:
+        shown = _shown(one, inference, images) or ((("inference", two.describe(images)),) if two is not None else ())
+        return step_finding(*found, facts=shown)
     if one is not None:
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
@@ -87,9 +97,9 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
     levels = explain_levels(training, inference) if _line(training, inference) is None else None
     if levels is not None:
         return step_finding(*levels, facts=_shown(one, inference, images))
-    through = _through_jpeg(one, training, inference, images, deadline)
-    if through is not None:
-        return through
+    changed = explain_on_the_way(one, two, training, inference, images, deadline)
+    if changed is not None:
+        return changed
     if told is not None:
         return step_finding(*told, facts=_shown(one, inference, images))
     return _other_shape(training, inference) or _drawn_line(training, inference)
@@ -266,8 +276,8 @@ def _named(
     return None
 
 
-def _normalisations(training: Array, one: Identified | None) -> Iterator[tuple[Normalisation, bool]]:
-    """Yields (what the training side may do to its pixels, whether that is sure)."""
+def _normalisations(training: Array, one: Identified | None, *, whole: bool = True) -> Iterator[tuple[Normalisation, bool]]:
+    """Yields (what the training side may do to its pixels, whether that is sure). whole: where pixels have steps, these are of 1."""
     if one is not None:
         yield one.normalisation, True
         return
@@ -279,7 +289,7 @@ def _normalisations(training: Array, one: Identified | None) -> Iterator[tuple[N
     low, high = training.min(axis=axes), training.max(axis=axes)
     counted = values[0][: 1 << 16]
     levels = np.unique(counted)
-    stepped = len(counted) > 1024 and len(levels) <= 256
+    stepped = whole and len(counted) > 1024 and len(levels) <= 256
     for own in known(channels):
         slopes, offsets = own.line()
         least, most = (low - offsets) / slopes, (high - offsets) / slopes
@@ -328,31 +338,6 @@ def _other_program(
         more = tuple(("also", f"it {other}.") for _, other in apart_in[1 if len(apart_in) > 2 else 2 :])
         return step_finding(joined(*(name for name, _ in apart_in)), what, (*shown, *more), certain=one.fit.near and two.fit.near)
     return None
-
-
-def _through_jpeg(
-    one: Identified | None, training: Array, inference: Array, images: Sequence[Image.Image], deadline: Deadline
-) -> Finding | None:
-    """A picture that one of the two programs stores as JPEG on its way, in the time that the other searches left."""
-    if not images or not is_nchw(training) or not is_nchw(inference) or len(inference) != len(images):
-        return None
-    two = identify(inference, images, seconds=deadline.left()) if one is None else None
-    plain, tensor = (one, inference) if one is not None else (two, training)
-    made = None if plain is None else stored_as_jpeg(plain.pipeline, tensor, images, deadline.left())
-    if plain is None or made is None:
-        return None
-    kind, found = made
-    sides = (plain, found) if one is not None else (found, plain)
-    lines = [side.describe(images) for side in sides]
-    lines[one is not None] = f"store as {kind}, {lines[one is not None]}"
-    what = f"stores the picture as {kind} before it resizes it, which the training preprocessing does not"
-    if one is None:
-        what = f"takes the picture as it is where the training preprocessing stores it as {kind} before it resizes it"
-    rest = steps_apart(*sides, images)
-    more = tuple(("also", f"it {other}.") for _, other in rest)
-    name = joined("jpeg", *(name for name, _ in rest))
-    facts = (("training", lines[0]), ("inference", lines[1]), *more)
-    return step_finding(name, what, facts)
 
 
 def _as_nchw(inference: Array, samples: int) -> Iterator[tuple[str, Array]]:

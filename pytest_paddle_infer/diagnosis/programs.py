@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.geometry import CORNERED, Geometry, Size
-from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned
+from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned, plainly
 from pytest_paddle_infer.diagnosis.padding import Padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
 
@@ -57,6 +57,9 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
     # what is only near may hold a step that is no line, such as a gamma: the line that is nearest to it is no mean and std of anybody
     exact = training.fit.exact and inference.fit.exact
     slack = 1.0 if exact else NEARLY
+    own = training.normalisation
+    if not training.fit.exact and not own.named and not plainly(*own.line()):
+        return None  # mean and std that nobody has written are no more than the nearest line
     told = difference if training.reversed == inference.reversed else difference_turned
     return told(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
 

@@ -6,15 +6,16 @@ Called by `inputs`. A program is known when its pixels explain the tensor but fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.candidates import groups
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline
-from pytest_paddle_infer.diagnosis.geometry import Box
+from pytest_paddle_infer.diagnosis.geometry import Box, reducing
 from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
-from pytest_paddle_infer.diagnosis.pipelines import NEAR, Identified, Pipeline, fitted, pixels_of, prepared
+from pytest_paddle_infer.diagnosis.pipelines import EXACT, NEAR, Identified, Pipeline, fitted, pixels_of, prepared
 
 SECONDS = 1.0
 """What one side's search may take before it ends with the best that it has."""
@@ -41,8 +42,10 @@ def identify(
     if _telling_part(tensor[0]) is None:
         return None
     more = _MORE
+    nearest: tuple[float, Pipeline | None] = (float("inf"), None)
     for simple, group in groups(tensor, images, like):
         ranked = sorted(_scored(group, tensor[0], images[0], deadline), key=lambda item: item[0])
+        nearest = min(nearest, *((rms, pipelines[0]) for rms, pipelines in ranked[:1]), key=lambda item: item[0])
         for rms, pipelines in ranked[:3]:
             if rms > NEAR:
                 break
@@ -53,7 +56,19 @@ def identify(
         more -= best is not None and not simple
         if (best is not None and best.fit.exact) or not more or deadline.over():
             break
+    if (best is None or not best.fit.exact) and nearest[1] is not None:
+        return _reduced_first(nearest[1], tensor, images, deadline) or best
     return best
+
+
+def _reduced_first(like: Pipeline, tensor: Array, images: Sequence[Image.Image], deadline: Deadline) -> Identified | None:
+    """The program nearest to a tensor, on pictures that are reduced before they are resized, where that makes the very same pixels."""
+    group = [replace(like, interpolation=interpolation) for interpolation in reducing()]
+    for rms, pipelines in _scored(group, tensor[0], images[0], deadline):
+        found = verified(pipelines[0], tensor, images) if rms <= EXACT else None
+        if found is not None and found.fit.exact:
+            return found
+    return None
 
 
 def _better(found: Identified, best: Identified | None, *, sure: bool) -> bool:

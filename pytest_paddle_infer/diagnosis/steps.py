@@ -8,7 +8,7 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "precision", "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
+    "mirror", "gamma", "precision", "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
@@ -30,6 +30,7 @@ _REMEDIES = {
     "dtype": "cast the tensor to the model's dtype at the end of the inference preprocessing.",
     "shape": "make the inference preprocessing return the shape that the training preprocessing returns.",
     "mirror": "take the flip out of the inference preprocessing.",
+    "gamma": "apply the same gamma at the same point of both preprocessing programs, or none in either.",
     "precision": "keep float32 throughout the inference preprocessing.",
     "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
     "integers": "number tokens or labels alike in both preprocessing programs: the same vocabulary and special tokens, words split alike.",

@@ -1101,3 +1101,40 @@ def test_a_difference_counts_as_explained_only_where_rounding_is_all_that_is_lef
     after: float, before: float, explained: bool
 ) -> None:
     assert restored(after, before) is explained
+
+
+# -- a picture that is reduced before it is resized --------------------------------------------------------------------
+
+
+def shrunk(image: Image.Image, how: Any = FILTERS.BILINEAR, gap: float | None = None, short: int = 28) -> Array:
+    """float32[1, 3, 24, 24] of a picture that is many times larger."""
+    image = image.resize([int(n * short / min(image.size)) for n in image.size], how, reducing_gap=gap)  # type: ignore[arg-type]
+    return cropped(image, (image.width - 24) // 2, (image.height - 24) // 2)
+
+
+LARGE = [photograph(300, 235, 1), photograph(225, 330, 2)]
+
+
+@pytest.mark.parametrize("how", ["bilinear", "bicubic", "lanczos", "box", "hamming"])
+@pytest.mark.parametrize("gap", ["1.0", "2.0", "3.0"])
+def test_a_reducing_gap_is_named_on_either_side(how: str, gap: str) -> None:
+    one = np.concatenate([shrunk(image, FILTERS[how.upper()]) for image in LARGE])
+    two = np.concatenate([shrunk(image, FILTERS[how.upper()], float(gap)) for image in LARGE])
+    found = explain_input(one, two, LARGE, seconds=60)
+    assert said(found) == f"resizes with {how} and reducing_gap={gap} where the training preprocessing resizes with {how}"
+    assert found is not None
+    assert found.certain
+    assert f"({how} and reducing_gap={gap})" in dict(found.facts)["inference"]
+    back = explain_input(two, one, LARGE, seconds=60)
+    assert said(back) == f"resizes with {how} where the training preprocessing resizes with {how} and reducing_gap={gap}"
+
+
+def test_a_gap_that_is_not_tried_and_one_that_reduces_nothing_are_none() -> None:
+    one, two = (np.concatenate([shrunk(image, gap=gap) for image in LARGE]) for gap in (None, 1.5))
+    assert "reducing_gap" not in said(explain_input(one, two, LARGE, seconds=60))
+    small = pair()
+    one, two = (np.concatenate([shrunk(image, how) for image in small]) for how in (FILTERS.BILINEAR, FILTERS.BICUBIC))
+    assert (
+        said(explain_input(one, two, small, seconds=60))
+        == "resizes with bicubic where the training preprocessing resizes with bilinear"
+    )
