@@ -13,8 +13,8 @@ from typing import Any, Callable
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.leaves import Leaves
 
-Leaves = dict[str, Any]
 Named = tuple[str, str]
 Equal = Callable[[Any, Any], bool]
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.decisions import Equal, Leaves, Named, bare, has_columns, quoted, split
+from pytest_paddle_infer.diagnosis.decisions import Equal, Named, bare, has_columns, quoted, split
 from pytest_paddle_infer.diagnosis.finding import Array
+from pytest_paddle_infer.diagnosis.leaves import Leaves
 
 _CONSTANT = 1e-3
 """Of a factor: what rounding may move it by from item to item."""
