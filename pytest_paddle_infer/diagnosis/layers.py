@@ -25,6 +25,10 @@ EXACT = 1e-7
 UNLIKE = 0.5
 """A value that lies further off than this share, in a layer whose parameters are the model's, was computed by something else."""
 
+UNLIKE_INPUT = 1e-3
+"""How far a layer's output must lie from its input before the graph can be said to lack the layer: less, and the layer may compute with
+another constant (an epsilon) and still be taken for one that is not there."""
+
 TRIES = 24
 """Values of the graph that a layer is tried on before it is said to be at fault itself."""
 
@@ -46,7 +50,8 @@ class LayerFinding:
     layer: the call at fault; None when it lies between layers. after, before: the calls around it, None for the network's own input and
     output. input_error, output_error: distances as shares of the largest value; output_error is None where the graph holds nothing of
     that shape. operators: types of the graph's operators in between. verified: with the graph's value in its place, the training layer
-    answers like the graph. parameters: what differs from the model's in this layer.
+    answers like the graph. tried: it was run so. parameters: what differs from the model's in this layer. left_out: the graph does not
+    run `before`, though it has what `before` is fed.
     """
 
     layer: Call | None
@@ -58,6 +63,7 @@ class LayerFinding:
     verified: bool = False
     parameters: tuple[str, ...] = ()
     left_out: bool = False
+    tried: bool = False
 
     @property
     def name(self) -> str:
@@ -100,7 +106,9 @@ class LayerFinding:
             else (
                 "not confirmed",
                 "with the graph's value put there, the rest of the trained network still answers otherwise: "
-                "another place differs too, or instead",
+                "another place differs too, or instead"
+                if self.tried
+                else "the rest of the trained network could not be run with a value of the graph there",
             )
         )
         return tuple(shown)
@@ -143,11 +151,15 @@ class LayerSearch:
 
     def with_parameters(self, differing: Sequence[str]) -> LayerSearch:
         """Notes which of the model's parameters, by structured name, differ from the export's."""
-        if self.finding is None or self.finding.layer is None:
+        found = self.finding
+        layer = None if found is None else found.before if found.left_out else found.layer
+        if found is None or layer is None:
             return self
-        prefix = self.finding.layer.name + "."
+        prefix = layer.name + "."
         own = tuple(name for name in differing if name.startswith(prefix) and "." not in name[len(prefix) :])
-        found = replace(self.finding, parameters=own)
+        if found.left_out:  # with other parameters a layer may compute nothing, as a batch norm that was reset
+            return replace(self, finding=replace(found, layer=layer, before=None, left_out=False, parameters=own)) if own else self
+        found = replace(found, parameters=own)
         apart = found.output_error
         if not own and not found.verified and (apart is None or UNLIKE < apart < float("inf")):
             found = replace(found, layer=None, before=found.layer, left_out=True)
@@ -298,13 +310,30 @@ class _Walk:
             self.found[call.outputs[which]] = Match(candidate, apart)
             self.noise = max(self.noise, apart)
             return None
-        verified = False
+        if self._passed_through(index, which):
+            return LayerFinding(None, self._maker(index, call.inputs[0]), call, agree, apart, (), verified=True, left_out=True)
+        again = None
         if candidate is not None:
             missing = [other for other, tensor in enumerate(call.outputs) if self.found[tensor] is None]
             places = {other: place for other in missing if (place := self._candidate(index, other)[0]) is not None}
             again = self.laboratory.substitute(index, {other: self.run.values[place].array for other, place in places.items()})
-            verified = again is not None and self._answers(again)
-        return LayerFinding(call, self._last_found(index), None, agree, apart, (), verified)
+        verified = again is not None and self._answers(again)
+        return LayerFinding(call, self._last_found(index), None, agree, apart, (), verified, tried=again is not None)
+
+    def _passed_through(self, index: int, which: int) -> bool:
+        """True when the layer's own input, put in place of its output, makes the training layer answer like the graph: the graph lacks it.
+
+        Such a value lies above the layer, where `_candidate` does not look.
+        """
+        call, tensors = self.trace.calls[index], self.trace.tensors
+        wanted = tensors[call.outputs[which]]
+        if len(call.outputs) > 1 or not call.inputs:
+            return False
+        given = tensors[call.inputs[0]]
+        if not UNLIKE_INPUT < distance(given, wanted) < float("inf"):
+            return False
+        again = self.laboratory.substitute(index, {which: given})
+        return again is not None and self._answers(again)
 
     def _between(self, last: Call | None, call: Call, start: int | None, end: int | None) -> LayerFinding:
         operators: tuple[str, ...] = ()

@@ -377,8 +377,50 @@ def test_a_finding_at_the_ends_of_the_network_names_its_input_and_output() -> No
     finding = LayerFinding(None)
     assert finding.sentence() == "the difference starts between layers: after the network's input, before the network's output."
     assert finding.facts() == (), "nothing was put anywhere"
-    inside = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)))
+    inside = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)), tried=True)
     assert dict(inside.facts())["not confirmed"].endswith("still answers otherwise: another place differs too, or instead")
+
+
+def test_a_second_place_is_suspected_only_where_the_graphs_value_was_tried() -> None:
+    untried = LayerFinding(Call("fc", "Linear", 0, (0,), (1,)))
+    assert untried.facts() == (
+        ("not confirmed", "the rest of the trained network could not be run with a value of the graph there"),
+    )
+    found = located(CHAIN, replaced(replaced(CHAIN, 4, linear(3, scale=1.5)), 2, linear(2, scale=1.5))).finding
+    assert found is not None
+    assert found.name == "fc2"
+    assert found.tried
+    assert not found.verified
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("reshaped", [False, True])
+def test_a_layer_that_the_graph_passes_over_is_proved_with_its_own_input(number: int, reshaped: bool) -> None:
+    """reshaped: nothing of the layer's shape follows, so the graph has no value that could stand for its output."""
+    pool = Step(lambda x: x.reshape(3, 2, -1).mean(2), "pool", "Pool", op="pool2d")
+    steps = [*CHAIN[: number + 1], pool] if reshaped else list(CHAIN)
+    search = located(steps, replaced(steps, number)).with_parameters([])
+    found = search.as_finding("export")
+    assert found is not None
+    name = CHAIN[number].name
+    assert found.cause.startswith(f"the graph does not run {name} (")
+    assert [label for label, _ in found.facts] == ["checked"]
+    assert found.certain
+
+
+def test_a_layer_whose_other_parameters_make_it_compute_nothing_is_not_said_to_be_lacking() -> None:
+    nothing = Step(lambda x: x, "fc2", "Linear", True, "matmul")
+    finding = located(CHAIN, replaced(CHAIN, 2, nothing)).with_parameters(["fc2.weight"]).finding
+    assert finding is not None
+    assert finding.name == "fc2"
+    assert finding.sentence().endswith("; its weight differs from the model's.")
+
+
+def test_a_layer_that_hardly_changes_its_input_is_not_said_to_be_lacking() -> None:
+    nearly = Step(lambda x: x * np.float32(1.0005), "norm", "Norm", True, "norm")
+    finding = located(replaced(CHAIN, 1, nearly), replaced(CHAIN, 1, code(lambda x: x * 1, "norm"))).finding
+    assert finding is not None
+    assert not finding.left_out
 
 
 def test_many_differing_parameters_are_listed_below_a_sentence_that_names_three() -> None:
