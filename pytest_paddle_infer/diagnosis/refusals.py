@@ -16,9 +16,9 @@ _INPUT = r"input (?P<input>'[^']*'), which is (?P<want>\[.*?\]|\w+)"
 _REFUSALS = (
     (rf"returned (?P<had>\w+)\[[\d, ]*\] for {_INPUT}", "dtype", "makes {had} for input {input}, where the model takes {want}"),
     (
-        rf"returned shape (?P<had>\[.*?\]) for {_INPUT}: it looks like NHWC",
+        rf"returned shape (?P<had>\[.*?\]) for {_INPUT}: it looks like (?P<made>N?)HWC",
         "layout",
-        "feeds NHWC where the model takes NCHW (transpose missing): {had} for input {input}, which is {want}",
+        "feeds {made}HWC where the model takes {made}CHW (transpose missing): {had} for input {input}, which is {want}",
     ),
     (
         rf"returned shape (?P<had>\[.*?\]) for {_INPUT}",
@@ -66,6 +66,8 @@ def explain_refusal(message: str, picture: Any = None) -> Finding | None:
                 if len(picture.getbands()) != 3 and len(picture.getbands()) in shape:
                     return _unconverted(picture)
             finding = step_finding(name, what.format(**found.groupdict()))
+            if found.groupdict().get("made"):
+                finding = replace(finding, remedy=_with_batch(finding.remedy))
             return replace(finding, remedy=RETURNED) if "array" in what or "dict" in what else finding
     if isinstance(picture, Image.Image) and picture.mode != "RGB" and "raised" in text:
         found = _SHAPES.search(text)
@@ -80,18 +82,26 @@ def explain_refusal(message: str, picture: Any = None) -> Finding | None:
 def of_both(found: Finding) -> Finding:
     """The same where both sides' programs are one, or return the same: neither is right then."""
     cause = found.cause.replace("the inference preprocessing", "the preprocessing of both engines")
-    remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
-    return replace(found, cause=cause, remedy=remedy)
+    return replace(found, cause=cause, remedy=_of_one_program(found))
 
 
 def of_training(found: Finding) -> Finding:
     """The same where it is the training side's program alone."""
-    remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
     return replace(
         found,
         cause=found.cause.replace("the inference preprocessing", "the training preprocessing"),
-        remedy=remedy.replace("from preprocess,", "from training_preprocess,").replace("preprocess.", "training_preprocess."),
+        remedy=_of_one_program(found).replace("from preprocess,", "from training_preprocess,").replace("preprocess.", "training_preprocess."),
     )
+
+
+def _of_one_program(found: Finding) -> str:
+    remedy = found.remedy if found.remedy == RETURNED else _OF_BOTH.get(found.name, found.remedy)
+    return _with_batch(remedy) if "NHWC" in found.remedy else remedy
+
+
+def _with_batch(remedy: str) -> str:
+    """The remedy for a picture, for what has the batch axis too."""
+    return remedy.replace("HWC to CHW with transpose(2, 0, 1)", "NHWC to NCHW with transpose(0, 3, 1, 2)")
 
 
 def made_in(message: str) -> tuple[str, tuple[int, ...]]:

@@ -319,17 +319,20 @@ def _fit_one(value: Any, spec: TensorSpec) -> Array:
     ):
         error = ProcessingError(
             f"preprocess returned shape {_shape(value.shape)} for input {spec.name!r}, which is {_shape(spec.shape)}"
-            f"{_hint(array, spec)}."
+            f"{_hint(array, spec, value.ndim)}."
         )
         error.returned, error.dtype = value.shape, array.dtype.name
         raise error
     return array
 
 
-def _hint(array: Array, spec: TensorSpec) -> str:
-    if array.ndim == 4 and len(spec.shape) == 4 and array.shape[-1] == spec.shape[1]:
-        return ": it looks like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))"
-    return ""
+def _hint(array: Array, spec: TensorSpec, axes: int) -> str:
+    """axes: of what preprocess returned, which the user is to transpose; `array` has the batch axis in any case."""
+    if array.ndim != 4 or len(spec.shape) != 4 or array.shape[-1] != spec.shape[1]:
+        return ""
+    if axes == 3:
+        return ": it looks like HWC, where the model takes CHW (transpose(2, 0, 1))"
+    return ": it looks like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))"
 
 
 def _named(inputs: Sequence[TensorSpec]) -> str:

@@ -92,7 +92,9 @@ def test_a_factory_that_is_called_wrongly_has_no_line_of_its_own() -> None:
         (np.zeros(12, np.int64), (X,), "preprocess returned int64[12] for input 'x', which is float32[None, 3, 8, 8]."),
         (GOOD[:, :7], (X,), "preprocess returned shape [3, 7, 8] for input 'x', which is [None, 3, 8, 8]."),
         (np.zeros((8, 8, 3), np.float32), (X,), "preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks "
-         "like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))."),
+         "like HWC, where the model takes CHW (transpose(2, 0, 1))."),
+        (np.zeros((1, 8, 8, 3), np.float32), (X,), "preprocess returned shape [1, 8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it "
+         "looks like NHWC, where the model takes NCHW (transpose(0, 3, 1, 2))."),
     ],
 )  # fmt: skip
 def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, inputs: Any, sentence: str) -> None:

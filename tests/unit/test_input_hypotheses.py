@@ -959,8 +959,10 @@ BROADCAST = "preprocess raised ValueError for sample a: operands could not be br
     [
         ("sample a: preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: cast it.", "RGB", "dtype",
          "makes float64 for input 'x', where the model takes float32"),
-        ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC, where", "RGB", "layout",
-         f"{NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32]"),
+        ("preprocess returned shape [1, 8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks like NHWC, where", "RGB", "layout",
+         f"{NHWC}: [1, 8, 8, 3] for input 'x', which is [None, 3, 8, 8]"),
+        ("preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks like HWC, where", "RGB", "layout",
+         "feeds HWC where the model takes CHW (transpose missing): [8, 8, 3] for input 'x', which is [None, 3, 8, 8]"),
         ("preprocess returned shape [3, 48, 48] for input 'x', which is [None, 3, 32, 32].", "RGB", "shape",
          "makes shape [3, 48, 48] for input 'x', where the model takes [None, 3, 32, 32]"),
         ("preprocess returned shape [4, 32, 32] for input 'x', which is [None, 3, 32, 32].", "RGBA", "mode",
@@ -990,9 +992,13 @@ def test_a_refusal_is_explained_by_its_text(message: str, mode: str, name: str, 
         ("preprocess returned shape [3, 96, 96] for input 'x', which is [None, 3, 224, 224].",
          "the preprocessing of both engines makes shape [3, 96, 96] for input 'x', where the model takes [None, 3, 224, 224].",
          "return the shape that the model takes from preprocess, or say in input_spec which one it makes."),
-        ("preprocess returned shape [32, 32, 3] for input 'x', which is [None, 3, 32, 32]: it looks like NHWC",
-         f"the preprocessing of both engines {NHWC}: [32, 32, 3] for input 'x', which is [None, 3, 32, 32].",
+        ("preprocess returned shape [8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks like HWC",
+         "the preprocessing of both engines feeds HWC where the model takes CHW (transpose missing): [8, 8, 3] for input 'x', which is "
+         "[None, 3, 8, 8].",
          "bring HWC to CHW with transpose(2, 0, 1) in preprocess."),
+        ("preprocess returned shape [1, 8, 8, 3] for input 'x', which is [None, 3, 8, 8]: it looks like NHWC",
+         f"the preprocessing of both engines {NHWC}: [1, 8, 8, 3] for input 'x', which is [None, 3, 8, 8].",
+         "bring NHWC to NCHW with transpose(0, 3, 1, 2) in preprocess."),
         ("preprocess returned float64[3, 8, 8] for input 'x', which is float32[None, 3, 8, 8]: cast it",
          "the preprocessing of both engines makes float64 for input 'x', where the model takes float32.",
          "cast the tensor to the model's dtype at the end of preprocess."),
@@ -1004,6 +1010,19 @@ def test_a_program_of_both_engines_is_not_sent_to_another_for_an_example(message
     found = explain_refusal(message)
     assert found is not None
     assert (of_both(found).cause, of_both(found).remedy) == (sentence, remedy)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "remedy"),
+    [
+        ("[8, 8, 3]", "HWC", "bring HWC to CHW with transpose(2, 0, 1), as the training preprocessing does."),
+        ("[1, 8, 8, 3]", "NHWC", "bring NHWC to NCHW with transpose(0, 3, 1, 2), as the training preprocessing does."),
+    ],
+)
+def test_the_transpose_to_write_is_of_the_axes_that_the_tensor_has(shape: str, layout: str, remedy: str) -> None:
+    found = explain_refusal(f"preprocess returned shape {shape} for input 'x', which is [None, 3, 8, 8]: it looks like {layout}, where")
+    assert found is not None
+    assert found.remedy == remedy
 
 
 def test_a_program_of_the_training_side_alone_is_called_that() -> None:
