@@ -19,7 +19,7 @@ from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.option_table import CHECKPOINTS, MARKER
 from pytest_paddle_infer.options import origin
 from pytest_paddle_infer.plain import plain_fail
-from pytest_paddle_infer.report.figures import Figures
+from pytest_paddle_infer.report.figures import Figures, has_own_model
 from pytest_paddle_infer.report.text import format_failure, plain, reproduce_command
 from pytest_paddle_infer.sampling import as_samples
 from pytest_paddle_infer.session import SELECTED, SESSION
@@ -151,7 +151,8 @@ def plain_failure(node: pytest.Item) -> Iterator[None]:
         yield
     except PaddleInferError as error:
         failure = error.failure if isinstance(error, ConformanceFailure) else Failure(str(error))
-        failure = replace(failure, reproduce=reproduce_command(_from_here(node), node.config.stash[SESSION].settings))
+        settings = node.config.stash[SESSION].settings
+        failure = replace(failure, reproduce=reproduce_command(_from_here(node), settings, has_own_model(node)))
         raise plain_fail(format_failure(failure), node.nodeid) from None
 
 

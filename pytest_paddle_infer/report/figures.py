@@ -146,9 +146,17 @@ def is_ours(report: Any) -> bool:
 
 
 def note_place(report: pytest.TestReport, item: pytest.Item) -> None:
-    """Notes on a report of ours, as an attribute that crosses xdist, which of the session's items it is of."""
-    if is_ours(report) and item in item.session.items:
-        report.__dict__["paddle_infer_place"] = item.session.items.index(item)
+    """Notes on a report of ours, as attributes that cross xdist, which of the session's items it is of, and `has_own_model`."""
+    if is_ours(report):
+        report.__dict__["paddle_infer_own_model"] = has_own_model(item)
+        if item in item.session.items:
+            report.__dict__["paddle_infer_place"] = item.session.items.index(item)
+
+
+def has_own_model(item: pytest.Item) -> bool:
+    """True for a test whose marker names its model; others take theirs from the options."""
+    marker = item.get_closest_marker(MARKER)
+    return marker is not None and marker.kwargs.get("model") is not None
 
 
 def place_of(report: Any) -> float:

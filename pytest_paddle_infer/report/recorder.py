@@ -137,7 +137,7 @@ class Recorder:
                 continue
             result = joined(nodeid, phases)
             if any(phase.ours for phase in phases):
-                results.append(replace(result, again=reproduce_command(nodeid, self._settings)))
+                results.append(replace(result, again=reproduce_command(nodeid, self._settings, result.own_model)))
             else:
                 others[result.outcome] += 1
         return results, others

@@ -28,7 +28,8 @@ class Phase:
     """Setup, call or teardown of one test.
 
     ours: the test belongs into the report; of others only the outcome is kept. summary: the first line of what was raised, or the reason
-    of a skip. text: all of what was raised. file: as pytest names it, from the root directory; line: from 1.
+    of a skip. text: all of what was raised. file: as pytest names it, from the root directory; line: from 1. own_model: the test's marker
+    names its model.
     """
 
     when: str
@@ -42,13 +43,14 @@ class Phase:
     file: str = ""
     line: int = 0
     place: float = math.inf
+    own_model: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
     """One test. compared: its figures belong into the comparison of the variants, as in the terminal. again: the command for it alone.
 
-    place: which of the session's items it is; infinity where that is not known, as of one whose process died.
+    place: which of the session's items it is; infinity where that is not known, as of one whose process died. own_model: see `Phase`.
 
     details, notes: what its checkpoints kept for the report, and what of that could not be read. outputs, log: its files, as the report
     names them; "" where they were not copied.
@@ -69,6 +71,7 @@ class Result:
     outputs: str = ""
     log: str = ""
     place: float = math.inf
+    own_model: bool = False
 
 
 def read_phase(report: Any) -> Phase:
@@ -80,7 +83,9 @@ def read_phase(report: Any) -> Phase:
         return Phase(when, outcome, seconds, False, expected)
     file, line, _ = report.location
     summary, text = _told(report)
-    return Phase(when, outcome, seconds, True, expected, tuple(given), summary, text, str(file), (line or 0) + 1, place_of(report))
+    own_model = bool(getattr(report, "paddle_infer_own_model", False))
+    place = place_of(report)
+    return Phase(when, outcome, seconds, True, expected, tuple(given), summary, text, str(file), (line or 0) + 1, place, own_model)
 
 
 def _told(report: Any) -> tuple[str, str]:
@@ -134,6 +139,7 @@ def joined(nodeid: str, phases: Sequence[Phase]) -> Result:
         telling.file,
         telling.line,
         place=min(phase.place for phase in phases),
+        own_model=any(phase.own_model for phase in phases),
     )
 
 

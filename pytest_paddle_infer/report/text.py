@@ -53,13 +53,16 @@ def labelled(nodeid: str, label: str) -> bool:
     return re.search(rf"[\[-]{re.escape(label)}[\]-]", nodeid) is not None
 
 
-def reproduce_command(nodeid: str, settings: Settings) -> str:
-    """Returns the command that runs one test again with the options of this run."""
+def reproduce_command(nodeid: str, settings: Settings, own_model: bool = False) -> str:
+    """Returns the command that runs one test again with the options of this run.
+
+    own_model: its marker names its model, so that `--paddle-model` would only add the items of others.
+    """
     words = settings.command_line()
     if not nodeid.startswith(
         ("paddle-model/", "paddle-replay/")
     ):  # whose ids name model and variant; others exist with these options only
-        for name in ("variant", "model"):
+        for name in ("variant",) if own_model else ("variant", "model"):
             if name in settings.given:
                 values = getattr(settings, name)
                 named = [value for value in values if labelled(nodeid, str(value))]  # the id's own; it needs no other

@@ -643,10 +643,31 @@ def test_each_failure_is_an_annotation(run: Session, github: Path, plant: Callab
     again = "%0Ato do: plant nothing.%0Aagain: pytest "
     assert [line for line in result.outlines if line.startswith("::")] == [
         "::error file=test_user.py,line=4,title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
-        f"{again}'test_user.py::test_marked[alexnet-cpu]' --paddle-model=alexnet",
+        f"{again}'test_user.py::test_marked[alexnet-cpu]'",
         "::error title=alexnet%2C cpu%3A parity::alexnet, cpu: the parity is planted to fail."
         f"{again}'paddle-model/alexnet::test_parity[cpu]'",
     ]
+
+
+@pytest.mark.parametrize("more", [(), ("-n1",)], ids=["one process", "xdist"])
+def test_the_command_of_a_test_leaves_out_models_that_are_not_its_own(
+    run: Session, plant: Callable[..., None], more: tuple[str, ...]
+) -> None:
+    """Its marker names the model: with the option the command would run the items of the other one too."""
+    if more:
+        pytest.importorskip("xdist")
+    plant("alexnet/parity", "resnet18/parity")
+    mark = "import pytest\n@pytest.mark.paddle_infer_parity({}checkpoints=['parity'])\ndef test_{}(): pass\n"
+    run.write("test_own.py", mark.format("model='alexnet', ", "own"))
+    run.write("test_given.py", mark.format("", "given"))
+    result = (run.apart if more else run)("--paddle-model=resnet18", "test_own.py", "test_given.py", REPORT, *more)
+    commands = {
+        "pytest 'test_own.py::test_own[alexnet-cpu]'",
+        "pytest 'test_given.py::test_given[resnet18-cpu]' --paddle-model=resnet18",
+        "pytest 'paddle-model/resnet18::test_parity[cpu]'",
+    }
+    assert {line.partition("again:")[2].strip() for line in result.outlines if "  again:" in line} == commands
+    assert {test["failure"]["again"] for test in content(run)["tests"] if test["failure"]} == commands
 
 
 def test_green_runs_and_other_machines_print_no_annotation(run: Session, github: Path, plant: Callable[..., None],
