@@ -112,6 +112,7 @@ class ModelChecks(pytest.Module):
         node.obj = checks
         node.spec, node.variants, node.chosen = spec, tuple(variants), chosen
         node.add_marker(getattr(pytest.mark, MARKER)(model=spec.name))
+        node.extra_keyword_matches.add(node.nodeid)  # for -k, which looks at the names of files too
         return node
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:

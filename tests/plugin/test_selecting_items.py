@@ -18,6 +18,9 @@ MODEL = "--paddle-model=alexnet"
         (("-k", "test_parity"), {"passed": 1, "deselected": 3}),  # "parity" alone is in the name of the items' marker
         (("-k", "alexnet and not log"), {"passed": 2, "deselected": 2}),
         (("-k", "user"), {"passed": 1, "deselected": 3}),
+        (("-k", "paddle-model"), {"passed": 3, "deselected": 1}),
+        (("-k", "not paddle-model"), {"passed": 1, "deselected": 3}),
+        (("-k", "paddle-model/alexnet and log"), {"passed": 1, "deselected": 3}),
         (("-m", "paddle_infer_parity"), {"passed": 3, "deselected": 1}),
         (("-m", "not paddle_infer_parity"), {"passed": 1, "deselected": 3}),
         (("--deselect", "paddle-model/alexnet::test_log[cpu]"), {"passed": 3, "deselected": 1}),
