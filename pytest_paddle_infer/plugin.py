@@ -240,7 +240,7 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     return config.stash[SESSION].header or None
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str] | None:
     """Says what is tested when tests with the marker chose models: who they are is known only now. As a header, not with `-q`."""
     if (
         config.option.verbose < 0

@@ -72,7 +72,7 @@ def start(config: pytest.Config, state: SessionState) -> None:
         name: (how if part.names is None else "") + ", ".join(choice.label for choice in variants)
         for name, (_, variants, part) in models.items()
     }
-    state.header = [_header(shown, settings)]
+    state.header = [_header(shown, settings), *_without_effect((spec for spec, _, _ in models.values()), settings)]
     config.pluginmanager.register(Collection(models), "paddle-infer-collection")
     config.pluginmanager.register(AgainstLastFailed(), "paddle-infer-lf")
 
@@ -83,17 +83,31 @@ def _header(models: Mapping[str, str], settings: Settings) -> str:
     return f"{engines(settings.python)}: {first_ones(listed)}"
 
 
-def header_of(items: Iterable[pytest.Item], settings: Settings) -> str:
-    """The same for the models of tests with the marker or the fixtures; "" where there are none."""
+def _without_effect(specs: Iterable[ModelSpec], settings: Settings) -> list[str]:
+    """A line on a size of the command line that no program of these models looks at; specs: after `merge`."""
+    if "image_size" not in settings.given:
+        return []
+    names = [spec.name for spec in specs if spec.preprocess is not None and spec.input_spec is not None]
+    told = f"--paddle-image-size has no effect on {first_ones(names)}: an own preprocess makes the size that input_spec says"
+    return [told] if names else []
+
+
+def header_of(items: Iterable[pytest.Item], settings: Settings) -> list[str]:
+    """The same lines for the models of tests with the marker or the fixtures; none where there are none."""
     models: dict[str, list[str]] = {}
+    specs: dict[str, ModelSpec] = {}
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
         spec, variant = given.get("paddle_model"), given.get("paddle_variant")
         if isinstance(spec, ModelSpec):
+            specs.setdefault(spec.name, spec)
             labels = models.setdefault(spec.name, [])
             if isinstance(variant, Choice) and variant.label not in labels:
                 labels.append(variant.label)
-    return _header({name: ", ".join(labels) for name, labels in models.items()}, settings) if models else ""
+    if not models:
+        return []
+    shown = {name: ", ".join(labels) for name, labels in models.items()}
+    return [_header(shown, settings), *_without_effect(specs.values(), settings)]
 
 
 def check_selected(items: Iterable[pytest.Item], state: SessionState) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_paddle_infer.distributions import paddle_here
 from pytest_paddle_infer.option_table import VARIANTS
 
@@ -51,6 +53,27 @@ def test_the_header_names_a_model_of_which_only_the_training_engine_is_used(run:
     )
     run.write("test_engine.py", "def test_engine(training_engine): pass\n")
     run("--collect-only").stdout.fnmatch_lines([f"paddle {paddle_here()}: mine"])
+
+
+OWN = "preprocess=abs, input_spec=[(None, 3, 8, 8)]"
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["option", "marker"])
+def test_a_size_that_no_program_looks_at_is_said_to_have_no_effect(run: Session, marked: bool) -> None:
+    run.write(
+        "conftest.py",
+        "from pytest_paddle_infer import ModelSpec\ndef pytest_paddle_infer_models(config):\n"
+        f"    return [ModelSpec('fixed', factory='nets:a', {OWN}), ModelSpec('own', factory='nets:a', preprocess=abs),\n"
+        "            ModelSpec('free', factory='nets:a', input_spec=[(None, 3, 8, 8)])]\n",
+    )
+    marks = [f"@pytest.mark.paddle_infer_parity(model='{name}')\ndef test_{name}(): pass\n" for name in ("fixed", "own", "free")]
+    run.write("test_marked.py", "import pytest\n" + "".join(marks))
+    chosen = ("test_marked.py",) if marked else ("paddle-model/fixed", "paddle-model/own", "paddle-model/free")
+    told = "--paddle-image-size has no effect on fixed: an own preprocess makes the size that input_spec says"
+    assert run("--collect-only", "--paddle-image-size=96", *chosen).outlines.count(told) == 1
+    assert "no effect" not in run("--collect-only", *chosen).stdout.str()
+    others = [each for each in chosen if "fixed" not in each]
+    assert "no effect" not in run("--collect-only", "--paddle-image-size=96", *others, "-k", "own or free").stdout.str()
 
 
 def test_the_header_names_ten_models_and_counts_the_rest(run: Session) -> None:
