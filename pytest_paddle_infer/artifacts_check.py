@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer import graphs
 from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.cutting import behind_a_word
-from pytest_paddle_infer.exports import ExportedModel, ExportError, read_graph
+from pytest_paddle_infer.exports import ExportedModel, ExportError, OutputsError, read_graph
 from pytest_paddle_infer.failures import ConformanceFailure, WorkerFailure
 from pytest_paddle_infer.kept_exports import KeptExports
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.progress import Progress
-from pytest_paddle_infer.words import explained_parameters, failure, input_problem, parameters_failure, worded
+from pytest_paddle_infer.words import explained_parameters, export_again, failure, input_problem, parameters_failure, worded
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.finding import Finding
@@ -56,7 +56,9 @@ class ArtifactsCheck:
             bench.check_readable(export)
             problem = input_problem(read_graph(export.model_file).inputs, inputs)
             if problem:
-                raise ExportError(problem)
+                other = ExportError(problem)
+                other.remedy = export_again(inputs) if export.given else ""
+                raise other
             open_batch = all(item.shape and item.shape[0] is None for item in inputs)
             bench.begin(bench.training(), "compare parameters", "verify", export)
             try:  # the inference engine loads and runs meanwhile; what it dies of matters less than other parameters
@@ -118,20 +120,21 @@ def _check_batches(bench: Bench, worker: Worker, export: ExportedModel) -> tuple
     )
 
 
-def _of_other_outputs(found: Sequence[Any], wanted: Sequence[Any]) -> ExportError:
+def _of_other_outputs(found: Sequence[Any], wanted: Sequence[Any]) -> OutputsError:
     """What another order of outputs, or of the axes of each, would make of the shapes is told; their values are not compared here."""
     told = _other_shapes(1, found, wanted)
-    error = ExportError(told)
+    error = OutputsError(told)
     if len(found) != len(wanted):
+        error.remedy = "export the forward that is tested: that of another layer, or a wrapper, may return more or fewer outputs."
         return error
     if sorted(found) == sorted(wanted):
-        error = ExportError(f"the export gives its outputs in another order, by their shapes: {told}")
+        error = OutputsError(f"the export gives its outputs in another order, by their shapes: {told}")
         error.remedy = "export with the order in which the model under test returns them: programs read outputs by their number."
         return error
     moved = [index for index, (have, want) in enumerate(zip(found, wanted)) if have != want]
     if all(sorted(found[index]) == sorted(wanted[index]) for index in moved):
         which = " and ".join(map(str, moved))
-        error = ExportError(f"the axes of output {which} are in another order in the export, by their sizes: {told}")
+        error = OutputsError(f"the axes of output {which} are in another order in the export, by their sizes: {told}")
         error.remedy = "look for a transpose that the exported forward lacks, or has besides; export the forward that is tested."
     elif all(len(found[index]) == len(wanted[index]) for index in moved):
         error.remedy = "export the forward that is tested: an argmax over another axis, or another size, changes a shape so."
@@ -188,5 +191,5 @@ def _fixing_operator(export: ExportedModel) -> tuple[graphs.Operator, int | None
 def _other_shapes(size: int, found: Sequence[Any], wanted: Sequence[Any]) -> str:
     have, want = (", ".join(str(list(shape)) for shape in shapes) for shapes in (found, wanted))
     if len(found) != len(wanted):
-        return f"the export has {len(found)} outputs, the model {len(wanted)}."
+        return f"the export has {len(found)} output{'s' * (len(found) != 1)}, the model {len(wanted)}."
     return f"a batch of {size} gives outputs of shape {have}, where the training engine gives {want}."

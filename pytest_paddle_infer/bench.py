@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from pytest_paddle_infer.exports import ExportedModel, ExportError, check_files, format_version, read_graph, read_parameters
-from pytest_paddle_infer.failures import ConformanceFailure
+from pytest_paddle_infer.failures import ConformanceFailure, Failure
 from pytest_paddle_infer.variants import Variant, find
 
 if TYPE_CHECKING:
@@ -121,6 +121,11 @@ class Bench:
         """What `once` found; None where it has not, or has failed."""
         result = self._memo.get(key)
         return None if isinstance(result, ConformanceFailure) else result
+
+    def failure_of(self, key: Any) -> Failure | None:
+        """Why what `once` was to find was not; None where it was, or nobody has asked."""
+        result = self._memo.get(key)
+        return result.failure if isinstance(result, ConformanceFailure) else None
 
     def failed(self, checkpoint: str, variant: str, export: ExportedModel) -> bool:
         """True where that checkpoint ran in this process, and does not hold; which tests ran before is the session's business."""

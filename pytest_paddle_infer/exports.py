@@ -46,6 +46,10 @@ class ExportError(PaddleInferError, ValueError):
     """A file of an export is missing, not whole, or not what its name says; one sentence."""
 
 
+class OutputsError(ExportError):
+    """An export that is whole, and gives other outputs than the model: programs that read them fail of it too."""
+
+
 @dataclass(frozen=True)
 class ExportedModel:
     """An export on disk. `os.fspath()` is its directory, as for a `Path`."""

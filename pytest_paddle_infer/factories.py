@@ -55,7 +55,9 @@ def load_factory(spec: ModelSpec, base: Path) -> Callable[..., Any]:
     factory = getattr(module, attribute, None)
     if not callable(factory):
         callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise ModelError(f"{spec.factory!r}: {attribute!r} is not a callable of {where}{nearest(attribute, callables)}.")
+        wrong = ModelError(f"{spec.factory!r}: {attribute!r} is not a callable of {where}{nearest(attribute, callables)}.")
+        wrong.remedy = f"name a function or class of {where} that returns the layer in factory=."
+        raise wrong
     return factory  # type: ignore[no-any-return]
 
 

@@ -44,7 +44,7 @@ class NoAnswer:
             red, error = failed, failed.__cause__
             if not self._options.diagnosis or not isinstance(error, WorkerFailure):
                 raise
-            found = _of_refusal(bench, red, error)
+            found = _of_refusal(bench, red, error) or _of_outputs(bench, red, error, export)
             if found is None and error.step.startswith(DEPLOYED):
                 found = self._of_engine(bench, spec, variant, export, red, error, seen)
             if found is None:
@@ -113,6 +113,17 @@ def _of_refusal(bench: Bench, red: ConformanceFailure, error: WorkerFailure) -> 
         return found if deployed else of_training(found)
     remedy = description_remedy(bench.spec, *made_in(error.detail))
     return replace(of_both(found), remedy=remedy) if remedy else of_both(found)
+
+
+def _of_outputs(bench: Bench, red: ConformanceFailure, error: WorkerFailure, export: ExportedModel) -> Finding | None:
+    """Where the postprocessing failed of the outputs that the artifacts checkpoint found to be others: what that said."""
+    known = bench.failure_of(("artifacts", export.stamp))
+    if known is None or known.kind != "output" or red.failure.stage != "postprocess" or not error.step.startswith(DEPLOYED):
+        return None
+    from pytest_paddle_infer.diagnosis.finding import Finding
+
+    cause = known.title.removeprefix(f"{title_of(bench.spec)}: ")
+    return Finding(known.stage, cause, known.kind, known.name, (), known.remedy)
 
 
 def _refused_alike(bench: Bench, error: WorkerFailure, *, training: bool) -> bool:

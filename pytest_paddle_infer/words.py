@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.known import meaning_of
 from pytest_paddle_infer.diagnosis.stages import stage_of
-from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError
+from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError, OutputsError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, PaddleInferError, WorkerFailure
 from pytest_paddle_infer.parameters import ParameterReport
 from pytest_paddle_infer.store import StoreError
@@ -43,13 +43,17 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
                 facts.append(("pass", f"{passes[-1]} was the last optimisation pass that began"))
             if tail := _last_lines(error.output):
                 facts.append(("said", tail))
-        red = failure(f"{name}: {_worker_title(error)}", "", export, _worker_remedy(error)).with_facts(*facts)
+        title, remedy = _worker_title(error), _worker_remedy(error)
+        if program := _raising(spec, error):
+            title = title.replace(program.removeprefix("training_"), program, 1)
+            remedy = _program_remedy(spec, program)
+        red = failure(f"{name}: {title}", "", export, remedy).with_facts(*facts)
         raise ConformanceFailure(meant(placed(red, error), name, error)) from error
     except PaddleInferError as error:
         remedy = error.remedy
         if isinstance(error, ExportError):
             named = "name the directory, or the path prefix, that paddle.jit.save wrote."
-            again = "" if str(error).endswith(OTHER_PADDLE) else "export the model again."
+            again = "" if str(error).endswith(OTHER_PADDLE) else export_again()
             remedy = error.remedy or (named if export is None else again if export.given else "")
         text = sentence(error)
         title = text if text.startswith(f"{spec.name}:") and not isinstance(error, (ExportError, StoreError)) else f"{name}: {text}"
@@ -61,6 +65,7 @@ def placed(red: Failure, error: BaseException) -> Failure:
     stage = stage_of(error)
     location = getattr(error, "location", "")
     kind = {"preprocess": "step", "postprocess": "step", "artifacts": "file"}.get(stage, "code" if location else "")
+    kind = "output" if isinstance(error, OutputsError) else kind
     facts = (("stage", stage), *red.facts) if stage else red.facts
     return replace(red, facts=facts, stage=stage, kind=kind, name=location)
 
@@ -144,6 +149,30 @@ def _worker_remedy(error: WorkerFailure) -> str:
             return "look in forward for what the error names: paddle.jit.to_static could not convert it."
         return "change the line above so that paddle.jit.to_static can convert it."
     return error.remedy
+
+
+def _raising(spec: ModelSpec, error: WorkerFailure) -> str:
+    """The model's own program that raised, as the `ModelSpec` calls it: that of the training side where it has one; "" for none."""
+    found = re.match(r"(preprocess|postprocess) raised ", error.detail) if error.error == "ProcessingError" else None
+    if found is None:
+        return ""
+    training = f"training_{found[1]}"
+    if error.step.startswith("training engine") and getattr(spec, training) is not None:
+        return training
+    return found[1] if getattr(spec, found[1]) is not None else ""
+
+
+def _program_remedy(spec: ModelSpec, program: str) -> str:
+    shared = not program.startswith("training_") and getattr(spec, f"training_{program}") is None
+    takes = "every sample as it is given" if program.endswith("preprocess") else "the outputs of one sample as they are given"
+    return f"mend {program}{', which both engines run' if shared else ''}: it must take {takes}."
+
+
+def export_again(inputs: Sequence[Any] = ()) -> str:
+    """What to do about a given export that is not as it should be. inputs: what it must be exported for, where that is known."""
+    specs = ", ".join(f"InputSpec({list(item.shape)}, {item.dtype!r}, {item.name!r})" for item in inputs)
+    named = f"with paddle.jit.save and input_spec=[{specs}]" if specs else "with paddle.jit.save"
+    return f"export again {named}, or give no export: the plugin then makes it."
 
 
 def _last_lines(output: str, count: int = 3) -> str:

@@ -22,6 +22,7 @@ RAISED_IN = {
     "PreflightError": "training",
     "ModelError": "training",
     "ExportError": "artifacts",
+    "OutputsError": "artifacts",
     "StoreError": "artifacts",
     "OptionError": "comparison",
     "ConfigureError": "load",

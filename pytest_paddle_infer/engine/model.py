@@ -293,7 +293,14 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
         if names
     ]  # fmt: skip
     if problems:
-        wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{_weights_hint(own, state)}")
+        hint, fits = _weights_hint(own, state), set(own) & set(state)
+        if not (hint or fits):
+            hint = " No key fits: they are the weights of another model, or their keys carry another prefix."
+            remedy = "give the weights of this model, under the keys of its state_dict."
+        else:
+            remedy = "" if hint else "give the weights that were saved of this factory with these arguments, such as its number of classes."
+        wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{hint}")
+        wrong.remedy = remedy
         if len(problems) == len(dtypes):
             wrong.remedy = (
                 "save the weights in the model's dtype, or load and convert them in the factory and give weights='factory'."

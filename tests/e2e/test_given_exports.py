@@ -212,7 +212,8 @@ def test_a_forward_that_reads_self_training_exported_in_train_mode_is_found(chec
 
 
 def test_a_batch_dimension_fixed_to_one_is_named_with_the_remedy(given: Session) -> None:
-    assert_red(given, "test_artifacts[tiny-batch_of_one]", r"\[1, 3, 32, 32\]", "use None for the batch dimension")
+    case = assert_red(given, "test_artifacts[tiny-batch_of_one]", r"\[1, 3, 32, 32\]", "use None for the batch dimension")
+    assert "input_spec=[InputSpec([None, 3, 32, 32], 'float32', 'x')]" in " ".join(case.text.split())
 
 
 def test_an_export_for_another_input_size_is_named(given: Session) -> None:

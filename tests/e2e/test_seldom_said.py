@@ -28,6 +28,7 @@ SAID = {
     "other shape": r"does not fit the model: 1 wrong shape \(fc\.bias \[7\] instead of \[5\]\)\.",
     "other dtype": r"does not fit the model: 1 key of float64 instead of float32 \(fc\.bias\)\.",
     "a prefix": r"8 unknown keys .* Every key has the prefix 'model\.': save the inner model's state_dict, or strip it\.",
+    "no key": r"3 unknown keys \(a, b, c\)\. No key fits: they are the weights of another model, or their keys carry another prefix\.",
     "nested": " The state_dict is nested under 'state': save that part on its own.",
     "train mode": r"PreflightError: the training engine is not in eval mode: drop has training=True after layer\.eval\(\)\.",
     "train mode below softmax": r"not in eval mode: drop has training=True after layer\.eval\(\)\.",

@@ -199,6 +199,31 @@ def test_a_weights_file_that_is_not_there_is_told_with_what_to_do(monkeypatch: p
     assert caught.value.remedy.startswith("correct weights=, where a relative path starts at pytest's rootdir")
 
 
+@pytest.mark.parametrize(
+    ("state", "hint", "remedy"),
+    [
+        ({"conv.a": 2, "conv.b": 2}, " No key fits: they are the weights of another model, or their keys carry another prefix.",
+         "give the weights of this model, under the keys of its state_dict."),
+        ({"fc.a": 3, "fc.b": 2}, "",
+         "give the weights that were saved of this factory with these arguments, such as its number of classes."),
+        ({"net.fc.a": 2, "net.fc.b": 2}, " Every key has the prefix 'net.': save the inner model's state_dict, or strip it.", ""),
+    ],
+)  # fmt: skip
+def test_weights_that_do_not_fit_say_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, int], hint: str, remedy: str
+) -> None:
+    path = tmp_path / "w.pdparams"
+    path.touch()
+    arrays = {name: np.zeros(size, np.float32) for name, size in state.items()}
+    monkeypatch.setattr(model, "load_paddle", lambda: SimpleNamespace(load=lambda _: arrays))
+    monkeypatch.setattr(model, "quiet", nullcontext)
+    layer = SimpleNamespace(state_dict=lambda: {"fc.a": np.zeros(2, np.float32), "fc.b": np.zeros(2, np.float32)})
+    with pytest.raises(ModelError) as caught:
+        model.load_weights(layer, path, "net")
+    assert str(caught.value).rpartition(").")[2] == hint
+    assert caught.value.remedy == remedy
+
+
 def test_samples_of_several_shapes_cannot_share_a_batch() -> None:
     with pytest.raises(
         ProcessingError, match=r"cannot share a batch \(input 0: \[\(4,\), \(5,\)\]\); make them equal in preprocess or"

@@ -250,7 +250,8 @@ def test_a_factory_that_cannot_be_loaded_is_refused_with_the_reason(base: Path, 
             load_factory(ModelSpec("mine", factory=f"{name}:make"), base)
         assert f"'{name}:make': {sentence.replace('FILE', name)}" in str(caught.value)
         told = f"name it as package.module:factory or path/to/file.py:factory, as it is found from {base}."
-        assert caught.value.remedy == (told if "importing" in sentence else "")
+        other = f"name a function or class of {name} that returns the layer in factory=."
+        assert caught.value.remedy == (told if "importing" in sentence else other)
 
 
 # -- TensorSpec --------------------------------------------------------------------------------------------------------

@@ -206,7 +206,8 @@ def test_int8_needs_a_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_number_or_shape_of_outputs_is_named() -> None:
-    assert _other_shapes(2, [(2, 3)], [(2, 3), (2,)]) == "the export has 1 outputs, the model 2."
+    assert _other_shapes(2, [(2, 3)], [(2, 3), (2,)]) == "the export has 1 output, the model 2."
+    assert _other_shapes(2, [(2, 3), (2,)], [(2, 3)]) == "the export has 2 outputs, the model 1."
     told = "a batch of 5 gives outputs of shape [1, 3], where the training engine gives [5, 3]."
     assert _other_shapes(5, [(1, 3)], [(5, 3)]) == told
 
@@ -238,7 +239,7 @@ A, B, C = (1, 144, 4), (1, 2), (1, 144, 3)
         ),
         ([(1, 4, 144), (1, 3)], [A, B], "a batch of 1 gives", "export the forward that is tested: an argmax"),
         ([(1, 4)], [A], "a batch of 1 gives outputs of shape [1, 4], where", ""),
-        ([A], [A, B], "the export has 1 outputs, the model 2.", ""),
+        ([A], [A, B], "the export has 1 output, the model 2.", "export the forward that is tested: that of another layer"),
     ],
 )
 def test_outputs_and_axes_in_another_order_are_known_by_their_shapes(found: Any, wanted: Any, sentence: str, remedy: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,14 +12,16 @@ import pytest
 from pytest_paddle_infer.cutting import behind_a_word
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.engine.worker import native_reason
-from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError
+from pytest_paddle_infer.exports import OTHER_PADDLE, ExportedModel, ExportError, OutputsError
 from pytest_paddle_infer.failures import ConformanceFailure, Failure, ModelError, WorkerFailure
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
+from pytest_paddle_infer.no_answer import NoAnswer
 from pytest_paddle_infer.parameters import compare_parameters
 from pytest_paddle_infer.report.figures import LONGEST, Figures
 from pytest_paddle_infer.words import (
     _last_lines,
     explained,
+    export_again,
     explained_parameters,
     input_problem,
     meant,
@@ -73,6 +77,30 @@ def test_a_failure_whose_stage_is_unknown_says_none() -> None:
 def test_what_a_failure_names_follows_from_its_stage(error: BaseException, stage: str, kind: str) -> None:
     found = placed(RED, error)
     assert (found.stage, found.kind) == (stage, kind)
+
+
+@pytest.mark.parametrize(("program", "own", "who", "title", "remedy"), [
+    ("preprocess", ("preprocess",), "inference", "preprocess raised",
+     "mend preprocess, which both engines run: it must take every sample as it is given."),
+    ("preprocess", ("preprocess", "training_preprocess"), "inference", "preprocess raised",
+     "mend preprocess: it must take every sample as it is given."),
+    ("preprocess", ("preprocess", "training_preprocess"), "training", "training_preprocess raised",
+     "mend training_preprocess: it must take every sample as it is given."),
+    ("postprocess", ("postprocess",), "training", "postprocess raised",
+     "mend postprocess, which both engines run: it must take the outputs of one sample as they are given."),
+    ("postprocess", ("postprocess", "training_postprocess"), "training", "training_postprocess raised",
+     "mend training_postprocess: it must take the outputs of one sample as they are given."),
+    ("preprocess", (), "training", "preprocess raised", ""),
+])  # fmt: skip
+def test_of_two_programs_the_one_that_raised_is_named(
+    program: str, own: tuple[str, ...], who: str, title: str, remedy: str
+) -> None:
+    spec = replace(SPEC, **dict.fromkeys(own, str))  # type: ignore[arg-type]
+    error = WorkerFailure(f"{who} engine: run", "exception", f"{program} raised KeyError: a", sentence=True, error="ProcessingError")
+    with pytest.raises(ConformanceFailure) as caught, worded(spec, "cpu"):
+        raise error
+    red = caught.value.failure
+    assert (red.title, red.remedy, red.stage) == (f"net, cpu: {title} KeyError: a.", remedy, program)
 
 
 def test_what_is_worded_carries_its_stage() -> None:
@@ -213,6 +241,40 @@ def test_long_values_on_a_report_and_long_output_end_behind_a_word() -> None:
     assert _last_lines("word " * 100).endswith("word ...")
 
 
+def test_what_to_export_for_is_named_where_it_is_known() -> None:
+    image = TensorSpec((None, 3, 64, 64), "float32", "image")
+    assert export_again([image]) == (
+        "export again with paddle.jit.save and input_spec=[InputSpec([None, 3, 64, 64], 'float32', 'image')], or give no export: the "
+        "plugin then makes it."
+    )
+
+
+def test_an_answer_that_fails_of_other_outputs_is_told_as_the_artifacts_told_it() -> None:
+    """Only where that checkpoint ran, named the outputs, and it is the inference engine whose answer fails."""
+    export = ExportedModel(Path("here"), given=True)
+    other = OutputsError("the export has 1 output, the model 2.")
+    other.remedy = "export the forward that is tested."
+    with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "", export):
+        raise other
+    known = {("artifacts", export.stamp): caught.value.failure}
+
+    def told(known: dict[object, Failure], step: str = "inference engine (cpu): run sample 0", program: str = "postprocess") -> Failure:
+        bench = SimpleNamespace(spec=SPEC, samples=(), failure_of=known.get)
+        no_answer = NoAnswer(SimpleNamespace(diagnosis=True), None, None)  # type: ignore[arg-type]
+        error = WorkerFailure(step, "exception", f"{program} raised ValueError: 1", sentence=True, error="ProcessingError")
+        with pytest.raises(ConformanceFailure) as caught, no_answer.explained(bench, SPEC, "cpu", export):  # type: ignore[arg-type]
+            with worded(SPEC, "cpu", export):
+                raise error
+        return caught.value.failure
+
+    red = told(known)
+    assert (red.title, red.remedy) == ("net, cpu: the export has 1 output, the model 2.", "export the forward that is tested.")
+    assert ("engine", "net, cpu: postprocess raised ValueError: 1.") in red.facts
+    assert (red.stage, red.kind) == ("artifacts", "output")
+    others = [told({}), told(known, step="training engine: run"), told({("artifacts", export.stamp): replace(known["artifacts", export.stamp], kind="file")})]
+    assert [each.title for each in others] == ["net, cpu: postprocess raised ValueError: 1."] * 3
+
+
 def test_an_export_of_another_paddle_is_not_sent_to_be_made_again_by_the_same() -> None:
     def remedy(text: str) -> str:
         with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "cpu", ExportedModel(Path("here"), given=True)):
@@ -220,7 +282,8 @@ def test_an_export_of_another_paddle_is_not_sent_to_be_made_again_by_the_same() 
         return caught.value.failure.remedy
 
     assert remedy(f"inference.json was written by Paddle 3; {OTHER_PADDLE}") == ""
-    assert remedy("inference.pdiparams is 8 bytes short.") == "export the model again."
+    again = "export again with paddle.jit.save, or give no export: the plugin then makes it."
+    assert remedy("inference.pdiparams is 8 bytes short.") == again
     error = ExportError("the outputs are in another order.")
     error.remedy = "keep the order."
     with pytest.raises(ConformanceFailure) as caught, worded(SPEC, "cpu", ExportedModel(Path("here"), given=True)):
