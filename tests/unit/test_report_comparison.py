@@ -402,6 +402,26 @@ def test_a_machine_that_was_less_steady_decides_nothing() -> None:
     assert why == "for the machine was not as steady in both, by the quartiles of the training engine's times"
 
 
+def in_two_ways(slow: int, by: float = 1.0) -> dict[str, Any]:
+    """Times of one program on a machine that runs `slow` of the 50 batches in another way; `by`: of a program that takes so many times."""
+    times = batches(0.3 * by)
+    times["inference_ms"] = [time * (1.9 if number < slow else 1) for number, time in enumerate(times["inference_ms"])]
+    return times
+
+
+def test_slower_or_faster_in_some_batches_alone_is_not_believed() -> None:
+    mostly_fast, mostly_slow = (saved(log(), times=in_two_ways(slow)) for slow in (5, 44))
+    assert slower(mostly_fast, mostly_slow) == (
+        "undecided", "for the fastest tenth of its batches takes 1.01 times, and only others are slower"
+    )  # fmt: skip
+    assert slower(mostly_slow, mostly_fast) == ("held", ""), "nor faster"
+    assert slower(mostly_fast, saved(log(), times=in_two_ways(44, by=1.5)))[0] == "slower"
+    assert slower(mostly_fast, saved(log(), times=in_two_ways(5, by=1.5)))[0] == "slower"
+    assert slower(saved(log(), times=in_two_ways(5, by=1.5)), mostly_fast)[0] == "faster"
+    other = saved(log(training_program="2"), times=in_two_ways(44))
+    assert slower(mostly_fast, other)[0] == "undecided", "whatever the code is"
+
+
 def test_slower_by_the_correction_alone_is_not_believed() -> None:
     a, b = saved(log(), times=batches(10.0)), saved(log(), times=batches(11.3, training=17.6))
     outcome, why = slower(a, b)
