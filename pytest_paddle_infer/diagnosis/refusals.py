@@ -90,7 +90,9 @@ def of_training(found: Finding) -> Finding:
     return replace(
         found,
         cause=found.cause.replace("the inference preprocessing", "the training preprocessing"),
-        remedy=_of_one_program(found).replace("from preprocess,", "from training_preprocess,").replace("preprocess.", "training_preprocess."),
+        remedy=_of_one_program(found)
+        .replace("from preprocess,", "from training_preprocess,")
+        .replace("preprocess.", "training_preprocess."),
     )
 
 

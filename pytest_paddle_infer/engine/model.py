@@ -298,7 +298,11 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
             hint = " No key fits: they are the weights of another model, or their keys carry another prefix."
             remedy = "give the weights of this model, under the keys of its state_dict."
         else:
-            remedy = "" if hint else "give the weights that were saved of this factory with these arguments, such as its number of classes."
+            remedy = (
+                ""
+                if hint
+                else "give the weights that were saved of this factory with these arguments, such as its number of classes."
+            )
         wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{hint}")
         wrong.remedy = remedy
         if len(problems) == len(dtypes):

@@ -140,7 +140,9 @@ def _fastest(before: Times, now: Times) -> float:
 
     from pytest_paddle_infer.judge.shapes import taken_out
 
-    one, two = (float(np.percentile(each, FASTEST)) for each in taken_out([(x.inference_ms, x.inference_shapes) for x in (before, now)]))
+    one, two = (
+        float(np.percentile(each, FASTEST)) for each in taken_out([(x.inference_ms, x.inference_shapes) for x in (before, now)])
+    )
     return two / one
 
 

@@ -1020,7 +1020,9 @@ def test_a_program_of_both_engines_is_not_sent_to_another_for_an_example(message
     ],
 )
 def test_the_transpose_to_write_is_of_the_axes_that_the_tensor_has(shape: str, layout: str, remedy: str) -> None:
-    found = explain_refusal(f"preprocess returned shape {shape} for input 'x', which is [None, 3, 8, 8]: it looks like {layout}, where")
+    found = explain_refusal(
+        f"preprocess returned shape {shape} for input 'x', which is [None, 3, 8, 8]: it looks like {layout}, where"
+    )
     assert found is not None
     assert found.remedy == remedy
 

@@ -21,8 +21,8 @@ from pytest_paddle_infer.report.figures import LONGEST, Figures
 from pytest_paddle_infer.words import (
     _last_lines,
     explained,
-    export_again,
     explained_parameters,
+    export_again,
     input_problem,
     meant,
     parameters_failure,
@@ -96,7 +96,9 @@ def test_of_two_programs_the_one_that_raised_is_named(
     program: str, own: tuple[str, ...], who: str, title: str, remedy: str
 ) -> None:
     spec = replace(SPEC, **dict.fromkeys(own, str))  # type: ignore[arg-type]
-    error = WorkerFailure(f"{who} engine: run", "exception", f"{program} raised KeyError: a", sentence=True, error="ProcessingError")
+    error = WorkerFailure(
+        f"{who} engine: run", "exception", f"{program} raised KeyError: a", sentence=True, error="ProcessingError"
+    )
     with pytest.raises(ConformanceFailure) as caught, worded(spec, "cpu"):
         raise error
     red = caught.value.failure
@@ -258,20 +260,24 @@ def test_an_answer_that_fails_of_other_outputs_is_told_as_the_artifacts_told_it(
         raise other
     known = {("artifacts", export.stamp): caught.value.failure}
 
-    def told(known: dict[object, Failure], step: str = "inference engine (cpu): run sample 0", program: str = "postprocess") -> Failure:
+    def told(known: dict[object, Failure], step: str = "inference engine (cpu): run sample 0") -> Failure:
         bench = SimpleNamespace(spec=SPEC, samples=(), failure_of=known.get)
         no_answer = NoAnswer(SimpleNamespace(diagnosis=True), None, None)  # type: ignore[arg-type]
-        error = WorkerFailure(step, "exception", f"{program} raised ValueError: 1", sentence=True, error="ProcessingError")
-        with pytest.raises(ConformanceFailure) as caught, no_answer.explained(bench, SPEC, "cpu", export):  # type: ignore[arg-type]
-            with worded(SPEC, "cpu", export):
-                raise error
+        error = WorkerFailure(step, "exception", "postprocess raised ValueError: 1", sentence=True, error="ProcessingError")
+        explaining = no_answer.explained(bench, SPEC, "cpu", export)  # type: ignore[arg-type]
+        with pytest.raises(ConformanceFailure) as caught, explaining, worded(SPEC, "cpu", export):
+            raise error
         return caught.value.failure
 
     red = told(known)
     assert (red.title, red.remedy) == ("net, cpu: the export has 1 output, the model 2.", "export the forward that is tested.")
     assert ("engine", "net, cpu: postprocess raised ValueError: 1.") in red.facts
     assert (red.stage, red.kind) == ("artifacts", "output")
-    others = [told({}), told(known, step="training engine: run"), told({("artifacts", export.stamp): replace(known["artifacts", export.stamp], kind="file")})]
+    others = [
+        told({}),
+        told(known, step="training engine: run"),
+        told({("artifacts", export.stamp): replace(known["artifacts", export.stamp], kind="file")}),
+    ]
     assert [each.title for each in others] == ["net, cpu: postprocess raised ValueError: 1."] * 3
 
 

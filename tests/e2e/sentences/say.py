@@ -162,7 +162,7 @@ loaded("no state_dict", [1, 2])
 loaded("other keys", {**{key: value for key, value in good.items() if key != "fc.bias"}, "fc.other": good["fc.bias"]})
 loaded("other shape", {**good, "fc.bias": paddle.zeros([7])})
 loaded("other dtype", {**good, "fc.bias": good["fc.bias"].astype("float64")})
-loaded("no key", {name: good["fc.bias"] for name in "abc"})
+loaded("no key", dict.fromkeys("abc", good["fc.bias"]))
 loaded("a prefix", {f"model.{key}": value for key, value in good.items()})
 loaded("nested", {"state": {key: value.numpy() for key, value in good.items()}})
 
