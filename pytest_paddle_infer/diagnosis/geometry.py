@@ -33,6 +33,9 @@ ALIGNED = "bilinear with align_corners"
 """What `paddle.nn.functional.interpolate` and torch's do where asked to: the centres of the outer pixels come to lie on each other."""
 
 _REDUCED = " and reducing_gap="
+IN_FLOATS = " without rounding to whole values"
+"""After the name of one of Pillow's filters: on channels of floats, as torch does with antialias; `resize` of a uint8 picture rounds."""
+
 _GAPS = ("1.0", "2.0", "3.0")
 """What Pillow's `resize(..., reducing_gap=)` is given: the picture is first reduced by a whole number; `thumbnail` does so with 2.0."""
 
@@ -243,6 +246,11 @@ def reducing() -> Iterator[str]:
         yield from (f"{name}{_REDUCED}{gap}" for name in _PILLOW if name != "nearest")
 
 
+def in_floats() -> Iterator[str]:
+    """Yields the usual ones of Pillow's filters on channels of floats, whose results stay as they are."""
+    yield from (f"{name}{IN_FLOATS}" for name in ("bilinear", "bicubic"))
+
+
 def shorts(side: int) -> list[int]:
     """Short sides that programs resize to before they crop `side`, the most usual first."""
     usual = [round(side * 8 / 7), side, side + 32, side + 4, side + 8, side + 16]
@@ -309,6 +317,8 @@ def render(image: Image.Image, placement: Placement, interpolation: str, part: B
     name, _, gap = interpolation.partition(_REDUCED)
     if placement.size == image.size:
         pixels = np.asarray(image.crop(box))
+    elif interpolation.endswith(IN_FLOATS):
+        pixels = _of_floats(image, placement.size, interpolation.removesuffix(IN_FLOATS))[box[1] : box[3], box[0] : box[2]]
     elif gap:
         pixels = np.asarray(image.resize(placement.size, _PILLOW[name], reducing_gap=float(gap)).crop(box))
     elif interpolation in _PILLOW and (part is None or interpolation in _ABRUPT):
@@ -320,6 +330,11 @@ def render(image: Image.Image, placement: Placement, interpolation: str, part: B
     else:
         pixels = _without_pillow(image, placement.size, box, interpolation)
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels[..., :3]
+
+
+def _of_floats(image: Image.Image, size: Size, name: str) -> Array:
+    planes = [plane.convert("F").resize(size, _PILLOW[name]) for plane in image.split()]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
 def _without_pillow(image: Image.Image, size: Size, box: Box, interpolation: str) -> Array:

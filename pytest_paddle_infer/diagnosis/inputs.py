@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE, ROUNDING, apart, restored
+from pytest_paddle_infer.diagnosis.axes import explain_axes
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
 from pytest_paddle_infer.diagnosis.gamma import explain_gamma
 from pytest_paddle_infer.diagnosis.layouts import (
@@ -25,15 +26,19 @@ from pytest_paddle_infer.diagnosis.layouts import (
     is_nchw,
     layouts,
     mixed_colours,
+    narrower,
     side,
 )
+from pytest_paddle_infer.diagnosis.logarithms import explain_numbers, ratio_of_logarithms
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, difference_turned, known
 from pytest_paddle_infer.diagnosis.on_the_way import explain_on_the_way
+from pytest_paddle_infer.diagnosis.own_statistics import explain_own_statistics
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified
 from pytest_paddle_infer.diagnosis.programs import steps_apart
 from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer, verified
 from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
+from pytest_paddle_infer.diagnosis.wrapping import explain_wrapping
 
 Pictures = Sequence[Any]
 
@@ -65,14 +70,25 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
             explain_integers(training, inference)
             or explain_order(training, inference, before)
             or explain_precision(training, inference, before)
+            or (None if images else explain_axes(training, inference))
         )
         if found is not None:
-            return step_finding(*found, facts=_shown(_program(training, images, seconds / 2), inference, images))
+            one = _program(training, images, seconds / 2)
+            if found[0] == "precision" and one is not None:
+                same = one.describe(images)
+                return step_finding(*found, facts=(("training", same), ("inference", f"{same}, {narrower(training, inference)}")))
+            return step_finding(*found, facts=_shown(one, inference, images))
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
         return _other_shape(training, inference)
     deadline = Deadline(seconds)
     one = _program(training, images, seconds / 2)
-    found = _other_values(training, inference, before, one)
+    found = explain_wrapping(training, inference, (own for own, _ in _normalisations(training, one)))
+    if found is not None:
+        return step_finding(*found, facts=_shown(one, inference, images)[:1])
+    found = explain_own_statistics(training, inference)
+    if found is not None:
+        return step_finding(*found, facts=_shown(one, inference, images)[:1])
+    found = _other_values(training, inference, before, one) or (None if images else explain_numbers(training, inference))
     if found is not None:
         shown = _shown(one, inference, images)
         if "scaling" in found[0]:  # mean and std of a program that divides by 256 are found as those of x / 255, which nobody wrote
@@ -121,12 +137,16 @@ def describe_inputs(
             wrong = [first + index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))
+    one = None
     for name, tensor in (("training", training), ("inference", inference)):
         found = _program(tensor, images, seconds / 2)
-        if found is not None:
+        if found is not None and one is not None:
+            found = replace(found, like=one.normalisation)
+        if found is not None and found.reproduced:
             facts.append((name, found.describe(images)))
         elif images:
             facts.append((name, "none of the programs that were tried makes this tensor of the picture"))
+        one = one or found
     return tuple(facts)
 
 
@@ -150,8 +170,10 @@ def _shown(one: Identified | None, inference: Array, images: Sequence[Image.Imag
         two = next(
             (fits for fits in (verified(each, tensor.astype(np.float64), images) for each in alike) if fits is not None), None
         )
-        if two is not None:
+        two = None if two is None else replace(two, like=one.normalisation)
+        if two is not None and two.reproduced:
             facts.append(("inference", _described(two, layout, images)))
+        if two is not None:
             break
     return tuple(facts)
 
@@ -258,6 +280,20 @@ def _line(training: Array, inference: Array) -> Line | None:
     return np.array(slopes), np.array(offsets)
 
 
+def one_line(training: Array, inference: Array) -> Line | None:
+    """Slopes and offsets, float64[C], of `inference = slope * training + offset` for each channel; None where it is no line."""
+    with np.errstate(all="ignore"):
+        return _line(training, inference)
+
+
+def on_line(line: Line, training: Array, inference: Array) -> bool:
+    """True where two tensors lie on a line, too: one without contrast does or does not, as another."""
+    slopes, offsets = (each.reshape(1, -1, *[1] * (training.ndim - 2)) for each in line)
+    made = slopes * training.astype(np.float64) + offsets
+    scale = max(float(np.ptp(inference)), float(np.abs(inference).max()), 1e-30)
+    return bool(np.abs(made - inference).max() <= 2 * CLOSE * scale)
+
+
 def _named(
     training: Array, line: Line, order: tuple[int, ...], one: Identified | None, *, turned: bool = False
 ) -> tuple[str, str] | None:
@@ -312,7 +348,9 @@ def _drawn_line(training: Array, inference: Array) -> Finding | None:
     offsets = np.where(np.abs(line[1]) < ROUNDING * np.abs(inference).max(), 0.0, line[1])
     parts = [f"{a:.4g} * x {b:+.4g}" if b else f"{a:.4g} * x" for a, b in zip(line[0][:3], offsets)]
     terms = parts[0] if len(set(parts)) == 1 else "; ".join(f"channel {i}: {part}" for i, part in enumerate(parts))
-    return step_finding("normalisation", f"scales or normalises otherwise: its input is the training input x as {terms}")
+    one_factor = not offsets.any() and np.ptp(line[0]) <= 1e-5 * np.abs(line[0]).max()
+    known = ratio_of_logarithms(float(np.median(line[0]))) if one_factor else ""
+    return step_finding("normalisation", f"scales or normalises otherwise: its input is the training input x as {terms}{known}")
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------

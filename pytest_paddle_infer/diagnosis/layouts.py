@@ -24,6 +24,8 @@ SWAPS = {
 }
 """What a program does to the order of three channels besides reversing it, and the order that undoes it."""
 
+GREY = "turns the picture grey where the training preprocessing keeps its colours"
+
 Layout = tuple[str, str, Array]
 
 
@@ -174,10 +176,13 @@ def explain_precision(training: Array, inference: Array, before: float) -> tuple
     """Returns (name, what is done) where the inference tensor is the training tensor rounded to a narrower type."""
     if training.shape != inference.shape or before <= ROUNDING:
         return None
-    for kind, narrow in narrowed(training):
-        if apart(inference, narrow) <= 1e-7 < before:
-            return "precision", f"rounds its values to {kind} on the way"
-    return None
+    kind = narrower(training, inference)
+    return ("precision", f"rounds its values to {kind} on the way") if kind and before > 1e-7 else None
+
+
+def narrower(training: Array, inference: Array) -> str:
+    """The narrower type that one tensor is the other rounded to; "" for none."""
+    return next((kind for kind, narrow in narrowed(training) if apart(inference, narrow) <= 1e-7), "")
 
 
 def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
@@ -238,4 +243,4 @@ def mixed_colours(training: Array, inference: Array) -> tuple[str, str] | None:
     missed = two[0] - basis @ found
     if missed.std() > 0.02 * spread[0]:
         return None
-    return "mode", "turns the picture grey where the training preprocessing keeps its colours"
+    return "mode", GREY

@@ -115,7 +115,7 @@ def recognised(slopes: Array, offsets: Array, slack: float = 1.0) -> Normalisati
 
     slopes, offsets: float64[C], no slope 0. slack: how many times the usual tolerance the line may miss a known one by.
     """
-    fitting = [(_distance(each, slopes, offsets), at, each) for at, each in enumerate(known(len(slopes)))]
+    fitting = [(distance(each, slopes, offsets), at, each) for at, each in enumerate(known(len(slopes)))]
     best = min(fitting, default=None)
     if best is not None and best[0] <= slack:
         return best[2]
@@ -137,7 +137,7 @@ def _tidy(values: Array, tolerance: float, *, relative: bool = False) -> Numbers
     return tuple(values.tolist())
 
 
-def _distance(program: Normalisation, slopes: Array, offsets: Array) -> float:
+def distance(program: Normalisation, slopes: Array, offsets: Array) -> float:
     """How far a line lies from a program's: 1 is as far as rounding takes it."""
     own, shift = program.line()
     with np.errstate(all="ignore"):
@@ -155,14 +155,14 @@ def difference(
     Returns (name of the step, what the inference preprocessing does); ("", "") where both are the same, None where no usual step
     explains it. solve: name mean and std by their figures where no usual step does.
     """
-    unchanged = _distance(training, slopes, offsets)
+    unchanged = distance(training, slopes, offsets)
     if unchanged <= slack:
         return "", ""
     fitting = []
     for at, (name, phrase, program) in enumerate(_slips(training)):
-        distance = _distance(program, slopes, offsets)
-        if distance <= min(slack, _LEFT * slack**0.5 * unchanged):
-            fitting.append((distance > 0.05 * slack, at, name, phrase))
+        away = distance(program, slopes, offsets)
+        if away <= min(slack, _LEFT * slack**0.5 * unchanged):
+            fitting.append((away > 0.05 * slack, at, name, phrase))
     found = min(fitting)[2:] if fitting else None
     # a program that writes x / 127.5 - 1 has neither 255 nor a mean or std of 0.5 in it
     told = found is not None and "divides by " in found[1] and (any(training.mean) or found[0] != "scaling")
@@ -232,6 +232,9 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
         yield f"uses mean and std{_TURNED}", own.mean[::-1], own.std[::-1]
         yield f"uses the mean{_TURNED}", own.mean[::-1], own.std
         yield f"uses the standard deviation{_TURNED}", own.mean, own.std[::-1]
+        if mean.all():
+            exchanged = f"uses mean and std exchanged: mean {figures(own.std)} and std {figures(own.mean)}"
+            yield exchanged, own.std, own.mean
         yield "normalises twice", tuple((mean + std * mean).tolist()), tuple((std * std).tolist())
         yield "adds the mean where it must subtract it", tuple((-mean).tolist()), own.std
         yield "multiplies by the standard deviation where it must divide", own.mean, tuple((1 / std).tolist())

@@ -18,6 +18,7 @@ from pytest_paddle_infer.transforms import load_image
 Make = Callable[[Image.Image], Image.Image]
 
 DEFAULT = "converts to RGB"
+GREYED = "turns it grey"
 
 
 def turned(image: Image.Image) -> bool:
@@ -66,7 +67,7 @@ def _conversions(mode: str, channels: int) -> Iterator[tuple[str, Make]]:
     if mode == "CMYK":
         yield "takes three of the CMYK channels for RGB", lambda image: Image.merge("RGB", image.split()[:3])
     if mode not in ("L", "1", "LA"):
-        yield "turns it grey", lambda image: image.convert("L").convert("RGB")
+        yield GREYED, lambda image: image.convert("L").convert("RGB")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from PIL import Image
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
 from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, Placement, render
-from pytest_paddle_infer.diagnosis.normalisation import NEARLY, Normalisation, recognised
+from pytest_paddle_infer.diagnosis.normalisation import NEARLY, Normalisation, distance, recognised
 from pytest_paddle_infer.diagnosis.padding import Padding
 
 EXACT, EXACT_WORST = 0.05, 0.3
@@ -67,10 +67,28 @@ class Identified:
     pipeline: Pipeline
     fit: Fit
     padding: Padding | None = None
+    like: Normalisation | None = None
+    """What the other side does to its pixels: where this one is only near, and as near to that, it does the same."""
+
+    @property
+    def reproduced(self) -> bool:
+        """True where what is known of the program makes the tensor: a line that is fitted to what is only near is no fact of anybody's."""
+        if self.fit.exact:
+            return True
+        return self.fit.near and (self._does_the_same or bool(self.normalisation.named))
+
+    @property
+    def _does_the_same(self) -> bool:
+        like = self.like
+        if like is None or len(like.mean) != len(self.fit.slopes):
+            return False
+        return distance(like, self.fit.slopes, self.fit.offsets) <= NEARLY
 
     @property
     def normalisation(self) -> Normalisation:
         """Scale, mean and std, in the order of the channels that are fed."""
+        if not self.fit.exact and self.like is not None and self._does_the_same:
+            return self.like
         return recognised(self.fit.slopes, self.fit.offsets, 1.0 if self.fit.exact else NEARLY)
 
     @property
@@ -83,7 +101,8 @@ class Identified:
         own = self.pipeline
         steps = [("apply" if own.upright else "ignore") + " the EXIF orientation"] if opened.turned(images[0]) else []
         if own.conversion != opened.DEFAULT:
-            steps.append(own.conversion)
+            verb, _, rest = own.conversion.partition(" ")
+            steps.append(f"{verb.removesuffix('s')} {rest}")
         told = str(own.geometry)
         steps.append(told.replace(*_long_side(own.geometry)) if self._has_a_long_side(images) else told)
         if self.padding is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from PIL import Image
 
-from pytest_paddle_infer.diagnosis.geometry import CORNERED, Geometry, Size
+from pytest_paddle_infer.diagnosis.geometry import CORNERED, IN_FLOATS, Geometry, Size
+from pytest_paddle_infer.diagnosis.layouts import GREY
 from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned, plainly
 from pytest_paddle_infer.diagnosis.padding import Padding
+from pytest_paddle_infer.diagnosis.pictures import DEFAULT, GREYED
 from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
 
 Step = tuple[str, str]
@@ -28,13 +31,19 @@ def _steps_apart(training: Identified, inference: Identified, images: Sequence[I
         yield "exif", "ignores the EXIF orientation"
     elif two.upright and not one.upright:
         yield "exif", "applies the EXIF orientation, which the training preprocessing ignores"
-    if one.conversion != two.conversion:
+    if one.conversion != two.conversion and (one.conversion, two.conversion) == (DEFAULT, GREYED):
+        yield "mode", GREY
+    elif one.conversion != two.conversion:
         mode = f"a picture of mode {images[0].mode}"
         yield "mode", f"{two.conversion} where the training preprocessing {one.conversion} ({mode})"
     yield from _geometry(one.geometry, two.geometry, (_sources(images, one), _sources(images, two)))
     if training.padding is not None and inference.padding is not None and inference.padding.differs(training.padding):
         yield "padding", _filled(training.padding, inference.padding)
-    if one.interpolation != two.interpolation:
+    if two.interpolation == one.interpolation + IN_FLOATS:
+        yield "interpolation", "does not round the resized pixels to whole values, which the training preprocessing does"
+    elif one.interpolation == two.interpolation + IN_FLOATS:
+        yield "interpolation", "rounds the resized pixels to whole values, which the training preprocessing does not"
+    elif one.interpolation != two.interpolation:
         yield (
             "interpolation",
             f"resizes with {_filter(two.interpolation)} where the training preprocessing resizes with {_filter(one.interpolation)}",
@@ -124,7 +133,8 @@ def _geometry(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Seque
         yield "crop", f"crops {where} where the training preprocessing crops {other}"
     elif one.offset != two.offset:
         name, what = ("padding", "padding") if two.pad else ("crop", "crop")
-        yield name, f"rounds the margins of the {what} otherwise, which shifts it by a pixel"
+        how, why = (_odd(each, sizes) for each, sizes in zip((two, one), reversed(sources)))
+        yield name, f"rounds odd margins of the {what} {how} where the training preprocessing rounds them {why}"
 
 
 def _other_sides(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> Step:
@@ -164,6 +174,18 @@ def _done(geometry: Geometry, sources: Sequence[Size]) -> str:
 
 def _rounding(how: str) -> str:
     return {"floor": "cutting off", "ceil": "rounding up"}.get(how, "rounding")
+
+
+def _odd(geometry: Geometry, sources: Sequence[Size]) -> str:
+    """How half a pixel of a margin is rounded; the most usual of the ways that make the same of all pictures."""
+    for how, told in _ODD.items():
+        other = replace(geometry, offset=how)
+        if all(other.place(source) == geometry.place(source) for source in sources):
+            return told
+    return _ODD["round"]
+
+
+_ODD = {"floor": "down", "ceil": "up", "round": "to the even number"}
 
 
 def _size(geometry: Geometry) -> str:

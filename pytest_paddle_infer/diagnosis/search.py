@@ -13,7 +13,7 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis.candidates import groups
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline
-from pytest_paddle_infer.diagnosis.geometry import Box, reducing
+from pytest_paddle_infer.diagnosis.geometry import Box, in_floats, reducing
 from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
 from pytest_paddle_infer.diagnosis.pipelines import EXACT, NEAR, Identified, Pipeline, fitted, pixels_of, prepared
 
@@ -57,13 +57,15 @@ def identify(
         if (best is not None and best.fit.exact) or not more or deadline.over():
             break
     if (best is None or not best.fit.exact) and nearest[1] is not None:
-        return _reduced_first(nearest[1], tensor, images, deadline) or best
+        nearby = dict.fromkeys([*([like] if like is not None else []), nearest[1], *([best.pipeline] if best is not None else [])])
+        return next((found for each in nearby if (found := _resized_otherwise(each, tensor, images, deadline)) is not None), best)
     return best
 
 
-def _reduced_first(like: Pipeline, tensor: Array, images: Sequence[Image.Image], deadline: Deadline) -> Identified | None:
-    """The program nearest to a tensor, on pictures that are reduced before they are resized, where that makes the very same pixels."""
-    group = [replace(like, interpolation=interpolation) for interpolation in reducing()]
+def _resized_otherwise(like: Pipeline, tensor: Array, images: Sequence[Image.Image], deadline: Deadline) -> Identified | None:
+    """The program nearest to a tensor, on pictures that are reduced before they are resized, or on floats that are not rounded, where that
+    makes the very same pixels."""
+    group = [replace(like, interpolation=interpolation) for interpolation in (*in_floats(), *reducing())]
     for rms, pipelines in _scored(group, tensor[0], images[0], deadline):
         found = verified(pipelines[0], tensor, images) if rms <= EXACT else None
         if found is not None and found.fit.exact:

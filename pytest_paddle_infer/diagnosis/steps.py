@@ -8,20 +8,23 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "gamma", "precision", "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
+    "mirror", "gamma", "precision", "overflow", "axes", "logarithm",
+    "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
 
 _DIVIDE = "divide by 255 before mean and std in the inference preprocessing."
-_NUMBERS = "scale and shift the pixels by the same numbers in both preprocessing programs."
-_PLAIN = ("of a pixel x", "the training input x as")
-"""In what is told of numbers alone: nobody knows which of them the program calls a mean or a std."""
+_NUMBERS = "scale and shift the {} by the same numbers in both preprocessing programs."
+_PLAIN = {"of a pixel x": "pixels", "the training input x as": "values", "to every value": "values"}
+"""In what is told of numbers alone, and what they are done to: nobody knows which of them the program calls a mean or a std."""
+_OWN = "its own"
+"""In what is told of a sample's own statistics."""
 
 _REMEDIES = {
     "channel order": "convert BGR to RGB (or back) in the inference preprocessing, as the training preprocessing has it.",
     "layout": "bring HWC to CHW with transpose(2, 0, 1), as the training preprocessing does.",
     "scaling": "divide by 255 before mean and std in both preprocessing programs, and as often in one as in the other.",
-    "normalisation": "use the same mean and std, in the same channel order, in both preprocessing programs.",
+    "normalisation": "use the same mean and std in both preprocessing programs.",
     "interpolation": "resize with the same interpolation in both preprocessing programs.",
     "resize": "resize to the same size by the same rule in both preprocessing programs.",
     "crop": "crop the same part at the same point of both preprocessing programs.",
@@ -32,6 +35,9 @@ _REMEDIES = {
     "mirror": "take the flip out of the inference preprocessing.",
     "gamma": "apply the same gamma at the same point of both preprocessing programs, or none in either.",
     "precision": "keep float32 throughout the inference preprocessing.",
+    "overflow": "convert the pixels to float32 before anything is added to them or subtracted from them.",
+    "axes": "order the axes, and cut them at the same place, alike in both preprocessing programs.",
+    "logarithm": "use the same numbers before the logarithm in both preprocessing programs.",
     "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
     "integers": "number tokens or labels alike in both preprocessing programs: the same vocabulary and special tokens, words split alike.",
     "inputs": "return the inputs in the order in which the model takes them, each made of its own part of the sample.",
@@ -66,8 +72,14 @@ def step_finding(name: str, what: str, facts: Facts = (), certain: bool = True) 
 
 
 def _remedy(name: str, what: str) -> str:
-    if name in ("scaling", "normalisation") and any(words in what for words in _PLAIN):
-        return _NUMBERS
+    if name in ("scaling", "normalisation"):
+        for words, things in _PLAIN.items():
+            if words in what:
+                return _NUMBERS.format(things)
+    if name == "normalisation" and _OWN in what:
+        return "normalise with the same statistics in both preprocessing programs: each sample's own, or the same numbers for all."
+    if name == "normalisation" and "BGR" in what:
+        return "use the same mean and std, in the same channel order, in both preprocessing programs."
     if name == "channel order" and "swaps the" in what:
         return "feed the channels in the same order in both preprocessing programs."
     return _DIVIDE if name == "scaling" and "leaves out the division" in what else _REMEDIES[name]

@@ -17,7 +17,7 @@ from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Pla
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
 from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
-from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry
+from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry, steps_apart
 from pytest_paddle_infer.diagnosis.refusals import (
     _REFUSALS,
     RETURNED,
@@ -204,7 +204,7 @@ def test_a_line_is_told_by_numbers_that_are_in_the_program(
     found = explain_input(left, right, pair() if shown else ())
     assert said(found) == (sentence if isinstance(sentence, str) else sentence[not shown])
     assert found is not None
-    assert not remedy or found.remedy == remedy
+    assert not remedy or found.remedy == (remedy if "pixel" in found.cause else remedy.replace("pixels", "values"))
 
 
 def test_swapped_sides_of_an_oblong_picture_are_named() -> None:
@@ -220,7 +220,7 @@ def test_a_line_of_no_known_meaning_is_shown_as_it_is() -> None:
         "scales or normalises otherwise: its input is the training input x as channel 0: 1.3 * x; channel 1: 1.4 * x; channel 2: 1.5 * x"
     )
     assert found is not None
-    assert found.remedy == NUMBERS
+    assert found.remedy == NUMBERS.replace("pixels", "values")
 
 
 @pytest.mark.parametrize(
@@ -337,6 +337,7 @@ SLIPS: dict[str, tuple[dict[str, Any], str, str]] = {
     "long side": ({"rounded": round}, "resize", "finds the long side of the resized picture by rounding"),
     "std": ({"std": [1.05 * v for v in STD]}, "normalisation", "divides by std (0.24"),
     "own mean": ({"mean": (0.5, 0.456, 0.406)}, "normalisation", "subtracts the mean (0.5, 0.456, 0.406) where"),
+    "exchanged": ({"mean": STD, "std": MEAN}, "normalisation", "uses mean and std exchanged: mean (0.229, 0.224, 0.225) and std (0.485, "),
     "BGR": ({"channels": "BGR"}, "channel order", BGR),
     "BGR, no scale": ({"channels": "BGR", "scale": 1.0}, "channel order", f"{BGR} and leaves out the division by 255"),
     "mirror": ({"mirror": True}, "mirror", "mirrors the picture left to right"),
@@ -558,8 +559,8 @@ def test_an_exif_orientation_that_only_deployment_applies_is_named() -> None:
          "crop 24x24 (training: crop 30x30, resize to 28x28, crop 24x24)"),
         (Geometry((24, 24), short=28), Geometry((24, 24), short=28, shift=(1, -2)),
          "shifts the crop by 2 pixels (+1 to the right, -2 down)"),
-        (Geometry((24, 24), short=28, offset="floor"), Geometry((24, 24), short=28, offset="round"), "rounds the margins of the crop "
-         "otherwise, which shifts it by a pixel"),
+        (Geometry((24, 24), short=28, offset="floor"), Geometry((24, 24), short=28, offset="round"), "rounds odd margins of the crop "
+         "up where the training preprocessing rounds them down"),
         (Geometry((24, 24), short=28), Geometry((24, 24), first=-1, short=24), "crops before resizing (crop the centre square, resize to "
          "24x24) where the training preprocessing resizes the short side to 28"),
         (Geometry((24, 24), short=28), Geometry((24, 24)), "crops without resizing where the training preprocessing resizes the short"),
@@ -1159,3 +1160,74 @@ def test_a_gap_that_is_not_tried_and_one_that_reduces_nothing_are_none() -> None
         said(explain_input(one, two, small, seconds=60))
         == "resizes with bicubic where the training preprocessing resizes with bilinear"
     )
+
+
+# -- what is shown of a program ----------------------------------------------------------------------------------------
+
+
+def in_floats(image: Image.Image, short: int = 28, side: int = 24) -> Array:
+    """The same as `prepared`, whose resize does not round the pixels."""
+    size = (image.width * short // min(image.size), image.height * short // min(image.size))
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    planes = [np.asarray(plane.convert("F").resize(size, FILTERS.BILINEAR)) for plane in image.split()]
+    pixels = np.stack(planes)[:, top : top + side, left : left + side]
+    return normalised(pixels[None] / np.float32(255))
+
+
+def test_a_resize_of_floats_is_told_by_what_it_does_not_round() -> None:
+    training = np.concatenate([prepared(image) for image in pair()])
+    inference = np.concatenate([in_floats(image) for image in pair()])
+    found = explain_input(training, inference, pair())
+    assert said(found) == "does not round the resized pixels to whole values, which the training preprocessing does"
+    back = explain_input(inference, training, pair())
+    assert said(back) == "rounds the resized pixels to whole values, which the training preprocessing does not"
+    assert back is not None
+    assert "(bilinear without rounding to whole values), x / 255, ImageNet's statistics" in dict(back.facts)["training"]
+
+
+def test_a_line_that_is_fitted_to_what_is_only_near_is_not_shown_as_a_program() -> None:
+    image = photograph(200, 150)
+    one = prepared(image, mean=(0.4815, 0.4512, 0.4098), std=(0.2413, 0.2207, 0.2111))
+    noise = np.random.default_rng(1).normal(0, 0.4 / 255 / 0.24, one.shape).astype(np.float32)
+    near = identify(one * 1.07 + 0.1 + noise, [image])
+    assert near is not None
+    assert near.fit.near
+    assert not near.fit.exact
+    assert not near.reproduced
+    told = dict(describe_inputs(one, one * np.float32(1.07) + np.float32(0.1) + noise, [image]))
+    assert told["inference"] == "none of the programs that were tried makes this tensor of the picture"
+    told = dict(describe_inputs(one, one + noise, [image]))
+    assert told["inference"] == told["training"], "what the training side does is as near"
+
+
+def test_float16_is_told_beside_the_known_mean_and_std() -> None:
+    own = {"mean": (0.48, 0.45, 0.41), "std": (0.24, 0.22, 0.21)}
+    training = np.concatenate([prepared(image, **own) for image in pair()])
+    found = explain_input(training, training.astype(np.float16).astype(np.float32), pair())
+    assert said(found) == "rounds its values to float16 on the way"
+    assert found is not None
+    facts = dict(found.facts)
+    assert facts["training"].endswith("x / 255, mean (0.48, 0.45, 0.41) and std (0.24, 0.22, 0.21)")
+    assert facts["inference"] == f"{facts['training']}, float16"
+
+
+def test_a_grey_picture_is_told_in_the_same_words_by_pictures_as_by_tensors() -> None:
+    training = prepared(photograph())
+    grey = prepared(photograph().convert("L").convert("RGB"))
+    alone = explain_input(training, grey)
+    assert said(alone) == "turns the picture grey where the training preprocessing keeps its colours"
+    one, two = (identify(tensor, [photograph()]) for tensor in (training, grey))
+    assert one is not None
+    assert two is not None
+    assert steps_apart(one, two, [photograph()]) == [("mode", said(alone))]
+    assert two.describe([photograph()]).startswith("turn it grey, resize the short side")
+
+
+@pytest.mark.parametrize(("offset", "words"), [("ceil", "up"), ("round", "to the even number")])
+def test_odd_margins_of_a_crop_are_told_by_how_they_are_rounded(offset: str, words: str) -> None:
+    one, two = Geometry((24, 24), short=28), Geometry((24, 24), short=28, offset=offset)
+    sizes = [(28, 33), (31, 28), (28, 35), (28, 30)]
+    told = [("crop", f"rounds odd margins of the crop {words} where the training preprocessing rounds them down")]
+    assert list(_geometry(one, two, (sizes, sizes))) == told
+    ((_, what),) = _geometry(one, two, (sizes[2:3], sizes[2:3]))
+    assert what.startswith("rounds odd margins of the crop up where"), "the usual of two ways that make the same of it"

@@ -372,8 +372,8 @@ def test_align_corners_is_told_from_the_usual_bilinear(sizes: list[tuple[int, in
          "training preprocessing pads to 48x48 without resizing"),
         (Geometry((48, 48), fit="inside", pad=AROUND), Geometry((48, 48), fit="inside", pad=AROUND, shift=(0, 1)), "shifts the picture "
          "within the padding by a pixel (+0 to the right, +1 down)"),
-        (Geometry((48, 48), fit="inside", pad=AROUND), Geometry((48, 48), fit="inside", pad=AROUND, offset="ceil"), "rounds the margins of "
-         "the padding otherwise, which shifts it by a pixel"),
+        (Geometry((48, 48), fit="inside", pad=AROUND), Geometry((48, 48), fit="inside", pad=AROUND, offset="ceil"), "rounds odd margins of "
+         "the padding up where the training preprocessing rounds them down"),
         (Geometry((48, 48), fit="inside", pad=CORNER, long="round"), Geometry((48, 48), fit="inside", pad=CORNER, long="ceil"), "finds the "
          "other side of the resized picture by rounding up, the training preprocessing by rounding"),
     ],
