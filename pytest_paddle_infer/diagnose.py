@@ -16,7 +16,7 @@ from pytest_paddle_infer.bench import Bench, RunOptions
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.stages import RAW, Step, parted, told
 from pytest_paddle_infer.exports import ExportedModel
-from pytest_paddle_infer.input_search import COMPARE, search_inputs
+from pytest_paddle_infer.input_search import compare, search_inputs
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
 
@@ -78,7 +78,10 @@ class Diagnosis:
         if run.inputs_differ:
             plain = self._ask.quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
             found: Finding | None = self._ask.quietly(run.input_finding)
-            return found or Finding("preprocess", plain, remedy=COMPARE, certain=False)
+            sample = run.worst_input_sample
+            return found or Finding(
+                "preprocess", plain, remedy=compare("this sample" if sample is None else f"sample {sample}"), certain=False
+            )
         if not run.outputs_differ and not run.answers.passed:
             return self._of_answers(run)
         if run.comparison is None:  # the engine answers, but not the same when it is asked otherwise

@@ -16,6 +16,8 @@ from pytest_paddle_infer.diagnosis.feeds import Feed, explain_feeds
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.inputs import explain_input
 from pytest_paddle_infer.diagnosis.steps import remedies
+from pytest_paddle_infer.inputs_together import alone, explain_together, figures_of_all, unexplained
+from pytest_paddle_infer.samples import numbered
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.engine.worker import Worker
@@ -44,17 +46,7 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
     feeds = list(_feeds(ask, bench, worker, deadline))
     found = ask.quietly(lambda: explain_feeds(names, feeds, deadline)) if feeds else None
     if found is None:
-        if shown.name == "integers" and len(feeds) > 1:  # told of one sample, and refuted by the others
-            shown = Finding("preprocess", run.input_difference, remedy=COMPARE, certain=False)
-        opened = ask.quietly(lambda: [sample.open() for sample in bench.samples[example.start : example.stop]])
-        pictures = ask.quietly(lambda: belonging(opened or (), names, trained, index)) or ()
-        one = ask.quietly(lambda: run.input_finding(pictures)) if pictures else None
-        cause = one or shown.with_facts(*(ask.quietly(lambda: run.input_facts(pictures)) or ()))
-        found = cause.with_facts(*_others(names, feeds, index)) if len(names) > 1 else cause
-        if found.certain and pictures:
-            others = ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline)) or []
-            found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
-            found = found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
+        found = _by_samples(ask, bench, run, names, feeds, shown, deadline)
     same = ask.running(bench, lambda: worker, deadline, "run the training engine's input", "run", trained)
     if same is None or not run.agrees(example.training, same):
         return found
@@ -68,6 +60,50 @@ def search_inputs(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, sho
         ("engines", "agree when both are given the training engine's input"),
         ("also", f"the postprocess programs make other answers of equal outputs: {parted}."),
     )
+
+
+def _by_samples(
+    ask: Asking, bench: Bench, run: ParityRun, names: Sequence[str], feeds: Sequence[Feed], shown: Finding, deadline: Deadline
+) -> Finding:
+    """What explains several samples at once, else what the first that differs shows and no other refutes; else the difference."""
+    example, index = run.example, run.differing_input
+    assert example is not None
+    assert example.training_inputs is not None
+    assert index is not None
+    trained, start = example.training_inputs, example.start
+    unknown = Finding("preprocess", run.input_difference, remedy=_compare(bench, run), certain=False)
+    if shown.name == "integers" and len(feeds) > 1:  # told of one sample, and refuted by the others
+        shown = unknown
+    elif not shown.certain:
+        shown = replace(shown, remedy=unknown.remedy)
+    opened = ask.quietly(lambda: [sample.open() for sample in bench.samples[start : example.stop]])
+    pictures = ask.quietly(lambda: belonging(opened or (), names, trained, index)) or ()
+    together = None
+    if len(feeds) > 1 and not deadline.over():
+        together = ask.quietly(lambda: explain_together(bench, feeds, names, index, start))
+    # one program for all of their pictures is more than one that made a single tensor; without it, a single picture may tell more
+    whole = together is not None and (not pictures or "training" in dict(together.finding.facts))
+    one = ask.quietly(lambda: run.input_finding(pictures)) if pictures and not whole else None
+    if together is not None and (one is None or not one.certain):
+        cause, explained = together.finding, together.numbers
+    else:
+        cause, explained = one or shown, ()
+    others: list[tuple[Finding, list[int]]] = []
+    if cause.certain and pictures:
+        others = ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline, explained)) or []
+    if cause.certain and not explained:
+        besides = [number for _, which in others for number in which]
+        refuting = ask.quietly(lambda: unexplained(cause, feeds, index, start, besides)) or []
+        if refuting:
+            seen = ask.quietly(lambda: alone(feeds, index, start, refuting)) or ()
+            cause, others = unknown.with_facts(*seen), []
+    if not cause.certain:
+        facts = ask.quietly(lambda: figures_of_all(run.input_facts(pictures), feeds, index)) or ()
+        cause = replace(cause, facts=(*facts, *cause.facts))
+    found = cause.with_facts(*_others(names, feeds, index)) if len(names) > 1 else cause
+    if others:
+        found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
+    return found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
 
 
 def _answers_part(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, outputs: Any, deadline: Deadline) -> str:
@@ -85,8 +121,15 @@ ROUNDING_OF_ANSWERS = 1e-6
 """By how much floats may part that two programs make of the very same outputs."""
 
 
-COMPARE = "compare the two preprocess programs step by step on this sample."
-"""What to do where nobody knows what differs."""
+def compare(sample: str) -> str:
+    """What to do where nobody knows what differs. sample: which."""
+    return f"compare the two preprocess programs step by step on {sample}."
+
+
+def _compare(bench: Bench, run: ParityRun) -> str:
+    """By the sample that differs most, which the first line of the failure tells of."""
+    sample = run.worst_input_sample
+    return compare("this sample" if sample is None else numbered(sample, bench.samples[sample].name))
 
 
 def _feeds(ask: Asking, bench: Bench, worker: Worker, deadline: Deadline) -> Iterator[Feed]:
@@ -116,14 +159,23 @@ def _others(names: Sequence[str], feeds: Sequence[Feed], index: int) -> Iterator
 
 
 def _also(
-    bench: Bench, found: Finding, names: Sequence[str], feeds: Sequence[Feed], index: int, deadline: Deadline
+    bench: Bench,
+    found: Finding,
+    names: Sequence[str],
+    feeds: Sequence[Feed],
+    index: int,
+    deadline: Deadline,
+    explained: Sequence[int],
 ) -> list[tuple[Finding, list[int]]]:
-    """What single pictures show beside the cause that the first sample showed, and which samples do."""
+    """What single pictures show beside the cause that the first sample showed, and which samples do.
+
+    explained: numbers of samples in which nothing else differs.
+    """
     told: dict[str, tuple[Finding, list[int]]] = {}
     known = found.cause[:-1]
     last = deadline.left() - OTHERS
     for feed in feeds:
-        if feed.alike(index) or len(feed.training[index]) != 1:
+        if feed.alike(index) or len(feed.training[index]) != 1 or feed.first in explained:
             continue
         if deadline.over() or deadline.left() < last:
             break

@@ -315,6 +315,13 @@ class ParityRun:
         """Number of the first input that differs; None where they all agree."""
         return next((index for index, verdict in enumerate(self.inputs) if not verdict.passed), None)
 
+    @property
+    def worst_input_sample(self) -> int | None:
+        """Number of the sample in which that input differs most, for its limit; None where no element can be said to."""
+        wrong = self.differing_input
+        index = () if wrong is None else self.inputs[wrong].index
+        return index[0] if index else None
+
     def input_finding(self, pictures: Sequence[Any] = ()) -> Finding | None:
         """What the inference preprocessing does otherwise, by the tensors of the example's first input that differs; None where unknown.
 

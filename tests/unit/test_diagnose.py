@@ -82,7 +82,7 @@ class Run:
 
     count_problem, inputs_differ, input_problem, output_problem = "", False, "", "3 of 3 elements differ."
     outputs_differ, within_rounding, answers, example = True, False, AnswersVerdict(1, 1), None
-    only_inputs_differ, differing_input = False, None
+    only_inputs_differ, differing_input, worst_input_sample = False, None, None
     comparison: Comparison | None = Comparison(0, 1, [KNOWN], [OTHER], None, [Tolerance(atol=0.5)])
     hint: Any = None
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from test_input_hypotheses import photograph, prepared
 
-from pytest_paddle_infer import input_search
+from pytest_paddle_infer import input_search, inputs_together
 from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
@@ -65,7 +65,7 @@ class Run:
     def __init__(self, training: Arrays, inference: Arrays, start: int, index: int) -> None:
         self.example = SimpleNamespace(start=start, stop=start + 1, training_inputs=training, training=[])
         self.sides, self.differing_input = (training[index], inference[index]), index
-        self.input_difference = "preprocessing: 3 integers differ."
+        self.input_difference, self.worst_input_sample = "preprocessing: 3 integers differ.", start
 
     def input_finding(self, pictures: Any = ()) -> Finding | None:
         return explain_input(*self.sides, pictures)
@@ -124,7 +124,7 @@ def test_what_one_text_shows_is_not_told_where_another_refutes_it() -> None:
     assert alone.cause == "the inference preprocessing shifts its integers by +1 but for zeros."
     found = searched(RIGHT, shifted, [{}, {}, {}], "ids")
     assert (found.cause, found.certain) == ("preprocessing: 3 integers differ.", False)
-    assert found.remedy == input_search.COMPARE
+    assert found.remedy == "compare the two preprocess programs step by step on sample 0 (0)."
     assert "difference" in dict(found.facts)
     found = searched(RIGHT, shifted, [{}, {}, {}], "ids", until=1)
     assert found.cause == alone.cause, "nobody else was asked"
@@ -196,3 +196,110 @@ def test_what_concerns_no_single_picture_is_not_told_of_one() -> None:
     assert dict(searched(training, inference, samples, "x").facts)["also"].startswith(
         "sample 1: the inference preprocessing mirrors"
     )
+
+
+# -- several samples at once -------------------------------------------------------------------------------------------
+
+
+def cropped(image: Image.Image, up: bool) -> Array:
+    """float32[1, 3, 24, 24] of a picture that is 28 at its short side; up: how odd margins are rounded."""
+    left, top = ((whole - 24 + up) // 2 for whole in image.size)
+    pixels = np.asarray(image.crop((left, top, left + 24, top + 24)), np.float32)
+    return np.ascontiguousarray(((pixels / np.float32(255) - np.float32(0.5)) / np.float32(0.25)).transpose(2, 0, 1)[None])
+
+
+def test_a_crop_that_moves_odd_margins_alone_is_no_shift() -> None:
+    samples = [photograph(28, 33, 1), photograph(31, 28, 2), photograph(30, 28, 3)]
+    training, inference = ([[cropped(image, up)] for image in samples] for up in (False, True))
+    alone = explain_input(training[0][0], inference[0][0], samples[:1])
+    assert alone is not None
+    assert alone.cause == "the inference preprocessing shifts the crop by a pixel down."
+    found = searched(training, inference, samples, "x")
+    words = "the inference preprocessing rounds odd margins of the crop up where the training preprocessing rounds them down."
+    assert found.cause == words
+    assert "also" not in dict(found.facts)
+
+
+def test_a_shift_that_an_equal_sample_refutes_is_told_of_its_sample_only() -> None:
+    samples: list[Any] = [{}, {}, {}]
+    textured = [np.random.default_rng(seed).random((1, 3, 30, 30), dtype=np.float32) for seed in range(3)]
+    training = [[each[..., 2:26, 2:26]] for each in textured]
+    inference = [[textured[0][..., 3:27, 2:26]], [textured[1][..., 2:26, 3:27]], training[2]]
+    found = searched(training, inference, samples, "x")
+    assert (found.cause, found.certain) == ("preprocessing: 3 integers differ.", False)
+    facts = dict(found.facts)
+    assert facts["sample 0"] == "the inference preprocessing shifts the crop by a pixel down."
+    assert facts["sample 1"] == "the inference preprocessing shifts the crop by a pixel to the right."
+    found = searched(training, [inference[0], training[1], training[2]], samples, "x")
+    assert not found.certain, "two others agree"
+    assert [label for label, _ in found.facts if label.startswith("sample ")] == ["sample 0"]
+
+
+def series(seed: int) -> Array:
+    return np.random.default_rng(seed).normal(seed, 1 + seed, (1, 6, 40)).astype(np.float32)
+
+
+def test_a_line_that_other_samples_refute_is_not_told() -> None:
+    training = [[series(seed)] for seed in range(3)]
+    inference = [[training[0][0] * np.float32(0.7) + 1], [np.minimum(training[1][0] * np.float32(0.7) + 1, 1)], training[2]]
+    found = searched(training, inference, [{}, {}, {}], "x")
+    assert not found.certain
+    assert dict(found.facts)["sample 0"].endswith("is the training input x as 0.7 * x +1.")
+    inference[1:] = [[training[number][0] * np.float32(0.7) + 1] for number in (1, 2)]
+    assert searched(training, inference, [{}, {}, {}], "x").cause.endswith("as 0.7 * x +1.")
+
+
+def test_statistics_of_their_own_are_seen_in_several_samples() -> None:
+    training = [[series(seed)] for seed in range(3)]
+    inference = [[one / np.abs(one).max()] for (one,) in training]
+    found = searched(training, inference, [{}, {}, {}], "x")
+    assert found.cause.startswith("the inference preprocessing divides each sample by its own largest value, which")
+
+
+def test_the_largest_difference_is_that_of_all_samples() -> None:
+    training = [[series(seed)] for seed in range(3)]
+    inference = [[one + np.random.default_rng(9).normal(0, 0.1, one.shape).astype(np.float32)] for (one,) in training]
+    inference[2][0][0, 4, 7] += 5
+    facts = dict(searched(training, inference, [{}, {}, {}], "x").facts)
+    assert facts["difference"].endswith("at sample 2, element [0, 4, 7]")
+    assert facts["shapes"] == "[1, 6, 40] from the inference preprocessing, [1, 6, 40] from training"
+    assert "samples" not in facts
+
+
+ODD = "the inference preprocessing rounds odd margins of the crop up where the training preprocessing rounds them down."
+
+
+def test_samples_that_agree_say_what_moves_the_crop_too() -> None:
+    samples = [photograph(28, 33, 1), photograph(30, 28, 3)]
+    training, inference = ([[cropped(image, up)] for image in samples] for up in (False, True))
+    assert np.array_equal(training[1][0], inference[1][0])
+    assert searched(training, inference, samples, "x").cause == ODD
+
+
+def test_pictures_of_another_mode_and_too_many_pixels_are_not_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [photograph(28, 33, 1), photograph(31, 28, 2), photograph(28, 33, 3, "L")]
+    tensors = [[[cropped(image.convert("RGB"), up)] for image in samples] for up in (False, True)]
+    assert searched(*tensors, samples, "x").cause == ODD
+    samples[2] = photograph(31, 28, 4)
+    training, inference = ([[cropped(image, up)] for image in samples] for up in (False, True))
+    inference[2] = [training[2][0] * np.float32(1.5)]
+    assert searched(training, inference, samples, "x").cause != ODD
+    monkeypatch.setattr(inputs_together, "MOST_PIXELS", 1)
+    assert searched(training, inference, samples, "x").cause == ODD
+
+
+def test_an_order_of_axes_that_another_sample_does_not_show_is_told_of_its_sample_only() -> None:
+    training = [[series(seed)] for seed in range(2)]
+    inference = [[training[0][0][:, ::-1].copy()], [series(8)]]
+    found = searched(training, inference, [{}, {}], "x")
+    assert not found.certain
+    assert dict(found.facts)["sample 0"] == "the inference preprocessing reverses axis 1 (6 long)."
+
+
+def test_a_sample_that_another_cause_explains_besides_refutes_no_mean() -> None:
+    samples = [photograph(seed=1), turned(2)]
+    training = [[prepared(image)] for image in samples]
+    inference = [[prepared(image, exif=False, mean=(0.5, 0.5, 0.5))] for image in samples]
+    found = searched(training, inference, samples, "x")
+    assert found.cause.startswith("the inference preprocessing subtracts the mean 0.5 where")
+    assert "ignores the EXIF orientation" in dict(found.facts)["also"]

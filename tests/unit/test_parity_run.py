@@ -163,6 +163,9 @@ def test_where_two_tensors_differ_most_is_told_by_the_number_of_the_sample(size:
     assert re.search(r"the largest is \S+, at sample [23], element \[0, \d, \d+, \d+\]$", facts["difference"]), (
         "2 begins the batch that is kept"
     )
+    run = case.feed(case.training, tensors=(x, y))
+    assert run.worst_input_sample is not None
+    assert f"at sample {run.worst_input_sample}, element" in run.input_difference
 
 
 @pytest.mark.parametrize(("wrong", "told"), [([1], "1 alone differs"), ([0, 2], "0, 2 alone differ"), ([0, 1, 2, 3], "")])
