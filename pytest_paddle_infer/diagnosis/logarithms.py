@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from math import e, log
 
 import numpy as np
@@ -23,16 +24,9 @@ _BASES = (("the natural logarithm", 1.0), ("the logarithm to base 10", log(10)),
 """What a program calls its values, and by what they are multiplied to be natural logarithms."""
 
 _RATIOS = {
-    1 / log(10): "a logarithm to base 10 where the training preprocessing takes the natural one",
-    log(10): "a natural logarithm where the training preprocessing takes that to base 10",
-    1 / log(2): "a logarithm to base 2 where the training preprocessing takes the natural one",
-    log(2): "a natural logarithm where the training preprocessing takes that to base 2",
-    log(2) / log(10): "a logarithm to base 10 where the training preprocessing takes that to base 2",
-    log(10) / log(2): "a logarithm to base 2 where the training preprocessing takes that to base 10",
-    10 / log(10): "decibels (10 log10) where the training preprocessing takes the natural logarithm",
-    20 / log(10): "decibels (20 log10) where the training preprocessing takes the natural logarithm",
-    log(10) / 10: "a natural logarithm where the training preprocessing makes decibels (10 log10)",
-    log(10) / 20: "a natural logarithm where the training preprocessing makes decibels (20 log10)",
+    theirs / mine: f"{name} where the training preprocessing takes {other}"
+    for (other, theirs), (name, mine) in permutations(_BASES, 2)
+    if not ("10" in name and "10" in other)  # a plain factor of 2, 10 or 20
 }
 """Factors between logarithms of the same values."""
 

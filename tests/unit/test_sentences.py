@@ -461,9 +461,10 @@ def searches(tmp_path: Path) -> Diagnosis:
 def test_what_the_comparison_alone_shows_has_its_remedy(tmp_path: Path) -> None:
     run = SimpleNamespace(count_problem="2 outputs for 1.", inputs_differ=False)
     assert searches(tmp_path)._shown(ExportedModel(tmp_path), run).remedy == "return each output once, and no input as an output."  # type: ignore[arg-type]
-    run = SimpleNamespace(count_problem="", inputs_differ=True, input_problem="", input_finding=lambda: None)
+    run = SimpleNamespace(count_problem="", inputs_differ=True, input_problem="", input_finding=lambda: None, worst_input_sample=5)
     shown = searches(tmp_path)._shown(ExportedModel(tmp_path), run)  # type: ignore[arg-type]
     assert shown.cause == "the two preprocessing programs make different tensors."
+    assert shown.remedy.endswith("sample 5.")
 
 
 def test_an_export_of_the_layer_in_train_mode_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,8 +113,8 @@ def test_few_values_and_a_slow_slope_show_no_order() -> None:
         (
             TRAINING * np.float32(1 / np.log(10)),
             "normalisation",
-            "scales or normalises otherwise: its input is the training input x as 0.4343 * x, the factor of a logarithm to base 10 where "
-            "the training preprocessing takes the natural one",
+            "scales or normalises otherwise: its input is the training input x as 0.4343 * x, the factor of the logarithm to base 10 "
+            "where the training preprocessing takes the natural logarithm",
         ),
         (
             TRAINING * np.float32(0.44),
@@ -139,8 +139,28 @@ def test_decibels_are_told_by_their_unit() -> None:
     tens = np.float32(1 / np.log(10))
     told = explain_numbers(TRAINING * tens, logs(eps=1e-2) * tens)
     assert told == ("logarithm", "adds 0.009 more before it takes the logarithm to base 10")
-    assert ratio_of_logarithms(20 / np.log(10)).startswith(", the factor of decibels (20 log10) where")
-    assert ratio_of_logarithms(8.69) == ""
+
+
+@pytest.mark.parametrize(
+    ("factor", "inference", "training"),
+    [
+        (1 / np.log(10), "the logarithm to base 10", "the natural logarithm"),
+        (np.log(10), "the natural logarithm", "the logarithm to base 10"),
+        (1 / np.log(2), "the logarithm to base 2", "the natural logarithm"),
+        (np.log10(2), "the logarithm to base 10", "the logarithm to base 2"),
+        (20 / np.log(10), "decibels (20 log10)", "the natural logarithm"),
+        (np.log(10) / 10, "the natural logarithm", "decibels (10 log10)"),
+        (np.log2(10) / 10, "the logarithm to base 2", "decibels (10 log10)"),
+    ],
+)
+def test_a_factor_between_two_logarithms_is_told_as_such(factor: float, inference: str, training: str) -> None:
+    assert ratio_of_logarithms(factor) == f", the factor of {inference} where the training preprocessing takes {training}"
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 0.5, 8.69, 10.0, 20.0])
+def test_other_factors_are_none_of_logarithms(factor: float) -> None:
+    """10 stands between log10 and decibels, too, and between much else."""
+    assert ratio_of_logarithms(factor) == ""
 
 
 def test_other_curves_and_noise_are_no_logarithm() -> None:
