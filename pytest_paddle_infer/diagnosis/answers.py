@@ -11,7 +11,6 @@ import numpy as np
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
 from pytest_paddle_infer.diagnosis.choices import other_choice, other_softmax
 from pytest_paddle_infer.diagnosis.decisions import (
-    MOVED,
     UNSURE,
     always_one,
     another_threshold,
@@ -19,10 +18,11 @@ from pytest_paddle_infer.diagnosis.decisions import (
     in_words,
     left_out,
     other_labels,
-    transposed,
+    quoted,
 )
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.leaves import Leaves, as_array, equal, is_number, is_whole, leaves_of, same
+from pytest_paddle_infer.diagnosis.maps import MOVED, moved, renumbered
 from pytest_paddle_infer.diagnosis.scaled import scaled
 
 Named = tuple[str, str]
@@ -62,10 +62,11 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], outputs: Sequ
     if all(same(left, right) for left, right in zip(one, two)):
         return
     maps = [[leaves_of(answer, many=MOVED) for answer in side] for side in (training, inference)]
-    yield from transposed(maps[0], maps[1], equal)
+    yield from moved(maps[0], maps[1], equal)
     yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
     for scores in outputs:
         yield from other_choice(one[: len(scores)], two[: len(scores)], scores)
+    yield from renumbered(maps[0], maps[1], equal)
     yield from _other_length(training, inference)
     if all(left.keys() == right.keys() for left, right in zip(one, two)):
         for search in (exchanged, another_threshold, always_one, other_labels, scaled):
@@ -226,7 +227,7 @@ def _other_order(training: Sequence[Any], inference: Sequence[Any]) -> Iterator[
     pairs = [(path, one[path], two[path]) for one, two in sides for path in one if not _all_same(one[path], two[path])]
     if not pairs or not all(len(a) == len(b) > 1 for _, a, b in pairs):
         return  # none: what differs is no list
-    what = ", ".join(dict.fromkeys(path for path, _, _ in pairs if path))
+    what = ", ".join(dict.fromkeys(quoted(path) for path, _, _ in pairs if path))
     if all(_all_same(a, b[::-1]) for _, a, b in pairs):
         if len(pairs) > 1 and all(len(a) == 2 and all(map(is_number, a)) for _, a, _ in pairs):
             yield "exchanged", "swaps columns 0 and 1"  # as of a point in each answer

@@ -5,7 +5,6 @@ Answers come as `Leaves`: every value by where it stands. A place is its parent 
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
@@ -29,12 +28,6 @@ UNSURE = "left out"
 
 SCORE = re.compile(r"score|prob|conf", re.IGNORECASE)
 """How a number is called by which items are chosen. Other numbers of an item, as its place, may part chosen ones from others by chance."""
-
-MOST_AXES = 5
-"""Of an array whose axes are looked at two by two."""
-
-MOVED = 8
-"""Numbers of an array that must stand elsewhere before it is said to be transposed."""
 
 MOST_COLUMNS = 16
 """Of an array that is looked at by its columns: x, y and what else there is of a point or a box, not the pixels of a mask."""
@@ -110,24 +103,6 @@ def _has_three(values: Sequence[Any]) -> bool:
 def has_columns(value: Any) -> bool:
     """True for an array of points, boxes and the like."""
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.shape[-1] <= MOST_COLUMNS
-
-
-def transposed(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
-    """Arrays of which two axes stand for each other wherever they differ: maps and masks that one side reads by columns."""
-    if any(left.keys() != right.keys() for left, right in zip(one, two)):
-        return
-    pairs: list[tuple[str, Any, Any]] = [(path, left[path], right[path]) for left, right in zip(one, two) for path in left]
-    wrong = [(path, left, right) for path, left, right in pairs if not equal(left, right)]
-    ranks = {side.ndim if isinstance(side, np.ndarray) else 0 for _, *sides in wrong for side in sides}
-    rank = max(ranks, default=0)
-    if len(ranks) != 1 or not 2 <= rank <= MOST_AXES:
-        return
-    moved = sum(left.size if left.shape != right.shape else int(np.count_nonzero(left != right)) for _, left, right in wrong)
-    for first, second in itertools.combinations(range(rank), 2):
-        if moved >= MOVED and all(equal(left, right.swapaxes(first, second)) for _, left, right in wrong):
-            names = in_words(list(dict.fromkeys(path for path, *_ in wrong)), one)
-            axes = "rows for columns" if rank == 2 else f"axes {first} and {second} exchanged"
-            yield "transpose", f"gives {names} transposed ({axes})"
 
 
 # -- thresholds --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,9 @@ from __future__ import annotations
 from .finding import Finding
 from .passes import MOST_DELETIONS, PassSearch
 
+NO_ATTRIBUTE = "ConvertPirAttribute2RuntimeAttribute"
+"""What oneDNN's placement pass raises where an operator has an attribute that it does not know, such as the scale of a resize."""
+
 
 def finding_of(searched: PassSearch) -> Finding:
     """The cause that a search found, or what it excluded."""
@@ -112,6 +115,10 @@ def _facts(searched: PassSearch) -> list[tuple[str, str]]:
         facts.append(("guilty", f"one of {', '.join(searched.suspects)}: a part of them alone does not run"))
     if searched.name and searched.without is not None and not searched.without.agrees:
         facts.append(("further passes", "guilty too, or dependent on it: without it alone the answers do not agree"))
+    if searched.upto is not None and NO_ATTRIBUTE in searched.upto.died:
+        facts.append(
+            ("known", "Paddle 3.3.1's oneDNN refuses F.interpolate, and operators with a list of numbers, in a .json graph")
+        )
     if searched.stuck:
         facts.append(("not deletable", ", ".join(searched.stuck[:MOST_DELETIONS])))
     late = ", then time ran out" if searched.timed_out else ""
@@ -128,7 +135,8 @@ def _remedy(searched: PassSearch) -> str:
         if len(lines) <= MOST_DELETIONS
         else f"{'; '.join(lines[:2])} and so on for the {len(lines)} passes from there on"
     )
-    return f"configure the variant with {told} (tried: it agrees to {searched.verified.error:.2g})."
+    tried = f"tried: it agrees to {searched.verified.error:.2g}"
+    return f"configure the variant with {told} ({tried}); the program that deploys the model needs the same call."
 
 
 def _passes(count: int) -> str:

@@ -35,6 +35,11 @@ MEANING = {
 }
 """Column -> what it shows."""
 
+UNSTEADY = 0.5
+"""A spread of this share of the median or more is the machine's, and a factor of two such medians a rough one."""
+
+ROUGHLY = " (roughly: the times were unsteady, by their spread)"
+
 
 def table(model: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Returns head and rows of one model; columns that nothing was measured for are left out, the checkpoints' never."""
@@ -58,7 +63,10 @@ def fastest(model: Mapping[str, Any]) -> str | None:
         return f"{FASTEST}: not decided between {' and '.join(told)}: {NOT_TOLD_APART}"
     factor = rows[first]["speedup_over_training"]
     over_training = "" if factor is None else f", {factor:.2f} x training"
-    return f"{FASTEST}: {first}{_over_cpu(rows[first], ', {} x cpu') or over_training}"
+    over_cpu = _over_cpu(rows[first], ", {} x cpu")
+    beside = [rows[first], *([rows["cpu"]] if over_cpu and "cpu" in rows else [])]
+    rough = max((each["spread_ms"] or 0) / each["p50_ms"] for each in beside) > UNSTEADY
+    return f"{FASTEST}: {first}{over_cpu or over_training}{ROUGHLY if rough else ''}"
 
 
 def _over_cpu(row: Mapping[str, Any], form: str) -> str:

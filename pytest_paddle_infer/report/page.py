@@ -115,8 +115,12 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     ]
     if answered:
         agreed, compared, who = min(answered, key=lambda found: found[0] / found[1])
-        who = "in every variant" if agreed == compared and len(answered) > 1 else who
-        yield "answers that agree", f"{agreed} of {compared}", who
+        told = f"{agreed} of {compared}"
+        if agreed == compared and len(answered) > 1:
+            counts = sorted({each for _, each, _ in answered})
+            told = told if len(counts) == 1 else f"all of {counts[0]} to {counts[-1]}"
+            who = "in every variant" if len(answered) == len(rows) else f"in the {len(answered)} variants that answered"
+        yield "answers that agree", told, who
     timed = [
         (row["speedup_over_training"], model, row)
         for model, row in rows
@@ -124,10 +128,11 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     ]
     if timed:
         factor, model, row = max(timed, key=lambda found: float(found[0]))
+        of = cells.FASTEST if len({each["model"] for _, each, _ in timed}) == 1 else "largest gain over training"
         others = model["fastest"][1:]
         alike = f"; not decided against {', '.join(others)}: {cells.NOT_TOLD_APART}" if others else ""
         told = f"{_who(model, row)}: {cells.figure(row['p50_ms'])} ms{alike}"
-        yield cells.FASTEST, f"{cells.figure(factor)} x training", told
+        yield of, f"{cells.figure(factor)} x training", told
 
 
 def _holds(model: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

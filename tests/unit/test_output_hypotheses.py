@@ -270,6 +270,16 @@ NAMES = ["a1", "b1", "c1", "a1", "b1", "a1"]
 
 HEAT = RANDOM.normal(0, 1, (9, 9))
 HEATS = RANDOM.normal(0, 1, (4, 9, 12))
+BIG = RANDOM.normal(0, 1, (24, 20))
+
+
+def masked(answer: dict[str, Any], numbers: list[int]) -> dict[str, Any]:
+    """A mask whose classes have other numbers, and what follows from them."""
+    mask = np.array(numbers)[answer["mask"]]
+    return {"mask": mask, "share": [float(np.mean(mask == each)) for each in range(3)]}
+
+
+MASKS = [masked({"mask": np.digitize(heat, (-0.4, 0.7))}, [0, 1, 2]) for heat in HEATS]
 
 
 def peaks(heats: Array) -> list[list[int]]:
@@ -297,8 +307,8 @@ def moved(by: int) -> list[Prediction]:
         ([Box(1, 0.5), Box(2, 0.7)], [Box(2, 0.5), Box(3, 0.7)], None, "offset", "adds +1 to label"),
         ([{"p": 0.25}, {"p": 0.5}], [{"p": 25.0}, {"p": 50.0}], None, "scale", "multiplies 'p' by 100, as percent for"),
         ([[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]], None, "order", "gives its answers in reverse order"),
-        ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives ['ids'] in reverse order"),
-        ([{"ids": [4, 2, 9]}, {"ids": [1, 2, 3]}], [{"ids": [2, 4, 9]}, {"ids": [1, 2, 3]}], None, "order", "gives ['ids'] in another"),
+        ([{"ids": [4, 2, 9], "n": 3}], [{"ids": [9, 2, 4], "n": 3}], None, "order", "gives 'ids' in reverse order"),
+        ([{"ids": [4, 2, 9]}, {"ids": [1, 2, 3]}], [{"ids": [2, 4, 9]}, {"ids": [1, 2, 3]}], None, "order", "gives 'ids' in another"),
         ([np.array([4, 2, 9])], [np.array([9, 2, 4])], None, "order", "gives its answers in reverse order"),
         ([[4, 2], [1, 3]], [[2, 4], [3, 7]], None, "", ""),
         ([{"ids": [4, 2], "n": 1}], [{"ids": [2, 4], "n": 2}], None, "", ""),
@@ -415,6 +425,17 @@ def moved(by: int) -> list[Prediction]:
         ([np.stack([HEAT, HEAT + 1])], [np.stack([HEAT.T, HEAT.T + 1])], None, "transpose",
          "gives the answer transposed (axes 1 and 2 exchanged)."),
         ([HEAT[:2, :2]], [HEAT[:2, :2].T], None, "", ""),
+        ([BIG[:, :18]], [BIG[::-1, :18]], None, "flip", "gives the answer upside down."),
+        ([{"mask": (BIG > 0).tolist()}], [{"mask": (BIG[:, ::-1] > 0).tolist()}], None, "flip", "gives 'mask' mirrored."),
+        ([BIG[None]], [BIG[None, :, ::-1]], None, "flip", "gives the answer reversed along axis 2."),
+        ([{"heat": heat, "top": heat.max(axis=1)[0]} for heat in HEATS], [{"heat": heat.T, "top": heat[0, 0]} for heat in HEATS], None,
+         "transpose", "gives 'heat' transposed (rows for columns)."),
+        ([{"heat": HEAT[:7, :7], "n": 1}], [{"heat": HEAT[:7, :7].T, "n": 2}], None, "", ""),
+        (MASKS, [masked(mask, [0, 2, 1]) for mask in MASKS], None, "labels", "numbers 'mask' otherwise: 2 for 1, 1 for 2."),
+        (MASKS, [masked(mask, [1, 2, 3]) for mask in MASKS], None, "offset", "adds +1 to 'mask'."),
+        (MASKS, [masked(mask, [0, 100, 200]) for mask in MASKS], None, "scale", "multiplies 'mask' by 100."),
+        (MASKS, [masked(mask, [0, 2, 2]) for mask in MASKS], None, "", ""),
+        (MASKS, [{**mask, "mask": (mask["mask"] + np.eye(9, 12, dtype=int)) % 3} for mask in MASKS], None, "", ""),
         ([HEAT], [np.roll(HEAT.T, 1)], None, "", ""),
         ([(HEAT > 0).tolist(), "a"], [(HEAT > 0).T.tolist(), "b"], None, "", ""),
         (peaks(HEATS), peaks(HEATS.swapaxes(1, 2)), HEATS, "exchanged", "swaps columns 0 and 1."),
@@ -482,7 +503,8 @@ MANY = [
 @pytest.mark.parametrize(
     ("training", "inference", "part"),
     [
-        ({"m": [0, 1, 1] * 4000}, {"m": [1, 0, 0] * 4000}, ""),
+        ({"m": [0, 1, 1] * 4000}, {"m": [1, 0, 0] * 4000}, "numbers 'm' otherwise: 1 for 0, 0 for 1."),
+        ({"m": [0, 1, 2] * 4000}, {"m": [1, 0, 2] * 3999 + [1, 0, 0]}, ""),
         ([{"p": 1.5, "n": 1}] * 5000, [{"p": 4.5, "n": 1}] * 5000, "multiplies 'p' by 3."),
         (MANY, [{**item, "seen": item["score"] > 0.7} for item in MANY], "by another threshold: 'score' between 0."),
         (MANY, [MANY[place] for place in RANDOM.permutation(len(MANY))], "the same answers in another order."),
@@ -505,10 +527,14 @@ SHADES = RANDOM.random((800, 1000))
     ("training", "inference", "part"),
     [
         (MASK.tolist(), MASK.T.tolist(), "gives the answer transposed"),
-        ({"mask": MASK.astype(int).tolist()}, {"mask": (~MASK).astype(int).tolist()}, ""),
+        (
+            {"mask": MASK.astype(int).tolist()},
+            {"mask": (~MASK).astype(int).tolist()},
+            "numbers 'mask' otherwise: 1 for 0, 0 for 1.",
+        ),
         (MASK.tolist(), np.ones_like(MASK).tolist(), "gives True for the answer every time"),
         (SHADES.tolist(), (3 * SHADES).tolist(), "multiplies the answer by 3."),
-        (SHADES.tolist(), SHADES[::-1].tolist(), "gives its answers in reverse order"),
+        (SHADES.tolist(), SHADES[::-1].tolist(), "gives the answer upside down"),
         (SHADES.tolist(), SHADES[RANDOM.permutation(len(SHADES))].tolist(), "gives the same answers in another order"),
         (SHADES.ravel().tolist(), RANDOM.random(SHADES.size).tolist(), ""),
         ([{"mask": MASK.tolist(), "score": 0.5}], [{"mask": MASK.tolist(), "score": 0.7}], ""),

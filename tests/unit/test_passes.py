@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_paddle_infer.diagnosis.finding import KINDS, STAGES, Arrays, Deadline, Finding
-from pytest_paddle_infer.diagnosis.pass_findings import finding_of
+from pytest_paddle_infer.diagnosis.pass_findings import NO_ATTRIBUTE, finding_of
 from pytest_paddle_infer.diagnosis.passes import MOST_DELETIONS, STAY, PassSearch, Trial, relative_error, search
 
 PROPERTY = settings(max_examples=150, deadline=None, database=None)
@@ -180,7 +180,17 @@ def test_the_figures_are_those_of_leave_one_in_and_leave_one_out() -> None:
     assert facts["all passes"] == facts["it alone"] == "differs by 0.0056"
     assert facts["all but it"] == "agrees to 2.5e-07"
     assert facts["trials"] == "9 over 26 passes"
-    assert made.remedy == 'configure the variant with config.delete_pass("pass_7") (tried: it agrees to 2.5e-07).'
+    assert made.remedy == (
+        'configure the variant with config.delete_pass("pass_7") (tried: it agrees to 2.5e-07); '
+        "the program that deploys the model needs the same call."
+    )
+
+
+def test_a_fault_of_paddle_that_is_known_is_called_so() -> None:
+    raises = f"raises NotImplementedError: {NO_ATTRIBUTE} not support [pir::ArrayAttribute]"
+    facts = dict(told(Engine(names(9), dies={"pass_4": raises}).search()).facts)
+    assert facts["known"].startswith("Paddle 3.3.1's oneDNN refuses F.interpolate, and")
+    assert "known" not in dict(told(Engine(names(9), dies={"pass_4": SIGILL}).search()).facts)
 
 
 def test_passes_that_must_stay_are_never_deleted_nor_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import re
 import sys
@@ -19,7 +20,7 @@ from pytest_paddle_infer.judge.latency import Latencies
 from pytest_paddle_infer.machine import this_machine
 from pytest_paddle_infer.perf import Workload
 from pytest_paddle_infer.report import page as page_room
-from pytest_paddle_infer.report.cells import fastest
+from pytest_paddle_infer.report.cells import ROUGHLY, fastest
 from pytest_paddle_infer.report.charts import draw
 from pytest_paddle_infer.report.content import GENERATOR
 from pytest_paddle_infer.report.markdown import MOST_FAILURES, escape, to_markdown
@@ -247,6 +248,32 @@ def test_the_fastest_is_the_matrixs_and_those_beside_it_are_told() -> None:
     )
     found["models"][0]["fastest"] = []
     assert "fastest" not in Page(to_html(found)).text
+
+
+def test_of_several_models_the_first_lines_mix_no_figures() -> None:
+    found, _ = green()
+    other = copy.deepcopy(found["models"][0])
+    other["model"] = "other"
+    for row in other["variants"]:
+        row.update(answers_agreed=11, answers_compared=11)
+    found["models"].append(other)
+    head = Page(to_html(found)).text.partition("What the columns show")[0]
+    assert "answers that agree all of 11 to 16 in every variant" in head
+    assert "largest gain over training 2.72 x training" in head
+    assert "fastest that passed 2.72" not in head
+    other["variants"][0].update(answers_agreed=None, answers_compared=None)
+    assert "in the 5 variants that answered" in Page(to_html(found)).text
+
+
+def test_a_factor_of_unsteady_times_is_a_rough_one() -> None:
+    found, _ = green()
+    model = found["models"][0]
+    model["fastest"] = ["onednn"]
+    for row in model["variants"]:
+        row["spread_ms"] = 0.4 * row["p50_ms"]
+    assert fastest(model) == "fastest that passed: onednn, 2.40 x cpu"
+    next(row for row in model["variants"] if row["variant"] == "cpu")["spread_ms"] *= 2
+    assert fastest(model) == f"fastest that passed: onednn, 2.40 x cpu{ROUGHLY}"
 
 
 def test_the_summary_names_the_fastest_in_the_words_of_the_terminal() -> None:
