@@ -19,6 +19,7 @@ from pytest_paddle_infer.exports import ExportedModel
 from pytest_paddle_infer.input_search import compare, search_inputs
 from pytest_paddle_infer.models import ModelSpec
 from pytest_paddle_infer.progress import Progress
+from pytest_paddle_infer.unsteady import of_answers, of_inputs
 
 if TYPE_CHECKING:
     from pytest_paddle_infer.diagnosis.comparison import Comparison
@@ -76,8 +77,10 @@ class Diagnosis:
         if run.count_problem:
             return Finding("export", run.count_problem, "output", remedy="return each output once, and no input as an output.")
         if run.inputs_differ:
-            plain = self._ask.quietly(lambda: run.input_problem) or "the two preprocessing programs make different tensors."
-            found: Finding | None = self._ask.quietly(run.input_finding)
+            anew = "inference" in run.made_anew  # what was asked for again tells nothing of what the engine was given
+            plain = self._ask.quietly(lambda: run.input_difference if anew else run.input_problem)
+            plain = plain or "the two preprocessing programs make different tensors."
+            found: Finding | None = None if anew else self._ask.quietly(run.input_finding)
             sample = run.worst_input_sample
             return found or Finding(
                 "preprocess", plain, remedy=compare("this sample" if sample is None else f"sample {sample}"), certain=False
@@ -109,19 +112,30 @@ class Diagnosis:
         if run.count_problem:
             graph = self._of_graph(bench, export, deadline) if export.given else None
             return graph if graph is not None and graph.kind == "output" else shown
+        doubted = run.made_anew or (("inference",) if run.invariance_problem else ())
+        unsteady = of_inputs(self._ask, bench, run, worker, deadline, doubted)
+        if unsteady is not None:
+            return unsteady
         if run.inputs_differ:
             return search_inputs(self._ask, bench, run, worker, shown, deadline)
         if not run.outputs_differ and not run.answers.passed:
-            shown = self._of_unsteady_answers(bench, run, worker, deadline) or shown
+            shown = of_answers(self._ask, bench, run, worker, deadline) or shown
+        comparison, inputs = run.comparison, None
         report = self._compared(bench, export, deadline) if export.given else None
+        if comparison is not None:
+            asked = "preprocess", "inputs", comparison.start, comparison.stop
+            inputs = self._ask.running(bench, lambda: worker, deadline, *asked)
+            if inputs is not None and run.is_another(inputs):
+                unsteady = of_inputs(self._ask, bench, run, worker, deadline, ("inference",))
+        if unsteady is not None:
+            return unsteady
         if report is not None and not report.equal:
-            return self._of_parameters(bench, export, report, run, deadline)
-        comparison = run.comparison
+            return self._of_parameters(bench, export, report, run, inputs, deadline)
         if comparison is None or run.within_rounding:
             return shown
         if comparison.undefined:
-            return self._of_numbers(bench, export, comparison, worker, shown, deadline)
-        found, steps = self._of_outputs(bench, variant, export, run, comparison, worker, shown, deadline)
+            return self._of_numbers(bench, export, comparison, inputs, shown, deadline)
+        found, steps = self._of_outputs(bench, variant, export, run, comparison, inputs, shown, deadline)
         if report is not None:
             found = found.with_facts(("parameters", "equal to the model's, bit for bit"))
         if not found.cause:
@@ -134,19 +148,22 @@ class Diagnosis:
         return found.with_facts(told(steps))
 
     def _of_parameters(
-        self, bench: Bench, export: ExportedModel, report: ParameterReport, run: ParityRun, deadline: Deadline
+        self,
+        bench: Bench,
+        export: ExportedModel,
+        report: ParameterReport,
+        run: ParityRun,
+        inputs: Arrays | None,
+        deadline: Deadline,
     ) -> Finding:
         """What is wrong with the parameters of an export that was made elsewhere, and whether that explains its answers."""
         from pytest_paddle_infer.engine.stages import StageService
         from pytest_paddle_infer.layer_search import locate_in_graph
 
         found, comparison = self._explained(bench, export, report), run.comparison
-        if comparison is None or deadline.over():
+        if comparison is None or inputs is None or deadline.over():
             return found
         model, threads = bench.model, self._options.threads
-        inputs = self._ask.running(bench, bench.training, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
-        if inputs is None:
-            return found
         if self._options.details:  # the cause is known; the report shows how it spreads
             found = replace(found, layers=locate_in_graph(bench, export, inputs, deadline).compared)
         outputs = self._ask.apart(
@@ -193,29 +210,18 @@ class Diagnosis:
         plain = Finding("postprocess", run.output_problem, "step", remedy="compare the two postprocess programs.", certain=False)
         return plain if found is None else found  # where they part first is told with the figures
 
-    def _of_unsteady_answers(self, bench: Bench, run: ParityRun, worker: Worker, deadline: Deadline) -> Finding | None:
-        """The inference side's postprocess answers the first batch's own output otherwise when it is asked again."""
-        from pytest_paddle_infer.judge.answers import first_difference
-
-        outputs = run.kept[1][0]
-        once, again = (
-            self._ask.running(bench, lambda: worker, deadline, "postprocess again", "answers", outputs, 0, run.first_size)
-            for _ in range(2)
-        )
-        difference = "" if once is None or again is None else first_difference(once, again, 0.0)
-        if not difference:
-            return None
-        cause = "the postprocess answers one and the same output differently each time."
-        remedy = "take random numbers, the time and state that is kept between calls out of the postprocess."
-        return Finding("postprocess", cause, "step", "postprocess", remedy=remedy)
-
     def _of_numbers(
-        self, bench: Bench, export: ExportedModel, comparison: Comparison, worker: Worker, shown: Finding, deadline: Deadline
+        self,
+        bench: Bench,
+        export: ExportedModel,
+        comparison: Comparison,
+        inputs: Arrays | None,
+        shown: Finding,
+        deadline: Deadline,
     ) -> Finding:
         """The training engine itself answers NaN or Inf."""
         from pytest_paddle_infer.layer_search import first_not_finite
 
-        inputs = self._ask.running(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
         fault = None if inputs is None else first_not_finite(bench, export, inputs, deadline).training
         if fault is None:
             return replace(shown, stage="training")
@@ -228,13 +234,14 @@ class Diagnosis:
         export: ExportedModel,
         run: ParityRun,
         comparison: Comparison,
-        worker: Worker,
+        inputs: Arrays | None,
         shown: Finding,
         deadline: Deadline,
     ) -> tuple[Finding, list[Step]]:
         hint = None if shown.cause == run.output_problem else shown
-        inputs = self._ask.running(bench, lambda: worker, deadline, "preprocess", "inputs", comparison.start, comparison.stop)
-        steps = [] if inputs is None else self._steps(bench, variant, export, comparison, inputs, deadline)
+        if inputs is None:
+            return shown, []
+        steps = self._steps(bench, variant, export, comparison, inputs, deadline)
         if RAW not in [step.name for step in steps if step.asked]:  # nobody knows on which side of it they part
             return shown, []
         _, parting = parted(steps)

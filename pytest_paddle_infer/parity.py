@@ -14,6 +14,7 @@ from pytest_paddle_infer.diagnosis.agreement import ROUNDING, close
 from pytest_paddle_infer.diagnosis.comparison import Comparison
 from pytest_paddle_infer.diagnosis.finding import Finding
 from pytest_paddle_infer.diagnosis.outputs import explain_outputs
+from pytest_paddle_infer.engine.observed import digest_of
 from pytest_paddle_infer.judge.answers import AnswersJudge, AnswersVerdict
 from pytest_paddle_infer.judge.closeness import PREPROCESSING, Near, NearOf, Noise, OutputJudge, OutputVerdict, Rule, Tolerance
 from pytest_paddle_infer.judge.noise import Array, Floor, K, error
@@ -64,6 +65,9 @@ class ParityRun:
         else:
             self._answers = AnswersJudge(first.rtol, first.atol)
         self.inputs_differ = self._inputs_compared = False
+        self.made_anew: tuple[str, ...] = ()
+        """The sides, "training" or "inference", that made another tensor when they were asked for it than the one that an engine ran."""
+        self._fed = ""  # digest of what the inference engine got as the example
         self._samples = 0
         self.count_problem = ""
         if len(output_names) != len(reference.floors):
@@ -104,6 +108,12 @@ class ParityRun:
         tensors: tuple[Arrays | None, Arrays | None] = (None, None)
         if training.inputs != inference.inputs:
             tensors, self._inputs_compared = inputs(), True
+            if not self.made_anew:
+                self.made_anew = tuple(
+                    side
+                    for side, seen, arrays in zip(("training", "inference"), (training, inference), tensors)
+                    if seen.inputs != digest_of(arrays)
+                )
             for judge, left, right in zip(self._inputs, *tensors):
                 judge.add(left, right, first, size)
             self.inputs_differ = self.inputs_differ or not all(verdict.passed for verdict in self.inputs)
@@ -125,6 +135,7 @@ class ParityRun:
             self.kept[0].append(training.outputs)
             self.kept[1].append(inference.outputs)
         if self.example is None and not self.passed:
+            self._fed = inference.inputs
             self.example = Example(first, first + size, training.outputs, inference.outputs, *tensors, exact, near)
 
     def _add_answers(
@@ -153,6 +164,10 @@ class ParityRun:
         self.answered[0].extend(training.answers)
         self.answered[1].extend(inference.answers)
         return agreements
+
+    def is_another(self, inputs: Arrays) -> bool:
+        """True where these tensors of the example are not those that the inference engine was given."""
+        return self.example is not None and digest_of(inputs) != self._fed
 
     @property
     def first_outputs(self) -> list[Array]:

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from pytest_paddle_infer import ended_engine
+from pytest_paddle_infer import diagnose, ended_engine
 from pytest_paddle_infer.asking import Asking
 from pytest_paddle_infer.bench import RunOptions
 from pytest_paddle_infer.diagnose import Diagnosis
@@ -85,6 +85,10 @@ class Run:
     only_inputs_differ, differing_input, worst_input_sample = False, None, None
     comparison: Comparison | None = Comparison(0, 1, [KNOWN], [OTHER], None, [Tolerance(atol=0.5)])
     hint: Any = None
+    made_anew, invariance_problem, input_difference, first_size = (), "", "input x is another.", 1
+
+    def is_another(self, inputs: Any) -> bool:
+        return False
 
     def __init__(self, **more: Any) -> None:
         vars(self).update(more)
@@ -175,6 +179,37 @@ def test_inputs_that_differ_without_reaching_the_outputs_are_said_to(tmp_path: P
     assert cause.facts[-1] == ("outputs", "agree within their limits all the same: what differs does not reach them")
     run = Run(inputs_differ=True, input_problem="input x differs.", outputs_differ=False)
     assert "outputs" not in dict(found(Fake(tmp_path), run, tmp_path, diagnosis=diagnosis).facts)
+
+
+UNSTEADY = Finding("preprocess", "the preprocess is another each time.", "step", "preprocess")
+
+
+@pytest.mark.parametrize(
+    ("run", "sides"),
+    [
+        ({"made_anew": ("training", "inference"), "inputs_differ": True}, ("training", "inference")),
+        ({"made_anew": ("inference",)}, ("inference",)),
+        ({"invariance_problem": "it moves.", "comparison": None, "outputs_differ": False}, ("inference",)),
+        ({"is_another": lambda inputs: True}, ("inference",)),
+    ],
+    ids=["inputs", "inputs within rounding", "asked otherwise", "asked for by the diagnosis"],
+)
+@pytest.mark.parametrize("given", [False, True])
+def test_tensors_that_no_engine_was_given_accuse_nothing_but_the_preprocess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: dict[str, Any], sides: tuple[str, ...], given: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(diagnose, "of_inputs", lambda *args: asked.append(args[-1]) or (UNSTEADY if args[-1] else None))
+    bench = Fake(tmp_path, inputs=[KNOWN], verify=ParameterReport(3))
+    cause = found(bench, Run(hint=HINT, **run), tmp_path, given)
+    assert (cause.cause, asked[-1]) == (UNSTEADY.cause, sides)
+    assert not [method for method in bench.asked if method not in ("inputs", "verify")]
+
+
+def test_without_a_diagnosis_no_step_is_told_of_tensors_that_the_engine_was_not_given(tmp_path: Path) -> None:
+    run = Run(inputs_differ=True, hint=HINT, made_anew=("inference",))
+    cause = found(Fake(tmp_path), run, tmp_path, diagnosis=False)
+    assert (cause.stage, cause.cause, cause.certain) == ("preprocess", "input x is another.", False)
 
 
 # -- engines that end --------------------------------------------------------------------------------------------------

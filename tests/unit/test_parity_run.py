@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from parity_case import FLOOR, LIMIT, Arrays, Case, Observed, Prediction, logits, moved
 
+from pytest_paddle_infer.engine.observed import digest_of
 from pytest_paddle_infer.failures import OptionError
 from pytest_paddle_infer.judge.noise import Array, Floor
 from pytest_paddle_infer.parity import KEPT_OUTPUTS, ParityRun
@@ -693,6 +694,17 @@ def test_a_users_tolerance_integers_and_other_inputs_are_never_borderline() -> N
 def test_a_users_wide_tolerance_is_not_called_rounding() -> None:
     case = Case([logits()], responses=(1.6,), rtol=0.5)
     assert case.feed(case.training).vacuous.startswith("the comparison is vacuous: another sample moves output by 1.6")
+
+
+def test_sides_that_make_another_tensor_than_the_one_that_was_run_are_known() -> None:
+    right, other = [pictures(2)], [pictures(2) + np.float32(1)]
+    one, two = (digest_of(tensors) for tensors in (right, other))
+    for fed, sides in (((one, two), ()), ((two, one), ("training", "inference")), ((one, "third"), ("inference",))):
+        case = Case([logits(2)])
+        training, inference = (Observed(digest, case.training, (None, None)) for digest in fed)
+        case.run.add(training, inference, case.samples, 0, lambda: (right, other), lambda _: (None, None), list)  # type: ignore[arg-type]
+        assert case.run.made_anew == sides
+        assert [case.run.is_another(tensors) for tensors in (right, other)] == [fed[1] != one, fed[1] != two]
 
 
 def test_two_programs_that_differ_by_rounding_leave_the_engines_to_be_compared_on_one_input() -> None:
