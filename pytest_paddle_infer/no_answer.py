@@ -44,14 +44,17 @@ class NoAnswer:
             red, error = failed, failed.__cause__
             if not self._options.diagnosis or not isinstance(error, WorkerFailure):
                 raise
-            found = _of_refusal(bench, red, error) or _of_outputs(bench, red, error, export)
+            refused = _of_refusal(bench, red, error)
+            found = refused or _of_outputs(bench, red, error, export)
             if found is None and error.step.startswith(DEPLOYED):
                 found = self._of_engine(bench, spec, variant, export, red, error, seen)
             if found is None:
                 raise
             if seen is not None:
                 seen.finding = found
-            raise ConformanceFailure(explained(red.failure, title_of(spec, variant), found)) from error
+            # a preprocess is the model's: what is remembered of it under one variant is told of another too
+            title = title_of(spec, "" if refused is not None else variant)
+            raise ConformanceFailure(explained(red.failure, title, found)) from error
 
     def check_inputs(self, bench: Bench) -> None:
         """Raises `ConformanceFailure` where the first sample's tensors do not fit the model: what fails of them says so in riddles."""

@@ -45,7 +45,8 @@ def worded(spec: ModelSpec, variant: str = "", export: ExportedModel | None = No
                 facts.append(("said", tail))
         title, remedy = _worker_title(error), _worker_remedy(error)
         if program := _raising(spec, error):
-            title = title.replace(program.removeprefix("training_"), program, 1)
+            called = f"the inference {program}" if _has_another(spec, program) else program
+            title = title.replace(program.removeprefix("training_"), called, 1)
             remedy = _program_remedy(spec, program)
         red = failure(f"{name}: {title}", "", export, remedy).with_facts(*facts)
         raise ConformanceFailure(meant(placed(red, error), name, error)) from error
@@ -162,8 +163,13 @@ def _raising(spec: ModelSpec, error: WorkerFailure) -> str:
     return found[1] if getattr(spec, found[1]) is not None else ""
 
 
+def _has_another(spec: ModelSpec, program: str) -> bool:
+    """True for a program of the inference side where the training side has its own."""
+    return not program.startswith("training_") and getattr(spec, f"training_{program}") is not None
+
+
 def _program_remedy(spec: ModelSpec, program: str) -> str:
-    shared = not program.startswith("training_") and getattr(spec, f"training_{program}") is None
+    shared = not program.startswith("training_") and not _has_another(spec, program)
     takes = "every sample as it is given" if program.endswith("preprocess") else "the outputs of one sample as they are given"
     return f"mend {program}{', which both engines run' if shared else ''}: it must take {takes}."
 

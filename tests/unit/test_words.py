@@ -82,7 +82,7 @@ def test_what_a_failure_names_follows_from_its_stage(error: BaseException, stage
 @pytest.mark.parametrize(("program", "own", "who", "title", "remedy"), [
     ("preprocess", ("preprocess",), "inference", "preprocess raised",
      "mend preprocess, which both engines run: it must take every sample as it is given."),
-    ("preprocess", ("preprocess", "training_preprocess"), "inference", "preprocess raised",
+    ("preprocess", ("preprocess", "training_preprocess"), "inference", "the inference preprocess raised",
      "mend preprocess: it must take every sample as it is given."),
     ("preprocess", ("preprocess", "training_preprocess"), "training", "training_preprocess raised",
      "mend training_preprocess: it must take every sample as it is given."),
@@ -90,6 +90,8 @@ def test_what_a_failure_names_follows_from_its_stage(error: BaseException, stage
      "mend postprocess, which both engines run: it must take the outputs of one sample as they are given."),
     ("postprocess", ("postprocess", "training_postprocess"), "training", "training_postprocess raised",
      "mend training_postprocess: it must take the outputs of one sample as they are given."),
+    ("postprocess", ("postprocess", "training_postprocess"), "inference", "the inference postprocess raised",
+     "mend postprocess: it must take the outputs of one sample as they are given."),
     ("preprocess", (), "training", "preprocess raised", ""),
 ])  # fmt: skip
 def test_of_two_programs_the_one_that_raised_is_named(
@@ -249,6 +251,18 @@ def test_what_to_export_for_is_named_where_it_is_known() -> None:
         "export again with paddle.jit.save and input_spec=[InputSpec([None, 3, 64, 64], 'float32', 'image')], or give no export: the "
         "plugin then makes it."
     )
+
+
+def test_a_preprocess_that_is_refused_is_the_models_under_every_variant() -> None:
+    bench = SimpleNamespace(spec=SPEC, samples=())
+    no_answer = NoAnswer(SimpleNamespace(diagnosis=True), None, None)  # type: ignore[arg-type]
+    refused = "sample a: preprocess returned shape [3, 9, 9] for input 'x', which is [None, 3, 8, 8]"
+    error = WorkerFailure("inference engine (cpu): run sample a", "exception", refused, sentence=True, error="ProcessingError")
+    export = ExportedModel(Path("here"))
+    explaining = no_answer.explained(bench, SPEC, "cpu", export)  # type: ignore[arg-type]
+    with pytest.raises(ConformanceFailure) as caught, explaining, worded(SPEC, "cpu", export):
+        raise error
+    assert caught.value.failure.title.startswith("net: the preprocessing of both engines makes shape [3, 9, 9] for input 'x'")
 
 
 def test_an_answer_that_fails_of_other_outputs_is_told_as_the_artifacts_told_it() -> None:
