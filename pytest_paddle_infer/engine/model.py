@@ -126,7 +126,7 @@ class _Batch:
                 try:
                     tensors.append(self._processing.preprocess(sample))
                 except ProcessingError as error:
-                    error.remedy = description_remedy(self._spec, error.dtype, error.returned)
+                    error.remedy = error.remedy or description_remedy(self._spec, error.dtype, error.returned) or self._mend(error)
                     raise
                 except PaddleInferError:
                     raise
@@ -139,6 +139,15 @@ class _Batch:
             except ValueError:  # samples of different shapes
                 self._made[count] = as_list(tensors[0])
         return self._made[count]
+
+    def _mend(self, error: ProcessingError) -> str:
+        """What to do about tensors that the model cannot take; "" where their error tells nothing."""
+        from pytest_paddle_infer.diagnosis.refusals import explain_refusal, of_both, of_training
+
+        found = explain_refusal(str(error))
+        if found is None:
+            return ""
+        return (of_both(found) if self._spec.training_preprocess is None else of_training(found)).remedy
 
 
 @contextmanager
@@ -293,16 +302,7 @@ def load_weights(layer: Any, path: Path, model: str) -> None:
         if names
     ]  # fmt: skip
     if problems:
-        hint, fits = _weights_hint(own, state), set(own) & set(state)
-        if not (hint or fits):
-            hint = " No key fits: they are the weights of another model, or their keys carry another prefix."
-            remedy = "give the weights of this model, under the keys of its state_dict."
-        else:
-            remedy = (
-                ""
-                if hint
-                else "give the weights that were saved of this factory with these arguments, such as its number of classes."
-            )
+        hint, remedy = _weights_hint(own, state)
         wrong = ModelError(f"{model}: {path.name} does not fit the model: {'; '.join(problems)}.{hint}")
         wrong.remedy = remedy
         if len(problems) == len(dtypes):
@@ -320,15 +320,19 @@ def _dtype(value: Any) -> str:
     return "bfloat16" if name == "uint16" else name
 
 
-def _weights_hint(own: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+def _weights_hint(own: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, str]:
+    """What keys that do not fit have in common, as a sentence with a space before it or "", and what to do."""
     prefixes = {key[: -len(name)] for key in state for name in own if key.endswith("." + name)}
     for prefix in sorted(prefixes, key=len):
         if prefix and sum(key.startswith(prefix) and key[len(prefix) :] in own for key in state) >= 0.9 * len(own):
-            return f" Every key has the prefix {prefix!r}: save the inner model's state_dict, or strip it."
+            return f" Every key has the prefix {prefix!r}.", "save the inner model's state_dict, or strip the prefix from its keys."
     for key, value in state.items():
         if isinstance(value, Mapping) and set(own) & set(value):
-            return f" The state_dict is nested under {key!r}: save that part on its own."
-    return ""
+            return f" The state_dict is nested under {key!r}.", f"save that part on its own: paddle.save(state[{key!r}], path)."
+    if set(own) & set(state):
+        return "", "give the weights that were saved of this factory with these arguments, such as its number of classes."
+    told = " No key fits: they are the weights of another model, or their keys carry another prefix."
+    return told, "give the weights of this model, under the keys of its state_dict."
 
 
 # -- live random weights -----------------------------------------------------------------------------------------------

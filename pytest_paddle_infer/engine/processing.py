@@ -7,6 +7,7 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, Va
 from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import fields, is_dataclass
+from functools import partial
 from inspect import signature
 from itertools import permutations
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Callable, Union
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from pytest_paddle_infer.failures import PaddleInferError, said_by_us
 from pytest_paddle_infer.models import ModelSpec, TensorSpec
@@ -44,10 +46,18 @@ def preprocess_of(spec: ModelSpec, *, training: bool = False) -> Callable[[Any],
     own = (training and spec.training_preprocess) or spec.preprocess
     if own:
         return own
-    return default_preprocess(spec.size) if spec.uses_images else _as_is
+    return default_preprocess(spec.size) if spec.uses_images else partial(_as_is, spec.inputs)
 
 
-def _as_is(value: Any) -> Any:
+def _as_is(inputs: Sequence[TensorSpec], value: Any) -> Any:
+    __tracebackhide__ = said_by_us
+    if isinstance(value, Image.Image):
+        shapes = ", ".join(f"{spec.dtype}{_shape(spec.shape)}" for spec in inputs)
+        error = ProcessingError(
+            f"the model has no preprocess, and its input {shapes} is no picture that the default one makes (float32[None, 3, H, W])."
+        )
+        error.remedy = "give ModelSpec a preprocess that makes the model's input of a picture."
+        raise error
     return value
 
 
@@ -354,10 +364,9 @@ def stack(samples: Sequence[Tensors]) -> Arrays:
     for index, column in enumerate(columns):
         shapes = {array.shape[1:] for array in column}
         if len(shapes) > 1:
-            raise ProcessingError(
-                f"samples of different shapes cannot share a batch (input {index}: {sorted(shapes)}); "
-                "make them equal in preprocess or use batch size 1."
-            )
+            error = ProcessingError(f"samples of different shapes cannot share a batch (input {index}: {sorted(shapes)}).")
+            error.remedy = "make them equal in preprocess, or use batch size 1."
+            raise error
     return [column[0] if len(column) == 1 else np.concatenate(column) for column in columns]
 
 

@@ -130,7 +130,8 @@ class ReferenceService(EngineService):
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 where = [int(i) for i in np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)]
                 raise PreflightError(
-                    f"the weights are at fault: {name}{where} is {values[tuple(where)]}; no engine can answer right."
+                    f"the weights are at fault: {name}{where} is {values[tuple(where)]}; no engine can answer right.",
+                    "give weights that are numbers throughout: those of a step before the training diverged.",
                 )
 
     def _check_repeatable(self, inputs: Arrays, outputs: Arrays) -> None:

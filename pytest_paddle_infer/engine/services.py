@@ -111,7 +111,7 @@ class EngineService:
         for row, sample in zip(split(outputs, stop - start), self.samples[start:stop]):
             if again:
                 self._preprocess(sample)
-            answers.append(self._postprocess(row, sample))
+            answers.append(self._postprocess(row, sample, sample.name))
         return tuple(answers)
 
     def run(self, inputs: Arrays) -> Arrays:
@@ -160,8 +160,8 @@ class EngineService:
         outputs = self._run(inputs)
         clock.append(time.perf_counter())
         stamp()
-        for row, value in zip(split(outputs, batch_size), seen):
-            self._postprocess(row, value, timed=True)
+        for row, value, sample in zip(split(outputs, batch_size), seen, samples):
+            self._postprocess(row, value, sample.name, timed=True)
         clock.append(time.perf_counter())
         stamp()
         return clock[1] - clock[0], clock[2] - clock[1], clock[3] - clock[2], text_of([array.shape for array in inputs])
@@ -177,21 +177,24 @@ class EngineService:
         try:
             return (self.engine._tensors if timed else self.engine.preprocess)(sample if value is None else value)
         except (ProcessingError, NoPictureError) as error:
-            raise ProcessingError(f"sample {sample.name}: {error}") from error
+            named = ProcessingError(f"sample {sample.name}: {error}")
+            named.remedy = error.remedy
+            raise named from error
         except PaddleInferError:
             raise
         except Exception as error:
             told = f"preprocess raised {type(error).__name__} for sample {sample.name}: {error}"
             raise ProcessingError(f"{told.rstrip('.')}{given_to_preprocess(sample)}.") from error
 
-    def _postprocess(self, output: Tensors, sample: Any, timed: bool = False) -> Any:
-        """timed: nobody else needs the output, so that it needs no copy."""
+    def _postprocess(self, output: Tensors, sample: Any, name: str, timed: bool = False) -> Any:
+        """name: of the sample. timed: nobody else needs the output, so that it needs no copy."""
         try:
             return (self.engine._answer if timed else self.engine.postprocess)(output, sample)
         except Exception as error:
             given = ", ".join(f"{array.dtype}{list(array.shape)}" for array in as_list(output))
             kind = "an array" if isinstance(output, np.ndarray) else f"a list of {len(output)} arrays"
-            raise ProcessingError(f"postprocess raised {type(error).__name__}: {error}; it was given {kind}: {given}.") from error
+            told = f"postprocess raised {type(error).__name__} for sample {name}: {error}"
+            raise ProcessingError(f"{told}; it was given {kind}: {given}.") from error
 
     def _run(self, inputs: Arrays) -> Arrays:
         return as_list(self.engine.run(inputs if len(inputs) > 1 else inputs[0]))

@@ -162,7 +162,10 @@ def test_batches_of_several_sizes_in_one_run_are_green(own: Session) -> None:
     ("model", "words"),
     [
         ("wrong_key", ["preprocess of sample sample-0 raised KeyError at ", "conftest.py:", "'picture'"]),
-        ("wrong_index", ["postprocess raised IndexError: index 1 is out of bounds", "it was given an array: float32[1, 4]"]),
+        (
+            "wrong_index",
+            ["postprocess raised IndexError for sample sample-0: index 1 is out of bounds", "it was given an array: float32[1, 4]"],
+        ),
     ],
 )
 def test_a_users_function_that_raises_is_told_in_its_words(own: Session, model: str, words: list[str]) -> None:

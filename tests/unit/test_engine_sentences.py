@@ -7,7 +7,7 @@ import re
 import sys
 from collections import defaultdict
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,9 +29,11 @@ from pytest_paddle_infer.engine.processing import (
     copied,
     fit,
     given_to_preprocess,
+    preprocess_of,
     settled,
     stack,
 )
+from pytest_paddle_infer.engine.reference import PreflightError, ReferenceService
 from pytest_paddle_infer.engine.remote import RemotePredictor
 from pytest_paddle_infer.engine.replay import ReplayService
 from pytest_paddle_infer.engine.services import EngineService, InferenceService
@@ -46,6 +48,7 @@ from pytest_paddle_infer.variants import find
 
 X, Y = TensorSpec((None, 3, 8, 8), "float32", "x"), TensorSpec((None, 2), "int64", "y")
 GOOD = np.zeros((3, 8, 8), np.float32)
+SHAPE = "return the shape that the model takes from preprocess, or say in input_spec which one it makes."
 NO_SPEC = "no input_spec was given, so the input is taken for a picture"
 
 # -- the factory -------------------------------------------------------------------------------------------------------
@@ -103,6 +106,10 @@ def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, i
     assert str(caught.value) == sentence
 
 
+def named(spec: ModelSpec) -> list[TensorSpec]:
+    return [replace(item, name="x") for item in spec.inputs]
+
+
 @pytest.mark.parametrize(
     ("given", "returned", "remedy"),
     [
@@ -112,8 +119,11 @@ def test_what_preprocess_returned_and_what_the_model_takes_is_said(value: Any, i
          "set input_spec=[[None, 3, 64, 64]], or return the shape that it says from preprocess."),
         ({}, (1, 64, 64), f"{NO_SPEC}: set input_spec=[([None, 1, 64, 64], 'float32')], which is what preprocess makes."),
         ({}, (64, 64), f"{NO_SPEC}: set input_spec=[([None, 64, 64], 'float32')], which is what preprocess makes."),
-        ({"input_spec": [(None, 8)]}, (3, 64, 64), ""),
-        ({"input_spec": [(None, 3, 8, 8), (None, 3, 8, 8)]}, (3, 64, 64), ""),
+        ({"input_spec": [(None, 8)]}, (3, 64, 64), SHAPE),
+        ({"input_spec": [(None, 3, 8, 8)]}, (1, 1, 8, 8), SHAPE),
+        ({"input_spec": [(None, 3, 8, 8)], "training_preprocess": str}, (1, 1, 8, 8),
+         SHAPE.replace("preprocess", "training_preprocess")),
+        ({"input_spec": [(None, 3, 8, 8), (None, 3, 8, 8)]}, (3, 64, 64), SHAPE),
     ],
 )  # fmt: skip
 def test_another_size_than_the_input_has_is_what_to_set(given: Any, returned: tuple[int, ...], remedy: str) -> None:
@@ -122,7 +132,7 @@ def test_another_size_than_the_input_has_is_what_to_set(given: Any, returned: tu
 
     spec = ModelSpec("net", factory=object, preprocess=preprocess, **given)
     with pytest.raises(ProcessingError, match="preprocess returned shape") as caught:
-        _Batch(spec, Processing(spec.inputs, preprocess), [Sample("a", value=1)]).tensors(1)
+        _Batch(spec, Processing(named(spec), preprocess), [Sample("a", value=1)]).tensors(1)
     assert caught.value.remedy == remedy
 
 
@@ -152,8 +162,8 @@ def test_numbers_where_a_picture_is_expected_for_want_of_a_description_are_what_
 def test_a_picture_of_integers_needs_a_cast_and_no_other_description() -> None:
     described = ModelSpec("net", factory=object, preprocess=lambda value: np.zeros((3, 224, 224), np.uint8))
     with pytest.raises(ProcessingError, match=r"cast it with \.astype\('float32'\)") as caught:
-        _Batch(described, Processing(described.inputs, described.preprocess), [Sample("a", value=1)]).tensors(1)
-    assert caught.value.remedy == ""
+        _Batch(described, Processing(named(described), described.preprocess), [Sample("a", value=1)]).tensors(1)
+    assert caught.value.remedy == "cast the tensor to the model's dtype at the end of preprocess."
 
 
 def test_a_preprocess_that_raises_on_both_sides_is_a_fault_of_preprocessing() -> None:
@@ -206,15 +216,18 @@ def test_a_weights_file_that_is_not_there_is_told_with_what_to_do(monkeypatch: p
          "give the weights of this model, under the keys of its state_dict."),
         ({"fc.a": 3, "fc.b": 2}, "",
          "give the weights that were saved of this factory with these arguments, such as its number of classes."),
-        ({"net.fc.a": 2, "net.fc.b": 2}, " Every key has the prefix 'net.': save the inner model's state_dict, or strip it.", ""),
+        ({"net.fc.a": 2, "net.fc.b": 2}, " Every key has the prefix 'net.'.",
+         "save the inner model's state_dict, or strip the prefix from its keys."),
+        ({"state": {"fc.a": 2}, "epoch": 3}, " The state_dict is nested under 'state'.",
+         "save that part on its own: paddle.save(state['state'], path)."),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_say_what_to_give(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, int], hint: str, remedy: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], hint: str, remedy: str
 ) -> None:
     path = tmp_path / "w.pdparams"
     path.touch()
-    arrays = {name: np.zeros(size, np.float32) for name, size in state.items()}
+    arrays = {name: size if isinstance(size, dict) else np.zeros(size, np.float32) for name, size in state.items()}
     monkeypatch.setattr(model, "load_paddle", lambda: SimpleNamespace(load=lambda _: arrays))
     monkeypatch.setattr(model, "quiet", nullcontext)
     layer = SimpleNamespace(state_dict=lambda: {"fc.a": np.zeros(2, np.float32), "fc.b": np.zeros(2, np.float32)})
@@ -225,10 +238,34 @@ def test_weights_that_do_not_fit_say_what_to_give(
 
 
 def test_samples_of_several_shapes_cannot_share_a_batch() -> None:
-    with pytest.raises(
-        ProcessingError, match=r"cannot share a batch \(input 0: \[\(4,\), \(5,\)\]\); make them equal in preprocess or"
-    ):
+    with pytest.raises(ProcessingError, match=r"cannot share a batch \(input 0: \[\(4,\), \(5,\)\]\)\.$") as caught:
         stack([np.zeros((1, 4)), np.zeros((1, 5))])
+    assert caught.value.remedy == "make them equal in preprocess, or use batch size 1."
+
+
+def test_weights_that_are_no_numbers_are_named_with_what_to_give() -> None:
+    holed = np.ones((2, 3), np.float32)
+    holed[1, 2] = np.nan
+    tensors = {"fc.a": np.ones(2, np.float32), "fc.b": holed}
+    layer = SimpleNamespace(
+        named_parameters=lambda: [(name, SimpleNamespace(numpy=lambda array=array: array)) for name, array in tensors.items()],
+        named_buffers=list,
+    )
+    side: Any = SimpleNamespace(_check_modes=lambda when: None, _model=SimpleNamespace(layer=layer))
+    with pytest.raises(
+        PreflightError, match=r"^the weights are at fault: fc\.b\[1, 2\] is nan; no engine can answer right\.$"
+    ) as caught:
+        ReferenceService._check_weights(side)
+    assert caught.value.remedy == "give weights that are numbers throughout: those of a step before the training diverged."
+
+
+def test_a_picture_of_which_no_preprocess_makes_the_input_asks_for_one() -> None:
+    spec = ModelSpec("net", factory=object, input_spec=[(None, 1, 28, 28)])
+    sample = Sample("a", value=Image.new("L", (4, 4)))
+    with pytest.raises(ProcessingError, match=r"^sample a: the model has no preprocess, and") as caught:
+        EngineService(Processing(spec.inputs, preprocess_of(spec)), [sample]).inputs(0, 1)
+    assert "its input float32[None, 1, 28, 28] is no picture that the default one makes" in str(caught.value)
+    assert caught.value.remedy == "give ModelSpec a preprocess that makes the model's input of a picture."
 
 
 @pytest.mark.parametrize(
@@ -244,8 +281,8 @@ def test_a_postprocess_that_raises_says_what_it_was_given(output: Any, given: st
 
     service = EngineService(Processing((), lambda sample: sample, broken), ())
     with pytest.raises(ProcessingError) as caught:
-        service._postprocess(output, None)
-    assert str(caught.value) == f"postprocess raised KeyError: 'logits'; it was given {given}."
+        service._postprocess(output, None, "a.png")
+    assert str(caught.value) == f"postprocess raised KeyError for sample a.png: 'logits'; it was given {given}."
 
 
 def test_another_number_of_arrays_than_the_predictor_takes_is_said() -> None:
