@@ -188,11 +188,12 @@ UNSTEADY = Finding("preprocess", "the preprocess is another each time.", "step",
     ("run", "sides"),
     [
         ({"made_anew": ("training", "inference"), "inputs_differ": True}, ("training", "inference")),
+        ({"inputs_differ": True, "example": KNOWN}, ("inference", "training")),
         ({"made_anew": ("inference",)}, ("inference",)),
         ({"invariance_problem": "it moves.", "comparison": None, "outputs_differ": False}, ("inference",)),
         ({"is_another": lambda inputs: True}, ("inference",)),
     ],
-    ids=["inputs", "inputs within rounding", "asked otherwise", "asked for by the diagnosis"],
+    ids=["inputs", "inputs of an example", "inputs within rounding", "asked otherwise", "asked for by the diagnosis"],
 )
 @pytest.mark.parametrize("given", [False, True])
 def test_tensors_that_no_engine_was_given_accuse_nothing_but_the_preprocess(
