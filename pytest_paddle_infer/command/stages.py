@@ -29,7 +29,8 @@ STAGES: Mapping[str, Stage] = {
     ),
     "preprocess": Stage(
         "The two preprocessing programs make different tensors of the same picture; given equal tensors, the engines agree.",
-        ("channel order, layout, dtype, batch dimension, alpha",
+        ("a preprocess that makes another tensor when it is asked twice for the same sample",
+         "channel order, layout, dtype, batch dimension, alpha",
         "1/255 missing or applied twice; mean and std missing, reversed or applied twice",
          "interpolation (align_corners too), order and size of resize and crop, EXIF orientation",
          "letterbox for a stretch or a crop; padding: its place, its value, before or after the normalisation, to a multiple of 32",
