@@ -156,6 +156,15 @@ class Geometry:
         """True where the two sides that a picture of this size is resized to may be one side and its aspect, but for a pixel."""
         return self.exact is not None and abs(source[0] * self.exact[1] / source[1] - self.exact[0]) < 1
 
+    def shows_all(self, source: Size) -> bool:
+        """True where all of a picture of this size is seen, and nothing around it."""
+        place = self.place(source)
+        return place is not None and (place.width, place.height) == self.out and place.window(source) == (0, 0, *source)
+
+    def keeps(self, source: Size) -> bool:
+        """True where a picture of this size is neither resized nor cropped nor padded."""
+        return source == self.out and self.shows_all(source)
+
     @property
     def style(self) -> str:
         """What the program does, without its sizes."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.steps import joined
+from pytest_paddle_infer.diagnosis.steps import NEGATIVE, SIGN, STD_FIRST, joined
 from pytest_paddle_infer.transforms import IMAGENET_MEAN, IMAGENET_STD
 
 Numbers = tuple[float, ...]
@@ -51,7 +51,13 @@ class Normalisation:
         std = np.asarray(self.std, np.float64)
         return self.scale / std, -np.asarray(self.mean, np.float64) / std
 
+    def inverted(self) -> Normalisation:
+        """What does the same to 255 - x."""
+        return replace(self, mean=tuple(255 * self.scale - mean for mean in self.mean), std=tuple(-std for std in self.std))
+
     def __str__(self) -> str:
+        if max(self.std) < 0:  # nobody writes a std below 0
+            return f"255 - x for x, {self.inverted()}"
         plain = plainly(*self.line())
         known = self.named
         if not known:
@@ -115,6 +121,8 @@ def recognised(slopes: Array, offsets: Array, slack: float = 1.0) -> Normalisati
 
     slopes, offsets: float64[C], no slope 0. slack: how many times the usual tolerance the line may miss a known one by.
     """
+    if slopes.max() < 0:
+        return recognised(-slopes, offsets + 255 * slopes, slack).inverted()
     fitting = [(distance(each, slopes, offsets), at, each) for at, each in enumerate(known(len(slopes)))]
     best = min(fitting, default=None)
     if best is not None and best[0] <= slack:
@@ -200,9 +208,10 @@ def _slips(own: Normalisation) -> Iterator[tuple[str, str, Normalisation]]:
     yield from (("normalisation", phrase, replace(own, mean=mean, std=std)) for phrase, mean, std in statistics)
     yield (
         "normalisation",
-        "feeds the negative of the picture",
-        replace(own, mean=tuple(255 * own.scale - mean for mean in own.mean), std=tuple(-std for std in own.std)),
+        NEGATIVE,
+        own.inverted(),
     )
+    yield "normalisation", SIGN, replace(own, std=tuple(-std for std in own.std))
     for phrase, scale in scales:
         if phrase.startswith("leaves out"):
             yield "scaling", "subtracts the mean before it divides by 255", replace(own, mean=tuple(v / 255 for v in own.mean))
@@ -236,6 +245,7 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
             exchanged = f"uses mean and std exchanged: mean {figures(own.std)} and std {figures(own.mean)}"
             yield exchanged, own.std, own.mean
         yield "normalises twice", tuple((mean + std * mean).tolist()), tuple((std * std).tolist())
+        yield STD_FIRST, tuple((mean * std).tolist()), own.std
         yield "adds the mean where it must subtract it", tuple((-mean).tolist()), own.std
         yield "multiplies by the standard deviation where it must divide", own.mean, tuple((1 / std).tolist())
         for digits in (3, 2, 1):
@@ -257,6 +267,9 @@ def _other_statistics(own: Normalisation, plain: bool) -> Iterator[tuple[str, Nu
 
 def _solved(training: Normalisation, slopes: Array, offsets: Array, slack: float) -> tuple[str, str]:
     """Names the figures: those of the mean where only it differs, those of the standard deviation likewise, else both."""
+    if slopes.max() < 0 < min(training.std):
+        rest = difference(training, -slopes, offsets + 255 * slopes, solve=True, slack=slack)
+        return "normalisation", f"{NEGATIVE} and {rest[1]}" if rest is not None and rest[1] else NEGATIVE
     with np.errstate(all="ignore"):
         std = training.scale / slopes
         mean = -offsets * std

@@ -13,7 +13,7 @@ from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
 from pytest_paddle_infer.diagnosis.gamma import bent_first
 from pytest_paddle_infer.diagnosis.jpeg import stored_as_jpeg
 from pytest_paddle_infer.diagnosis.layouts import is_nchw
-from pytest_paddle_infer.diagnosis.pipelines import Identified
+from pytest_paddle_infer.diagnosis.pipelines import Identified, keeps
 from pytest_paddle_infer.diagnosis.programs import steps_apart
 from pytest_paddle_infer.diagnosis.steps import joined, step_finding
 
@@ -54,9 +54,10 @@ def explain_on_the_way(
     sides = (plain, found) if applied else (found, plain)
     lines = [side.describe(images) for side in sides]
     lines[applied] = f"{shown.format(kind)}, {lines[applied]}"
-    what = f"{told.format('the picture', kind)} before it resizes it, which the training preprocessing does not"
+    before = "" if keeps(plain.pipeline, images) else " before it resizes it"
+    what = f"{told.format('the picture', kind)}{before}, which the training preprocessing does not"
     if not applied:
-        what = f"takes the picture as it is where the training preprocessing {told.format('it', kind)} before it resizes it"
+        what = f"takes the picture as it is where the training preprocessing {told.format('it', kind)}{before}"
     rest = steps_apart(*sides, images)
     more = tuple(("also", f"it {other}.") for _, other in rest)
     name = joined(name, *(step for step, _ in rest))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pytest_paddle_infer.diagnosis import pictures as opened
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, Placement, render
+from pytest_paddle_infer.diagnosis.geometry import Box, Geometry, Placement, Size, render
 from pytest_paddle_infer.diagnosis.normalisation import NEARLY, Normalisation, distance, recognised
 from pytest_paddle_infer.diagnosis.padding import Padding
 
@@ -103,7 +103,7 @@ class Identified:
         if own.conversion != opened.DEFAULT:
             verb, _, rest = own.conversion.partition(" ")
             steps.append(f"{verb.removesuffix('s')} {rest}")
-        told = str(own.geometry)
+        told = "keep the size" if keeps(own, images) else str(own.geometry)
         steps.append(told.replace(*_long_side(own.geometry)) if self._has_a_long_side(images) else told)
         if self.padding is not None:
             # a colour that nobody writes is the nearest to a tensor that was rounded, and no fact
@@ -122,8 +122,8 @@ class Identified:
     def _has_a_long_side(self, images: Sequence[Image.Image]) -> bool:
         """True where the two sides that pictures are resized to before they are padded may be the long side and the aspect."""
         own = self.pipeline.geometry
-        sources = [source for source in (prepared(image, self.pipeline) for image in images) if source is not None]
-        return own.style == "resize and pad" and bool(sources) and all(own.keeps_the_aspect(each.size) for each in sources)
+        made = [source for source in (prepared(image, self.pipeline) for image in images) if source is not None]
+        return own.style == "resize and pad" and bool(made) and all(own.keeps_the_aspect(each.size) for each in made)
 
     def _keeps_the_aspect(self, image: Image.Image) -> bool:
         """True where the two sides that a picture is resized to may be one side and its aspect, so that another picture has others."""
@@ -131,6 +131,17 @@ class Identified:
         if source is None or self.pipeline.geometry.exact != out or out[0] == out[1]:
             return False
         return source.size != out and self.pipeline.geometry.keeps_the_aspect(source.size)
+
+
+def sources(images: Sequence[Image.Image], pipeline: Pipeline) -> list[Size]:
+    """The sizes of the pictures as the program resizes them."""
+    made = (prepared(image, pipeline) for image in images)
+    return [image.size if found is None else found.size for image, found in zip(images, made)]
+
+
+def keeps(pipeline: Pipeline, images: Sequence[Image.Image]) -> bool:
+    """True where every picture is fed in its own size, whole: what the program would do to another is not known."""
+    return bool(images) and all(pipeline.geometry.keeps(source) for source in sources(images, pipeline))
 
 
 def _long_side(geometry: Geometry) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pytest_paddle_infer.diagnosis.layouts import GREY
 from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned, plainly
 from pytest_paddle_infer.diagnosis.padding import Padding
 from pytest_paddle_infer.diagnosis.pictures import DEFAULT, GREYED
-from pytest_paddle_infer.diagnosis.pipelines import Identified, Pipeline, prepared
+from pytest_paddle_infer.diagnosis.pipelines import Identified, keeps, sources
 
 Step = tuple[str, str]
 
@@ -36,10 +36,12 @@ def _steps_apart(training: Identified, inference: Identified, images: Sequence[I
     elif one.conversion != two.conversion:
         mode = f"a picture of mode {images[0].mode}"
         yield "mode", f"{two.conversion} where the training preprocessing {one.conversion} ({mode})"
-    yield from _geometry(one.geometry, two.geometry, (_sources(images, one), _sources(images, two)))
+    yield from _geometry(one.geometry, two.geometry, (sources(images, one), sources(images, two)))
     if training.padding is not None and inference.padding is not None and inference.padding.differs(training.padding):
         yield "padding", _filled(training.padding, inference.padding)
-    if two.interpolation == one.interpolation + IN_FLOATS:
+    if keeps(one, images) or keeps(two, images):
+        pass  # who resizes nothing has no filter
+    elif two.interpolation == one.interpolation + IN_FLOATS:
         yield "interpolation", "does not round the resized pixels to whole values, which the training preprocessing does"
     elif one.interpolation == two.interpolation + IN_FLOATS:
         yield "interpolation", "rounds the resized pixels to whole values, which the training preprocessing does not"
@@ -73,11 +75,6 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
     return told(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
 
 
-def _sources(images: Sequence[Image.Image], pipeline: Pipeline) -> list[Size]:
-    made = (prepared(image, pipeline) for image in images)
-    return [image.size if found is None else found.size for image, found in zip(images, made)]
-
-
 def _filled(one: Padding, two: Padding) -> str:
     if one.after == two.after:
         return f"pads with {two} where the training preprocessing pads with {one}"
@@ -90,6 +87,8 @@ def _filled(one: Padding, two: Padding) -> str:
 def _filter(interpolation: str) -> str:
     return interpolation + (" as OpenCV does" if interpolation.endswith("without antialias") else "")
 
+
+KEPT = "keeps the size of the picture"
 
 _DONE = {
     "both sides": "resizes to {size}",
@@ -140,6 +139,8 @@ def _geometry(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Seque
 def _other_sides(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> Step:
     """What makes tensors of two shapes: padding or the crop alone, where both sides resize the picture to the same size."""
     fed = f"feeds {_size(two)} where the training preprocessing feeds {_size(one)}"
+    if all(map(one.keeps, sources[0])):
+        return "resize", _otherwise(one, two, sources)
     placed = [each.place(sizes[0]) for each, sizes in zip((one, two), sources)]
     if placed[0] is None or placed[1] is None:
         return "shape", fed
@@ -161,6 +162,8 @@ def _otherwise(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequ
 
 def _done(geometry: Geometry, sources: Sequence[Size]) -> str:
     """What a program does. Only pictures of other shapes than its result say that their shape does not matter to it."""
+    if sources and all(map(geometry.keeps, sources)):
+        return KEPT
     short = str(geometry.short or geometry.longest)
     if geometry.exact is not None:
         width, height = geometry.exact

@@ -20,6 +20,11 @@ _PLAIN = {"of a pixel x": "pixels", "the training input x as": "values", "to eve
 _OWN = "its own"
 """In what is told of a sample's own statistics."""
 
+NEGATIVE = "feeds the negative of the picture"
+SIGN = "changes the sign of all that it feeds"
+STD_FIRST = "divides by the standard deviation before it subtracts the mean"
+"""What is told of an inversion, and of two steps in the wrong order."""
+
 _REMEDIES = {
     "channel order": "convert BGR to RGB (or back) in the inference preprocessing, as the training preprocessing has it.",
     "layout": "bring HWC to CHW with transpose(2, 0, 1), as the training preprocessing does.",
@@ -76,10 +81,23 @@ def _remedy(name: str, what: str) -> str:
         for words, things in _PLAIN.items():
             if words in what:
                 return _NUMBERS.format(things)
+    if name == "normalisation" and (NEGATIVE in what or SIGN in what):
+        inversion = "take the inversion out of the inference preprocessing."
+        return inversion if " and " not in what else remedies(inversion, _REMEDIES[name])
+    if name == "normalisation" and STD_FIRST in what:
+        return "subtract the mean before dividing by the standard deviation, as the training preprocessing does."
     if name == "normalisation" and _OWN in what:
         return "normalise with the same statistics in both preprocessing programs: each sample's own, or the same numbers for all."
     if name == "normalisation" and "BGR" in what:
         return "use the same mean and std, in the same channel order, in both preprocessing programs."
+    if name == "layout" and "swaps height and width" in what:
+        return "transpose height and width back in the inference preprocessing, or treat the EXIF orientation alike in both."
+    if name == "resize" and "preprocessing keeps the size" in what:
+        return "take the resize out of the inference preprocessing."
+    if name == "crop" and "shifts the picture" in what:
+        return "shift nothing in the inference preprocessing: the training preprocessing feeds the whole picture where it is."
+    if name == "mode" and "preprocessing converts to grey" in what:
+        return "convert the picture to grey in the same way in both preprocessing programs."
     if name == "channel order" and "swaps the" in what:
         return "feed the channels in the same order in both preprocessing programs."
     return _DIVIDE if name == "scaling" and "leaves out the division" in what else _REMEDIES[name]
