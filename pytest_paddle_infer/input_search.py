@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_paddle_infer.asking import Asking
@@ -15,8 +16,9 @@ from pytest_paddle_infer.diagnosis.belonging import belonging
 from pytest_paddle_infer.diagnosis.feeds import Feed, explain_feeds
 from pytest_paddle_infer.diagnosis.finding import Deadline, Finding
 from pytest_paddle_infer.diagnosis.inputs import explain_input
+from pytest_paddle_infer.diagnosis.programs import OF_MODE
 from pytest_paddle_infer.diagnosis.steps import remedies
-from pytest_paddle_infer.inputs_together import alone, explain_together, figures_of_all, unexplained
+from pytest_paddle_infer.inputs_together import SHOWN, Together, alone, explain_together, figures_of_all, unexplained
 from pytest_paddle_infer.samples import numbered
 
 if TYPE_CHECKING:
@@ -86,6 +88,9 @@ def _by_samples(
     one = ask.quietly(lambda: run.input_finding(pictures)) if pictures and not whole else None
     if together is not None and (one is None or not one.certain):
         cause, explained = together.finding, together.numbers
+        refuting = ask.quietly(lambda: unexplained(cause, feeds, index, start, ())) or []
+        if refuting:
+            cause, explained = _also_of(ask, together, bench, feeds, names, index, start, refuting, deadline)
     else:
         cause, explained = one or shown, ()
     others: list[tuple[Finding, list[int]]] = []
@@ -104,6 +109,28 @@ def _by_samples(
     if others:
         found = replace(found, remedy=remedies(found.remedy, *(other.remedy for other, _ in others)))
     return found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
+
+
+def _also_of(
+    ask: Asking,
+    found: Together,
+    bench: Bench,
+    feeds: Sequence[Feed],
+    names: Sequence[str],
+    index: int,
+    start: int,
+    refuting: Sequence[int],
+    deadline: Deadline,
+) -> tuple[Finding, tuple[int, ...]]:
+    """What explains samples too that the cause of the others does not; else that cause, and which samples it leaves unexplained."""
+    for number in refuting[:SHOWN]:  # each may have the mode of the others, or its own
+        if deadline.over():
+            break
+        again = ask.quietly(partial(explain_together, bench, feeds, names, index, start, number))
+        if again is not None and again.finding.cause != found.finding.cause and _done(found.finding) in again.finding.cause:
+            return again.finding, again.numbers
+    cause = replace(found.finding, remedy=remedies(found.finding.remedy, compare(_samples(refuting))))
+    return cause.with_facts(("also", f"{_samples(refuting)}: something else differs, too.")), found.numbers
 
 
 def _answers_part(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, outputs: Any, deadline: Deadline) -> str:
@@ -184,7 +211,12 @@ def _also(
         other = explain_input(feed.training[index], feed.inference[index], pictures) if pictures else None
         if other is not None and other.certain and other.name in OF_ONE_PICTURE:
             told.setdefault(other.cause, (other, []))[1].append(feed.first)
-    return [each for each in told.values() if each[0].cause[:-1].partition("preprocessing ")[2] not in known][:3]
+    return [each for each in told.values() if _done(each[0]) not in known][:3]
+
+
+def _done(found: Finding) -> str:
+    """What is done, of pictures of any mode."""
+    return found.cause[:-1].partition("preprocessing ")[2].partition(OF_MODE)[0]
 
 
 def _samples(which: Sequence[int]) -> str:

@@ -50,12 +50,14 @@ class Together:
     numbers: tuple[int, ...]
 
 
-def explain_together(bench: Bench, feeds: Sequence[Feed], names: Sequence[str], index: int, start: int) -> Together | None:
+def explain_together(
+    bench: Bench, feeds: Sequence[Feed], names: Sequence[str], index: int, start: int, first: int | None = None
+) -> Together | None:
     """What explains the samples that differ and does not touch those that agree; None where nothing does, or there is one sample only.
 
-    start: the number of the first sample of the batch that failed first.
+    start: the number of the first sample of the batch that failed first. first: a sample that is looked at before all others.
     """
-    chosen = _chosen(feeds, index, start)
+    chosen = _chosen(feeds, index, start, first)
     if len(chosen) < 2:
         return None
     chosen, pictures = _pictured(bench, chosen, names, index)
@@ -96,7 +98,7 @@ def unexplained(found: Finding, feeds: Sequence[Feed], index: int, start: int, o
         return (
             [] if line is None else [each.number for each in rest if not on_line(line, each.training[index], each.inference[index])]
         )
-    if found.name in OF_TENSORS or (found.name == "crop" and "shifts the crop" in found.cause):
+    if found.name in OF_TENSORS or (found.name == "crop" and "shifts the " in found.cause):
         return [each.number for each in rest if _refutes(found, each.training[index], each.inference[index])]
     return []
 
@@ -141,10 +143,10 @@ def _first(fed: Sequence[_Fed], index: int, start: int) -> _Fed | None:
     return next((each for each in fed if each.number >= start and not each.alike(index)), None)
 
 
-def _chosen(feeds: Sequence[Feed], index: int, start: int) -> list[_Fed]:
+def _chosen(feeds: Sequence[Feed], index: int, start: int, before: int | None = None) -> list[_Fed]:
     """Some samples that differ, the first of them first, and then some that agree; all of one shape."""
     fed = _single(feeds)
-    own = _first(fed, index, start)
+    own = next((each for each in fed if each.number == before), None) or _first(fed, index, start)
     if own is None or own.training[index].dtype.kind != "f":
         return []
 

@@ -6,6 +6,7 @@ say with the pictures that they were made of (`search`). numpy and Pillow.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from pytest_paddle_infer.diagnosis.finding import Array, Deadline, Finding
 from pytest_paddle_infer.diagnosis.gamma import explain_gamma
 from pytest_paddle_infer.diagnosis.layouts import (
     SWAPS,
+    explain_clipping,
     explain_integers,
     explain_levels,
     explain_order,
@@ -35,9 +37,9 @@ from pytest_paddle_infer.diagnosis.on_the_way import explain_on_the_way
 from pytest_paddle_infer.diagnosis.own_statistics import explain_own_statistics
 from pytest_paddle_infer.diagnosis.padding import explain_padding
 from pytest_paddle_infer.diagnosis.pipelines import Identified
-from pytest_paddle_infer.diagnosis.programs import steps_apart
+from pytest_paddle_infer.diagnosis.programs import moved, steps_apart
 from pytest_paddle_infer.diagnosis.search import SECONDS, identify, nearer, verified
-from pytest_paddle_infer.diagnosis.steps import Facts, joined, remedies, step_finding
+from pytest_paddle_infer.diagnosis.steps import STD_FIRST, Facts, joined, remedies, step_finding
 from pytest_paddle_infer.diagnosis.wrapping import explain_wrapping
 
 Pictures = Sequence[Any]
@@ -77,7 +79,7 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
             if found[0] == "precision" and one is not None:
                 same = one.describe(images)
                 return step_finding(*found, facts=(("training", same), ("inference", f"{same}, {narrower(training, inference)}")))
-            return step_finding(*found, facts=_shown(one, inference, images))
+            return step_finding(*moved(found, one, images), facts=_shown(one, inference, images))
     if not (np.isfinite(training).all() and np.isfinite(inference).all()):
         return _other_shape(training, inference)
     deadline = Deadline(seconds)
@@ -90,10 +92,7 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         return step_finding(*found, facts=_shown(one, inference, images)[:1])
     found = _other_values(training, inference, before, one) or (None if images else explain_numbers(training, inference))
     if found is not None:
-        shown = _shown(one, inference, images)
-        if "scaling" in found[0]:  # mean and std of a program that divides by 256 are found as those of x / 255, which nobody wrote
-            shown = tuple((side, told) for side, told in shown if side == "training" or "mean (" not in told)
-        return step_finding(*found, facts=shown)
+        return step_finding(*found, facts=_written(_shown(one, inference, images), *found))
     found = mixed_colours(training, inference)
     if found is not None:
         return step_finding(*found, facts=_shown(one, inference, images))
@@ -110,6 +109,9 @@ def _explained(training: Array, inference: Array, pictures: Pictures, seconds: f
         program = _other_program(one, training, inference, images, seconds / 2)
         if program is not None:
             return program
+    clipped = explain_clipping(training, inference)
+    if clipped is not None:
+        return step_finding(*clipped, facts=_shown(one, inference, images)[:1])
     levels = explain_levels(training, inference) if _line(training, inference) is None else None
     if levels is not None:
         return step_finding(*levels, facts=_shown(one, inference, images))
@@ -137,17 +139,28 @@ def describe_inputs(
             wrong = [first + index for index, sample in enumerate(gap) if sample.max() > CLOSE * np.abs(training).max()]
             if 0 < len(wrong) < len(gap):
                 facts.append(("samples", f"{len(wrong)} of {len(gap)} differ: {', '.join(map(str, wrong[:8]))}"))
-    one = None
-    for name, tensor in (("training", training), ("inference", inference)):
-        found = _program(tensor, images, seconds / 2)
-        if found is not None and one is not None:
-            found = replace(found, like=one.normalisation)
-        if found is not None and found.reproduced:
-            facts.append((name, found.describe(images)))
-        elif images:
-            facts.append((name, "none of the programs that were tried makes this tensor of the picture"))
-        one = one or found
+    one = _program(training, images, seconds / 2)
+    own = one.describe(images) if one is not None and one.reproduced else ""
+    two = _program(inference, images, seconds / 2)
+    two = two if two is None or one is None else replace(two, like=one.normalisation)
+    known = two is not None and two.reproduced and (two.fit.exact or one is None or not one.fit.exact)
+    other = two.describe(images) if two is not None and known else ""
+    if images:
+        facts.append(("training", own or NO_PROGRAM))
+        facts.append(("inference", other if other != own and other else NO_PROGRAM))  # one program makes one tensor
     return tuple(facts)
+
+
+NO_PROGRAM = "none of the programs that were tried makes this tensor of the picture"
+_SOLVED = re.compile(r", mean [(\d-]")
+"""In a program that is shown: mean and std by their figures."""
+
+
+def _written(shown: Facts, names: str, what: str) -> Facts:
+    """The programs without one whose mean and std nobody wrote: those that are solved for where other steps make the values."""
+    if "scaling" not in names and STD_FIRST not in what:
+        return shown
+    return tuple((side, told) for side, told in shown if side == "training" or not _SOLVED.search(told))
 
 
 def _images(pictures: Pictures, training: Array) -> list[Image.Image]:
@@ -172,7 +185,8 @@ def _shown(one: Identified | None, inference: Array, images: Sequence[Image.Imag
         )
         two = None if two is None else replace(two, like=one.normalisation)
         if two is not None and two.reproduced:
-            facts.append(("inference", _described(two, layout, images)))
+            told = _described(two, layout, images)
+            facts += [("inference", told)] if told != facts[0][1] else []  # one program makes one tensor
         if two is not None:
             break
     return tuple(facts)
@@ -374,7 +388,9 @@ def _other_program(
         if len(apart_in) == 2:
             what = f"{what}, and {apart_in[1][1]}"
         more = tuple(("also", f"it {other}.") for _, other in apart_in[1 if len(apart_in) > 2 else 2 :])
-        return step_finding(joined(*(name for name, _ in apart_in)), what, (*shown, *more), certain=one.fit.near and two.fit.near)
+        names = joined(*(name for name, _ in apart_in))
+        facts = (*_written(shown, names, apart_in[-1][1]), *more)
+        return step_finding(names, what, facts, certain=one.fit.near and two.fit.near)
     return None
 
 

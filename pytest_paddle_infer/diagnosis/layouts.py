@@ -215,6 +215,26 @@ def explain_levels(training: Array, inference: Array) -> tuple[str, str] | None:
     return "precision", f"puts its values on steps of {shown}, as integers do that store them on the way"
 
 
+def explain_clipping(training: Array, inference: Array) -> tuple[str, str] | None:
+    """Returns (name, what is done) where every value of the inference tensor is the training side's, cut off at its own least and most."""
+    if training.shape != inference.shape or training.dtype.kind != "f" or inference.size < _MANY:
+        return None
+    low, high = float(inference.min()), float(inference.max())
+    under, above = training < low - ROUNDING * abs(low), training > high + ROUNDING * abs(high)
+    within = ~(under | above)
+    many = [int(np.count_nonzero(each)) for each in (under, above)]
+    if (
+        sum(many) < _LEVELS
+        or len(np.unique(training[within])) < _LEVELS
+        or apart(inference, np.clip(training, low, high)) > ROUNDING
+    ):
+        return None
+    if any(0 < count < _LEVELS for count in many):
+        return None
+    bounds = [f"{word} {bound:.4g}" for word, bound, count in (("below", low, many[0]), ("above", high, many[1])) if count]
+    return "clip", f"cuts off values {' and '.join(bounds)}"
+
+
 _MANY, _LEVELS = 256, 16
 """Values, and different ones among them, without which steps are seen by chance."""
 

@@ -19,6 +19,12 @@ Make = Callable[[Image.Image], Image.Image]
 
 DEFAULT = "converts to RGB"
 GREYED = "turns it grey"
+UNUSUAL = (
+    "converts to grey as if red were blue (BGR)",
+    "takes the mean of the channels for grey",
+    "takes the mean of the channels for grey, cut off to whole values",
+)
+"""Ways to grey that are near to the usual one on pictures of few colours, so that only the very same pixels count."""
 
 
 def turned(image: Image.Image) -> bool:
@@ -46,10 +52,13 @@ def conversions(mode: str, channels: int) -> dict[str, Make]:
 def _conversions(mode: str, channels: int) -> Iterator[tuple[str, Make]]:
     if channels == 1:
         yield "converts to grey", lambda image: image.convert("L")
-        if mode == "RGB":
+        if mode in ("RGB", "RGBA"):
             yield "takes the red channel", lambda image: image.getchannel(0)
             yield "takes the green channel", lambda image: image.getchannel(1)
             yield "takes the blue channel", lambda image: image.getchannel(2)
+            yield UNUSUAL[0], lambda image: Image.merge("RGB", image.split()[2::-1]).convert("L")
+            yield UNUSUAL[1], lambda image: Image.fromarray(np.rint(_mean(image)).astype(np.uint8))
+            yield UNUSUAL[2], lambda image: Image.fromarray(_mean(image).astype(np.uint8))
         return
     if mode.startswith("I"):
         yield "takes the high byte", lambda image: _repeated(np.asarray(image) >> 8)
@@ -68,6 +77,10 @@ def _conversions(mode: str, channels: int) -> Iterator[tuple[str, Make]]:
         yield "takes three of the CMYK channels for RGB", lambda image: Image.merge("RGB", image.split()[:3])
     if mode not in ("L", "1", "LA"):
         yield GREYED, lambda image: image.convert("L").convert("RGB")
+
+
+def _mean(image: Image.Image) -> Array:
+    return np.asarray(np.asarray(image.convert("RGB")).mean(axis=2))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -11,10 +11,13 @@ from pytest_paddle_infer.diagnosis.geometry import CORNERED, IN_FLOATS, Geometry
 from pytest_paddle_infer.diagnosis.layouts import GREY
 from pytest_paddle_infer.diagnosis.normalisation import NEARLY, difference, difference_turned, plainly
 from pytest_paddle_infer.diagnosis.padding import Padding
-from pytest_paddle_infer.diagnosis.pictures import DEFAULT, GREYED
+from pytest_paddle_infer.diagnosis.pictures import GREYED
 from pytest_paddle_infer.diagnosis.pipelines import Identified, keeps, sources
 
 Step = tuple[str, str]
+
+OF_MODE = " (a picture of mode "
+"""What is added to what is told of a conversion."""
 
 
 def steps_apart(training: Identified, inference: Identified, images: Sequence[Image.Image]) -> list[Step]:
@@ -31,11 +34,10 @@ def _steps_apart(training: Identified, inference: Identified, images: Sequence[I
         yield "exif", "ignores the EXIF orientation"
     elif two.upright and not one.upright:
         yield "exif", "applies the EXIF orientation, which the training preprocessing ignores"
-    if one.conversion != two.conversion and (one.conversion, two.conversion) == (DEFAULT, GREYED):
+    if one.conversion != two.conversion == GREYED:
         yield "mode", GREY
     elif one.conversion != two.conversion:
-        mode = f"a picture of mode {images[0].mode}"
-        yield "mode", f"{two.conversion} where the training preprocessing {one.conversion} ({mode})"
+        yield "mode", f"{two.conversion} where the training preprocessing {one.conversion}{OF_MODE}{images[0].mode})"
     yield from _geometry(one.geometry, two.geometry, (sources(images, one), sources(images, two)))
     if training.padding is not None and inference.padding is not None and inference.padding.differs(training.padding):
         yield "padding", _filled(training.padding, inference.padding)
@@ -73,6 +75,13 @@ def values_apart(training: Identified, inference: Identified) -> Step | None:
         return None  # mean and std that nobody has written are no more than the nearest line
     told = difference if training.reversed == inference.reversed else difference_turned
     return told(training.normalisation, inference.fit.slopes, inference.fit.offsets, solve=exact, slack=slack)
+
+
+def moved(found: Step, one: Identified | None, images: Sequence[Image.Image]) -> Step:
+    """What is shifted, where the training program is known to crop nothing."""
+    if one is None or not all(map(one.pipeline.geometry.shows_all, sources(images, one.pipeline))):
+        return found
+    return found[0], found[1].replace("shifts the crop by", "shifts the picture by")
 
 
 def _filled(one: Padding, two: Padding) -> str:

@@ -15,6 +15,7 @@ from pytest_paddle_infer.diagnosis.candidates import groups
 from pytest_paddle_infer.diagnosis.finding import Array, Deadline
 from pytest_paddle_infer.diagnosis.geometry import Box, in_floats, reducing
 from pytest_paddle_infer.diagnosis.padding import inside, outside, padded_with
+from pytest_paddle_infer.diagnosis.pictures import UNUSUAL
 from pytest_paddle_infer.diagnosis.pipelines import EXACT, NEAR, Identified, Pipeline, fitted, pixels_of, prepared
 
 SECONDS = 1.0
@@ -50,6 +51,8 @@ def identify(
             if rms > NEAR:
                 break
             found = next((fits for fits in (verified(each, tensor, images) for each in pipelines) if fits is not None), None)
+            if found is not None and found.pipeline.conversion in UNUSUAL and not found.fit.exact:
+                continue
             if found is not None and _better(found, best, sure=like is None):
                 best = found
         # of a smooth picture every filter makes nearly the same, so that what is only near ends no search

@@ -8,7 +8,7 @@ Facts = tuple[tuple[str, str], ...]
 
 STEPS = (
     "channel order", "layout", "scaling", "normalisation", "interpolation", "resize", "crop", "exif", "mode", "dtype", "shape",
-    "mirror", "gamma", "precision", "overflow", "axes", "logarithm",
+    "mirror", "gamma", "precision", "overflow", "clip", "axes", "logarithm",
     "padding", "jpeg", "integers", "inputs", "mask", "tokens", "truncation",
 )  # fmt: skip
 """The names that a finding about preprocessing can have."""
@@ -41,6 +41,7 @@ _REMEDIES = {
     "gamma": "apply the same gamma at the same point of both preprocessing programs, or none in either.",
     "precision": "keep float32 throughout the inference preprocessing.",
     "overflow": "convert the pixels to float32 before anything is added to them or subtracted from them.",
+    "clip": "cut values off at the same bounds in both preprocessing programs, or in neither.",
     "axes": "order the axes, and cut them at the same place, alike in both preprocessing programs.",
     "logarithm": "use the same numbers before the logarithm in both preprocessing programs.",
     "jpeg": "store the picture without loss between the steps of preprocessing, or as the same JPEG in both programs.",
