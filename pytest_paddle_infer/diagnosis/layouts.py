@@ -223,13 +223,9 @@ def explain_clipping(training: Array, inference: Array) -> tuple[str, str] | Non
     under, above = training < low - ROUNDING * abs(low), training > high + ROUNDING * abs(high)
     within = ~(under | above)
     many = [int(np.count_nonzero(each)) for each in (under, above)]
-    if (
-        sum(many) < _LEVELS
-        or len(np.unique(training[within])) < _LEVELS
-        or apart(inference, np.clip(training, low, high)) > ROUNDING
-    ):
+    if min((count for count in many if count), default=0) < _LEVELS or len(np.unique(training[within])) < _LEVELS:
         return None
-    if any(0 < count < _LEVELS for count in many):
+    if apart(inference, np.clip(training, low, high)) > ROUNDING:
         return None
     bounds = [f"{word} {bound:.4g}" for word, bound, count in (("below", low, many[0]), ("above", high, many[1])) if count]
     return "clip", f"cuts off values {' and '.join(bounds)}"

@@ -16,7 +16,7 @@ from pytest_paddle_infer.diagnosis.finding import Array, Finding
 from pytest_paddle_infer.diagnosis.geometry import INTERPOLATIONS, Geometry, Placement, render
 from pytest_paddle_infer.diagnosis.inputs import describe_inputs, explain_input
 from pytest_paddle_infer.diagnosis.normalisation import Normalisation, difference, known, recognised
-from pytest_paddle_infer.diagnosis.pictures import DEFAULT, conversions, upright
+from pytest_paddle_infer.diagnosis.pictures import DEFAULT, UNUSUAL, conversions, upright
 from pytest_paddle_infer.diagnosis.programs import _DONE, _geometry, steps_apart
 from pytest_paddle_infer.diagnosis.refusals import (
     _REFUSALS,
@@ -629,7 +629,7 @@ def test_a_shifted_crop_is_shown_as_such() -> None:
 @pytest.mark.parametrize(
     ("mode", "channels", "sentences"),
     [
-        ("RGB", 1, ["converts to grey", "takes the red channel", "takes the green channel", "takes the blue channel"]),
+        ("RGB", 1, ["converts to grey", "takes the red channel", "takes the green channel", "takes the blue channel", *UNUSUAL]),
         ("I;16", 3, ["takes the high byte", "cuts off at 255"]),
         ("RGB", 3, [DEFAULT, "turns it grey"]),
         ("L", 3, ["repeats the grey channel"]),
