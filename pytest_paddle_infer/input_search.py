@@ -5,7 +5,7 @@ Called by `diagnose`. Both sides are asked for their tensors again, as far as ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -83,21 +83,27 @@ def _by_samples(
     together = None
     if len(feeds) > 1 and not deadline.over():
         together = ask.quietly(lambda: explain_together(bench, feeds, names, index, start))
+    left: list[int] = []
     # one program for all of their pictures is more than one that made a single tensor; without it, a single picture may tell more
     whole = together is not None and (not pictures or "training" in dict(together.finding.facts))
     one = ask.quietly(lambda: run.input_finding(pictures)) if pictures and not whole else None
     if together is not None and (one is None or not one.certain):
+        left = ask.quietly(partial(unexplained, together.finding, feeds, index, start, ())) or []
+        if left and not deadline.over():
+            more = _of_all(ask, together, lambda number: explain_together(bench, feeds, names, index, start, number), left)
+            together, left = more, left if more is together else []
         cause, explained = together.finding, together.numbers
-        refuting = ask.quietly(lambda: unexplained(cause, feeds, index, start, ())) or []
-        if refuting:
-            cause, explained = _also_of(ask, together, bench, feeds, names, index, start, refuting, deadline)
     else:
         cause, explained = one or shown, ()
     others: list[tuple[Finding, list[int]]] = []
     if cause.certain and pictures:
         others = ask.quietly(lambda: _also(bench, cause, names, feeds, index, deadline, explained)) or []
+    besides = [number for _, which in others for number in which]
+    left = [number for number in left if number not in besides]
+    if left:
+        cause = replace(cause, remedy=remedies(cause.remedy, compare(_samples(left))))
+        cause = cause.with_facts(("also", f"{_samples(left)}: something else differs, too."))
     if cause.certain and not explained:
-        besides = [number for _, which in others for number in which]
         refuting = ask.quietly(lambda: unexplained(cause, feeds, index, start, besides)) or []
         if refuting:
             seen = ask.quietly(lambda: alone(feeds, index, start, refuting)) or ()
@@ -111,26 +117,13 @@ def _by_samples(
     return found.with_facts(*(("also", f"{_samples(which)}: {other.cause}") for other, which in others))
 
 
-def _also_of(
-    ask: Asking,
-    found: Together,
-    bench: Bench,
-    feeds: Sequence[Feed],
-    names: Sequence[str],
-    index: int,
-    start: int,
-    refuting: Sequence[int],
-    deadline: Deadline,
-) -> tuple[Finding, tuple[int, ...]]:
-    """What explains samples too that the cause of the others does not; else that cause, and which samples it leaves unexplained."""
+def _of_all(ask: Asking, found: Together, explain: Callable[[int], Together | None], refuting: Sequence[int]) -> Together:
+    """What explains samples too that the cause of the others does not, and does the same besides; else that cause."""
     for number in refuting[:SHOWN]:  # each may have the mode of the others, or its own
-        if deadline.over():
-            break
-        again = ask.quietly(partial(explain_together, bench, feeds, names, index, start, number))
+        again = ask.quietly(partial(explain, number))
         if again is not None and again.finding.cause != found.finding.cause and _done(found.finding) in again.finding.cause:
-            return again.finding, again.numbers
-    cause = replace(found.finding, remedy=remedies(found.finding.remedy, compare(_samples(refuting))))
-    return cause.with_facts(("also", f"{_samples(refuting)}: something else differs, too.")), found.numbers
+            return again
+    return found
 
 
 def _answers_part(ask: Asking, bench: Bench, run: ParityRun, worker: Worker, outputs: Any, deadline: Deadline) -> str:

@@ -247,6 +247,18 @@ def test_another_cause_of_other_samples_is_not_told_for_that_of_the_first() -> N
     assert (said(found), dict(found.facts)["also"]) == (SCALED, "samples 5, 6: something else differs, too.")
 
 
+def test_a_sample_that_another_cause_explains_has_nothing_else_to_be_told_of() -> None:
+    samples = [*(digit(seed) for seed in range(3)), digit(8, 28, 28, "RGB")]
+    training = [resized(each) for each in samples]
+    inference = [*(resized(each, scale=256) for each in samples[:3]), [grey(samples[3].getchannel(1))]]
+    found = searched(training, inference, samples, "x")
+    assert said(found) == SCALED
+    assert [told for label, told in found.facts if label == "also"] == [
+        "sample 3: the inference preprocessing takes the green channel where the training preprocessing converts to grey "
+        "(a picture of mode RGB)."
+    ]
+
+
 def test_a_shift_of_a_whole_picture_is_refuted_by_samples_that_agree_and_by_none_that_are_shifted() -> None:
     samples = [photograph(40, 40, 1), photograph(40, 40, 2, "RGBA")]
     training = [[colours(each.convert("RGB"))] for each in samples]
