@@ -20,6 +20,9 @@ Make = Callable[[Image.Image], Image.Image]
 DEFAULT = "converts to RGB"
 GREYED = "turns it grey"
 UNUSUAL = (
+    "takes the red channel",
+    "takes the green channel",
+    "takes the blue channel",
     "converts to grey as if red were blue (BGR)",
     "takes the mean of the channels for grey",
     "takes the mean of the channels for grey, cut off to whole values",
@@ -53,12 +56,12 @@ def _conversions(mode: str, channels: int) -> Iterator[tuple[str, Make]]:
     if channels == 1:
         yield "converts to grey", lambda image: image.convert("L")
         if mode in ("RGB", "RGBA"):
-            yield "takes the red channel", lambda image: image.getchannel(0)
-            yield "takes the green channel", lambda image: image.getchannel(1)
-            yield "takes the blue channel", lambda image: image.getchannel(2)
-            yield UNUSUAL[0], lambda image: Image.merge("RGB", image.split()[2::-1]).convert("L")
-            yield UNUSUAL[1], lambda image: Image.fromarray(np.rint(_mean(image)).astype(np.uint8))
-            yield UNUSUAL[2], lambda image: Image.fromarray(_mean(image).astype(np.uint8))
+            yield UNUSUAL[0], lambda image: image.getchannel(0)
+            yield UNUSUAL[1], lambda image: image.getchannel(1)
+            yield UNUSUAL[2], lambda image: image.getchannel(2)
+            yield UNUSUAL[3], lambda image: Image.merge("RGB", image.split()[2::-1]).convert("L")
+            yield UNUSUAL[4], lambda image: Image.fromarray(np.rint(_mean(image)).astype(np.uint8))
+            yield UNUSUAL[5], lambda image: Image.fromarray(_mean(image).astype(np.uint8))
         return
     if mode.startswith("I"):
         yield "takes the high byte", lambda image: _repeated(np.asarray(image) >> 8)

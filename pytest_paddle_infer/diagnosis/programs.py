@@ -148,13 +148,12 @@ def _geometry(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Seque
 def _other_sides(one: Geometry, two: Geometry, sources: tuple[Sequence[Size], Sequence[Size]]) -> Step:
     """What makes tensors of two shapes: padding or the crop alone, where both sides resize the picture to the same size."""
     fed = f"feeds {_size(two)} where the training preprocessing feeds {_size(one)}"
-    if all(map(one.keeps, sources[0])) or all(map(two.keeps, sources[1])):
-        return "resize", _otherwise(one, two, sources)
     placed = [each.place(sizes[0]) for each, sizes in zip((one, two), sources)]
     if placed[0] is None or placed[1] is None:
         return "shape", fed
     if (placed[0].size, placed[0].box) != (placed[1].size, placed[1].box):
-        return "shape", fed
+        kept = all(map(one.keeps, sources[0])) or all(map(two.keeps, sources[1]))
+        return ("resize", _otherwise(one, two, sources)) if kept else ("shape", fed)
     if not (one.pad or two.pad):
         return "crop", f"crops to {_size(two)} where the training preprocessing crops to {_size(one)}"
     if not two.pad:

@@ -629,7 +629,7 @@ def test_a_shifted_crop_is_shown_as_such() -> None:
 @pytest.mark.parametrize(
     ("mode", "channels", "sentences"),
     [
-        ("RGB", 1, ["converts to grey", "takes the red channel", "takes the green channel", "takes the blue channel", *UNUSUAL]),
+        ("RGB", 1, ["converts to grey", *UNUSUAL]),
         ("I;16", 3, ["takes the high byte", "cuts off at 255"]),
         ("RGB", 3, [DEFAULT, "turns it grey"]),
         ("L", 3, ["repeats the grey channel"]),
@@ -1197,7 +1197,8 @@ def test_a_line_that_is_fitted_to_what_is_only_near_is_not_shown_as_a_program() 
     told = dict(describe_inputs(one, one * np.float32(1.07) + np.float32(0.1) + noise, [image]))
     assert told["inference"] == "none of the programs that were tried makes this tensor of the picture"
     told = dict(describe_inputs(one, one + noise, [image]))
-    assert told["inference"] == told["training"], "what the training side does is as near"
+    assert "training" in told
+    assert told["inference"] == "none of the programs that were tried makes this tensor of the picture", "one makes one tensor"
 
 
 def test_float16_is_told_beside_the_known_mean_and_std() -> None:
