@@ -461,7 +461,9 @@ def searches(tmp_path: Path) -> Diagnosis:
 def test_what_the_comparison_alone_shows_has_its_remedy(tmp_path: Path) -> None:
     run = SimpleNamespace(count_problem="2 outputs for 1.", inputs_differ=False)
     assert searches(tmp_path)._shown(ExportedModel(tmp_path), run).remedy == "return each output once, and no input as an output."  # type: ignore[arg-type]
-    run = SimpleNamespace(count_problem="", inputs_differ=True, input_problem="", input_finding=lambda: None, worst_input_sample=5)
+    run = SimpleNamespace(
+        count_problem="", inputs_differ=True, input_problem="", input_finding=lambda: None, worst_input_sample=5, made_anew=()
+    )
     shown = searches(tmp_path)._shown(ExportedModel(tmp_path), run)  # type: ignore[arg-type]
     assert shown.cause == "the two preprocessing programs make different tensors."
     assert shown.remedy.endswith("sample 5.")
