@@ -123,8 +123,9 @@ class ParityCheck:
         if cause is not None:
             seen.finding = cause
             red = failure(f"{title_of(spec, variant)}: {cause.cause}", bench.model.weights, export, cause.remedy)
+            figures = (fact for fact in run.facts() if fact[0] != "first" or fact[1] not in cause.cause)  # not the same line twice
             red = red.with_facts(
-                *(("stage", stage) for stage in [cause.stage] if stage), *cause.facts, *run.facts(), ("files", str(directory))
+                *(("stage", stage) for stage in [cause.stage] if stage), *cause.facts, *figures, ("files", str(directory))
             )
             raise ConformanceFailure(replace(red, figures=run.figures(), stage=cause.stage, kind=cause.kind, name=cause.name))
         said = (f"{variant}: {finding.sentence}" for finding in untrue if not finding.severe)

@@ -232,7 +232,9 @@ def input_problem(found: Sequence[Any], wanted: Sequence[Any]) -> str:
         if have.dtype != want.dtype:
             return f"the export's input {have.name!r} is {have.dtype}; asked for was {want.dtype}."
         if have.shape != want.shape:
-            fixed = have.shape and want.shape and want.shape[0] is None and have.shape[0] is not None
-            advice = "; use None for the batch dimension" if fixed else ""
+            fixed = [axis for axis, (own, size) in enumerate(zip(have.shape, want.shape)) if size is None and own is not None]
+            advice = (
+                "; use None for the batch dimension" if fixed == [0] else "; use None for each size that varies" if fixed else ""
+            )
             return f"the export's input {have.name!r} has shape {list(have.shape)}; asked for was {list(want.shape)}{advice}."
     return ""

@@ -193,6 +193,12 @@ def test_another_input_than_was_asked_for_is_named(found: TensorSpec, sentence: 
     assert input_problem([found], [X]) == sentence
 
 
+@pytest.mark.parametrize(("shape", "open_"), [((1, 3, 64, 96), (None, 3, None, None)), ((None, 3, 64, 96), (None, 3, None, None))])
+def test_sizes_that_an_export_fixed_are_not_told_as_the_batch_alone(shape: tuple[Any, ...], open_: tuple[Any, ...]) -> None:
+    told = input_problem([replace(X, shape=shape)], [replace(X, shape=open_)])
+    assert told.endswith(f"asked for was {list(open_)}; use None for each size that varies.")
+
+
 def test_int8_needs_a_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
     references = References.__new__(References)
     monkeypatch.setattr(References, "of", lambda *_: None)
