@@ -27,7 +27,7 @@ def behind_a_sentence(text: str, most: int) -> str:
     return line if len(line) <= most else line[: ends[-1]] if ends else behind_a_word(line, most)
 
 
-def first_ones(names: Sequence[str]) -> str:
-    """The names with commas between them; of more than `ITEMS` the first, and how many there are besides."""
-    more = f" and {len(names) - ITEMS} more" if len(names) > ITEMS else ""
-    return f"{', '.join(names[:ITEMS])}{more}"
+def first_ones(names: Sequence[str], most: int = ITEMS) -> str:
+    """The names with commas between them; of more than `most` the first, and how many there are besides."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

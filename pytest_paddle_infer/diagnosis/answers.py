@@ -12,6 +12,7 @@ from pytest_paddle_infer.diagnosis.agreement import CLOSE
 from pytest_paddle_infer.diagnosis.choices import other_choice, other_softmax
 from pytest_paddle_infer.diagnosis.decisions import (
     UNSURE,
+    Named,
     always_one,
     another_threshold,
     exchanged,
@@ -21,11 +22,9 @@ from pytest_paddle_infer.diagnosis.decisions import (
     quoted,
 )
 from pytest_paddle_infer.diagnosis.finding import Array, Finding
-from pytest_paddle_infer.diagnosis.leaves import Leaves, as_array, equal, is_number, is_whole, leaves_of, same
+from pytest_paddle_infer.diagnosis.leaves import Leaves, as_array, differing, equal, is_number, is_whole, leaves_of, same
 from pytest_paddle_infer.diagnosis.maps import MOVED, moved, renumbered
 from pytest_paddle_infer.diagnosis.scaled import scaled
-
-Named = tuple[str, str]
 
 WINDOW = 32
 """Among how many items, sorted, the one that agrees is looked for: rounding may move it, but not far."""
@@ -62,15 +61,15 @@ def _hypotheses(training: Sequence[Any], inference: Sequence[Any], outputs: Sequ
     if all(same(left, right) for left, right in zip(one, two)):
         return
     maps = [[leaves_of(answer, many=MOVED) for answer in side] for side in (training, inference)]
-    yield from moved(maps[0], maps[1], equal)
+    yield from moved(maps[0], maps[1])
     yield from _other_order(training, inference)  # before a choice: an item of the same answers may be another choice by chance
     for scores in outputs:
         yield from other_choice(one[: len(scores)], two[: len(scores)], scores)
-    yield from renumbered(maps[0], maps[1], equal)
+    yield from renumbered(maps[0], maps[1])
     yield from _other_length(training, inference)
     if all(left.keys() == right.keys() for left, right in zip(one, two)):
         for search in (exchanged, another_threshold, always_one, other_labels, scaled):
-            yield from search(one, two, equal)
+            yield from search(one, two)
     yield from _other_types(one, two)
     yield from _other_values(one, two)
     rows = [[leaves_of(answer, many=2) for answer in side] for side in (training, inference)]
@@ -149,7 +148,7 @@ def _other_length(training: Sequence[Any], inference: Sequence[Any]) -> Iterator
     cut = min(most)
     longer = sum(max(len(a), len(b)) > cut for a, b in pairs)
     alike = all(_all_same(a[:cut], b[:cut]) for a, b in pairs)
-    found = list(left_out(pairs, leaves_of, equal))
+    found = list(left_out(pairs))
     if alike and cut and longer > 1:  # of one list only, a threshold or another step may leave as many
         whose = f" ({place})" if place else ""
         found = [(UNSURE, what) for _, what in found]
@@ -159,9 +158,7 @@ def _other_length(training: Sequence[Any], inference: Sequence[Any]) -> Iterator
 
 def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Numbers that are all moved or scaled alike, wherever they differ."""
-    if any(left.keys() != right.keys() for left, right in zip(one, two)):
-        return
-    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not equal(a[path], b[path])]
+    pairs = differing(one, two)
     numbers = [pair for pair in pairs if not isinstance(pair[1], (bool, np.bool_))]
     if not numbers or not all(is_number(a) and is_number(b) and np.shape(a) == np.shape(b) for _, a, b in numbers):
         return
@@ -173,9 +170,7 @@ def _other_values(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Name
 
 def _other_types(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Texts for numbers, or the other way round, wherever something differs."""
-    if any(left.keys() != right.keys() for left, right in zip(one, two)):
-        return
-    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not equal(a[path], b[path])]
+    pairs = differing(one, two)
     mine, theirs = ({type(pair[side]).__name__ for pair in pairs} for side in (1, 2))
     if (
         len(mine) == len(theirs) == 1

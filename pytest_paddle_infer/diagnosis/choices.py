@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from pytest_paddle_infer.diagnosis.agreement import CLOSE
-from pytest_paddle_infer.diagnosis.decisions import in_words
+from pytest_paddle_infer.diagnosis.decisions import Named, in_words
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.leaves import Leaves, equal, is_number, is_whole
+from pytest_paddle_infer.diagnosis.leaves import Leaves, differing, is_number, is_whole
 from pytest_paddle_infer.diagnosis.scores import softmax
-
-Named = tuple[str, str]
 
 
 def other_choice(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -> Iterator[Named]:
@@ -82,9 +80,7 @@ def _other_scores(one: Sequence[Leaves], two: Sequence[Leaves], scores: Array) -
 
 def other_softmax(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Rows of scores before or behind a softmax over their last axis, wherever they differ."""
-    if any(left.keys() != right.keys() for left, right in zip(one, two)):
-        return
-    pairs = [(path, a[path], b[path]) for a, b in zip(one, two) for path in a if not equal(a[path], b[path])]
+    pairs = differing(one, two)
     if not pairs or not all(_is_row(a) and _is_row(b) and np.shape(a) == np.shape(b) for _, a, b in pairs):
         return
     places = in_words(list(dict.fromkeys(path for path, _, _ in pairs)), one)

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
+from pytest_paddle_infer.cutting import first_ones
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.leaves import Leaves
+from pytest_paddle_infer.diagnosis.leaves import Leaves, equal, leaves_of, same
 
 Named = tuple[str, str]
-Equal = Callable[[Any, Any], bool]
 
 FEWEST = 5
 """Decisions that must be there before a threshold is told from them: of fewer, any would fit."""
+
+SHOWN = 3
+"""Places, or values, that a sentence names."""
 
 FEW = 3
 """Items that must be left out before a threshold is told as certain: another step may leave out one or two of the last ones by chance."""
@@ -39,8 +42,7 @@ def in_words(places: Sequence[str], answers: Sequence[Leaves]) -> str:
     elsewhere = {bare(path) for path in {path for leaves in answers for path in leaves} - here}
     shown = dict.fromkeys(quoted(place if bare(place) in elsewhere else bare(place)) for place in places)
     names = list(shown)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return first_ones(names, SHOWN)
 
 
 def bare(place: str) -> str:
@@ -62,7 +64,7 @@ def split(path: str) -> tuple[str, str]:
 # -- names exchanged ---------------------------------------------------------------------------------------------------
 
 
-def exchanged(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def exchanged(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Two names, or two columns, whose values stand in each other's place wherever they differ."""
     columns: dict[str, list[tuple[tuple[int, str], Any, Any]]] = {}
     for sample, (left, right) in enumerate(zip(one, two)):
@@ -108,7 +110,7 @@ def has_columns(value: Any) -> bool:
 # -- thresholds --------------------------------------------------------------------------------------------------------
 
 
-def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Booleans that differ, beside a number that does not: both sides cut it, at another value or the other way round."""
     wrong = {split(path)[1] for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
     if len(wrong) != 1:
@@ -156,7 +158,7 @@ def another_threshold(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal
         yield "threshold", found[scores[0]]
 
 
-def always_one(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def always_one(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Whole numbers or booleans of one name that are all the same on the inference side, and are not on the training side."""
     wrong = {bare(path) for left, right in zip(one, two) for path in left if not equal(left[path], right[path])}
     if len(wrong) != 1:
@@ -168,16 +170,12 @@ def always_one(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> It
     mine, theirs = (np.concatenate(sides) for sides in zip(*pairs))
     values = [str(value) for value in np.unique(mine)]
     if len(values) > 1 and len(np.unique(theirs)) == 1:
-        shown = ", ".join(values[:3]) + f" and {len(values) - 3} more" if len(values) > 4 else _listed(values)
+        shown = first_ones(values, SHOWN) if len(values) > SHOWN + 1 else f"{', '.join(values[:-1])} and {values[-1]}"
         name = quoted(place).lstrip(".")
         yield (
             "decision" if len(theirs) >= FEWEST else UNSURE,
             f"gives {theirs[0]} for {name} every time where the training postprocessing gives {shown}",
         )
-
-
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join(values[:-1]) + " and " + values[-1]
 
 
 def _is_float(value: Any) -> bool:
@@ -197,18 +195,16 @@ def _between(cut: tuple[float, float], sign: int) -> str:
     return f"between {low:.4g} and {high:.4g}"
 
 
-def left_out(
-    sides: Sequence[tuple[Sequence[Any], Sequence[Any]]], leaves: Callable[[Any], Leaves], equal: Equal
-) -> Iterator[Named]:
+def left_out(sides: Sequence[tuple[Sequence[Any], Sequence[Any]]]) -> Iterator[Named]:
     """Lists of which one side has some items only, and those that it has not all score lower than the ones that it has.
 
     sides: the list of the training and of the inference side, for each sample. Named `UNSURE` where few are left out.
     """
     for whole, part, verb in ((0, 1, "leaves out items"), (1, 0, "keeps items")):
-        split = [_kept(pair[whole], pair[part], leaves, equal) for pair in sides]
+        split = [_kept(pair[whole], pair[part]) for pair in sides]
         if any(found is None for found in split):
             continue
-        rows = [(chosen, leaves(item)) for pair, found in zip(sides, split) for item, chosen in zip(pair[whole], found or ())]
+        rows = [(chosen, leaves_of(item)) for pair, found in zip(sides, split) for item, chosen in zip(pair[whole], found or ())]
         chosen = np.array([kept for kept, _ in rows], bool)
         if len(rows) < FEWEST or chosen.all() or not chosen.any():
             continue
@@ -224,25 +220,21 @@ def left_out(
                 )
 
 
-def _kept(whole: Sequence[Any], part: Sequence[Any], leaves: Callable[[Any], Leaves], equal: Equal) -> list[bool] | None:
+def _kept(whole: Sequence[Any], part: Sequence[Any]) -> list[bool] | None:
     """Which items of `whole` are those of `part`, in their order; None where `part` has others."""
-    chosen, wanted = [], [leaves(item) for item in part]
+    chosen, wanted = [], [leaves_of(item) for item in part]
     found = 0
     for item in whole:
-        same = found < len(wanted) and _alike(leaves(item), wanted[found], equal)
-        chosen.append(same)
-        found += same
+        kept = found < len(wanted) and same(leaves_of(item), wanted[found])
+        chosen.append(kept)
+        found += kept
     return chosen if found == len(wanted) else None
-
-
-def _alike(left: Leaves, right: Leaves, equal: Equal) -> bool:
-    return left.keys() == right.keys() and all(equal(left[path], right[path]) for path in left)
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 
-def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def other_labels(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Words that stand for others, each always for the same one, and nothing else differs."""
     wrong = {bare(path) for left, right in zip(one, two) for path in left if not equal(left[path], right.get(path))}
     if len(wrong) != 1:
@@ -257,10 +249,9 @@ def other_labels(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> 
     if len(named) < 2 or len(pairs) - len(named) < 2:  # each word once: any other words would fit
         return
     changed = [(str(mine), str(theirs)) for mine, theirs in named.items() if mine != theirs]  # without NumPy's type
-    shown = ", ".join(f"{theirs!r} for {mine!r}" for mine, theirs in changed[:3])
-    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    shown = first_ones([f"{theirs!r} for {mine!r}" for mine, theirs in changed], SHOWN)
     where = quoted(place).lstrip(".")
     if set(named) & {theirs for _, theirs in changed}:
-        yield "labels", f"takes {where} from a list in another order: {shown}{more}"
+        yield "labels", f"takes {where} from a list in another order: {shown}"
     else:
-        yield "labels", f"names {where} otherwise: {shown}{more}"
+        yield "labels", f"names {where} otherwise: {shown}"

@@ -89,6 +89,13 @@ def equal(left: Any, right: Any) -> bool:
     return type(left) is type(right) and not isinstance(left, np.ndarray) and bool(left == right)
 
 
+def differing(one: Sequence[Leaves], two: Sequence[Leaves]) -> list[tuple[str, Any, Any]]:
+    """Each place whose values differ, with both values, in the order of the samples; empty where two answers have other places."""
+    if any(left.keys() != right.keys() for left, right in zip(one, two)):
+        return []
+    return [(path, left[path], right[path]) for left, right in zip(one, two) for path in left if not equal(left[path], right[path])]
+
+
 def same(left: Leaves, right: Leaves) -> bool:
     """Whether two answers have the same places, and equal values there."""
     return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)

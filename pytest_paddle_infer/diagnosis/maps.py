@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.decisions import MOST_COLUMNS, Equal, Named, in_words
+from pytest_paddle_infer.cutting import first_ones
+from pytest_paddle_infer.diagnosis.decisions import MOST_COLUMNS, SHOWN, Named, in_words
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.leaves import Leaves
+from pytest_paddle_infer.diagnosis.leaves import Leaves, differing, equal
 
 MOVED = 8
 """Numbers of an array that must differ before it is said to be moved or numbered otherwise."""
@@ -27,9 +27,9 @@ OFTEN = 4
 Wrong = list[tuple[str, Array, Array]]
 
 
-def moved(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def moved(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Two axes that stand for each other, or one that is reversed, wherever arrays differ."""
-    wrong = _wrong(one, two, equal)
+    wrong = _wrong(one, two)
     ranks = {side.ndim for _, *sides in wrong for side in sides}
     rank = max(ranks, default=0)
     if len(ranks) != 1 or not 2 <= rank <= MOST_AXES:
@@ -47,9 +47,9 @@ def moved(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterato
             yield "flip", f"gives {names} {how}"
 
 
-def renumbered(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def renumbered(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Whole numbers of arrays that stand for others, each always for the same one: the classes of a mask."""
-    wrong = _wrong(one, two, equal)
+    wrong = _wrong(one, two)
     if not wrong or any(left.shape != right.shape or {left.dtype.kind, right.dtype.kind} - set("iu") for _, left, right in wrong):
         return
     left, right = (np.concatenate([sides[which].ravel().astype(np.int64) for _, *sides in wrong]) for which in (0, 1))
@@ -67,17 +67,13 @@ def renumbered(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> It
     elif len(factors) == 1 and np.all(made[values == 0] == 0) and len(changed) > 1:
         yield "scale", f"multiplies {names} by {factors.pop():.5g}"
     else:
-        shown = ", ".join(f"{theirs} for {mine}" for mine, theirs in changed[:3])
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        yield "labels", f"numbers {names} otherwise: {shown}{more}"
+        shown = first_ones([f"{theirs} for {mine}" for mine, theirs in changed], SHOWN)
+        yield "labels", f"numbers {names} otherwise: {shown}"
 
 
-def _wrong(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Wrong:
+def _wrong(one: Sequence[Leaves], two: Sequence[Leaves]) -> Wrong:
     """The arrays that differ, with their places; empty where they are few numbers, or hardly what everything else follows from."""
-    if any(left.keys() != right.keys() for left, right in zip(one, two)):
-        return []
-    pairs = [(path, left[path], right[path]) for left, right in zip(one, two) for path in left]
-    wrong: list[tuple[str, Any, Any]] = [(path, left, right) for path, left, right in pairs if not equal(left, right)]
+    wrong = differing(one, two)
     arrays = [each for each in wrong if all(isinstance(side, np.ndarray) and side.ndim for side in each[1:])]
     count = sum(left.size if left.shape != right.shape else int(np.count_nonzero(left != right)) for _, left, right in arrays)
     return arrays if count >= (MOVED if len(arrays) == len(wrong) else MANY) else []

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_paddle_infer.diagnosis.decisions import Equal, Named, bare, has_columns, quoted, split
+from pytest_paddle_infer.diagnosis.decisions import Named, bare, has_columns, quoted, split
 from pytest_paddle_infer.diagnosis.finding import Array
-from pytest_paddle_infer.diagnosis.leaves import Leaves
+from pytest_paddle_infer.diagnosis.leaves import Leaves, equal
 
 _CONSTANT = 1e-3
 """Of a factor: what rounding may move it by from item to item."""
@@ -27,12 +27,12 @@ _SHOWN = 2
 Columns = dict[str, tuple[list[float], list[float]]]
 
 
-def scaled(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterator[Named]:
+def scaled(one: Sequence[Leaves], two: Sequence[Leaves]) -> Iterator[Named]:
     """Numbers that are multiplied in every sample, by factors that differ from sample to sample or from column to column."""
     found: list[tuple[int, dict[str, float]]] = []
     repeated = 0
     for sample, (left, right) in enumerate(zip(one, two)):
-        columns = _columns(left, right, equal)
+        columns = _columns(left, right)
         if columns is None:
             return
         factors = {key: _factor(*sides) for key, sides in columns.items()}
@@ -56,7 +56,7 @@ def scaled(one: Sequence[Leaves], two: Sequence[Leaves], equal: Equal) -> Iterat
     yield "scale", f"multiplies {names} by factors of each sample ({told}), as of boxes that are not scaled to their picture's size"
 
 
-def _columns(left: Leaves, right: Leaves, equal: Equal) -> Columns | None:
+def _columns(left: Leaves, right: Leaves) -> Columns | None:
     """Both sides' numbers of each column of the places that differ; None where something else differs."""
     found: Columns = {}
     wrong: set[str] = set()

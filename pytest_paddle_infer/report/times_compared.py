@@ -132,9 +132,8 @@ def _unlike(before: Times, now: Times, share: float, same_training: bool) -> str
 def _fastest(before: Times, now: Times) -> float:
     """How many times as long the fastest tenth of the batches takes in `now`.
 
-    A machine that others use too may run a batch of less than a millisecond in two ways, and mixes them anew in each run. Measured, of
-    one program in six reports: the medians are 0.33 to 0.59 ms, a batch takes about 0.3 or 0.58 ms, and the fastest tenth differs by a
-    tenth at most. An engine that became slower is so in its fastest batches too.
+    A machine that others use too may run a batch of less than a millisecond in two ways, and mixes them anew in each run: the median
+    moves from the one to the other, the fastest batches hardly do. An engine that became slower is so in its fastest batches too.
     """
     import numpy as np
 
