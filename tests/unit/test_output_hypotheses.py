@@ -435,6 +435,8 @@ def moved(by: int) -> list[Prediction]:
         (MASKS, [masked(mask, [1, 2, 3]) for mask in MASKS], None, "offset", "adds +1 to 'mask'."),
         (MASKS, [masked(mask, [0, 100, 200]) for mask in MASKS], None, "scale", "multiplies 'mask' by 100."),
         (MASKS, [masked(mask, [0, 2, 2]) for mask in MASKS], None, "", ""),
+        ([np.arange(12)], [(5 * np.arange(12)) % 12], None, "order", "gives the same answers in another order"),
+        ([np.arange(12)], [(5 * np.arange(12)) % 12 + 20], None, "", ""),
         (MASKS, [{**mask, "mask": (mask["mask"] + np.eye(9, 12, dtype=int)) % 3} for mask in MASKS], None, "", ""),
         ([HEAT], [np.roll(HEAT.T, 1)], None, "", ""),
         ([(HEAT > 0).tolist(), "a"], [(HEAT > 0).T.tolist(), "b"], None, "", ""),

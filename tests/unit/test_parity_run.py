@@ -269,6 +269,13 @@ def test_answers_are_explained_by_all_of_them_and_by_the_outputs_that_are_kept()
     uneven = Case([logits(4)[:, :, None, None]], batch_size=3)
     outputs = uneven.feed(uneven.training).first_outputs
     assert [output.shape for output in outputs] == [(4, 6, 1, 1)], "the last batch is a small one"
+    boxes = Case([logits(2)], batch_size=1, postprocess=len)
+    for first in (0, 1):
+        seen: Any = Observed("same", [np.ones((2, 4), np.float32)], (2,))
+        boxes.run.add(
+            seen, seen, boxes.samples[first : first + 1], first, lambda: ([], []), lambda outputs: (0,), lambda tensors: []
+        )
+    assert boxes.run.first_outputs == [], "two rows of each sample are none of a sample"
 
 
 def test_outputs_of_varying_shape_are_kept_by_batch_and_own_answers_are_not(written: dict[str, Any], tmp_path: Path) -> None:
